@@ -1,0 +1,1 @@
+"""What do schools and operators manage?"""

@@ -1,0 +1,34 @@
+"""How is the house put together?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask
+from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
+
+from idp import web
+from idp.context import House
+
+INSIDE = Path(__file__).parent / "templates"
+BESIDE = Path(__file__).parent.parent / "templates"
+
+
+def create_app(house: House) -> Flask:
+    """The web application for one house. Makes no connections and reads no time by itself."""
+    from idp.claims import pages as claims_pages
+    from idp.login import pages as login_pages
+    from idp.login import sessions
+    from idp.oidc import endpoints, server
+    from idp.oidc import pages as oidc_pages
+
+    app = Flask("idp", static_url_path="/static", template_folder=None)
+    app.extensions["idp"] = house
+    app.jinja_loader = ChoiceLoader([FileSystemLoader(INSIDE), FileSystemLoader(BESIDE)])
+    app.jinja_env.undefined = StrictUndefined
+    web.prepare(app, house.settings)
+    sessions.login_manager.init_app(app)
+    server.prepare(app, house)
+    for floor in (login_pages, claims_pages, oidc_pages, endpoints):
+        app.register_blueprint(floor.blueprint)
+    return app

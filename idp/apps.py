@@ -1,0 +1,153 @@
+"""Which apps are registered, as values that every floor can read?
+
+A registration is one reviewable document (RFC 7591 metadata plus our own fields); oidc/registration.py
+validates it, admin/apps.py stores it, this page reads it and caches it for as long as nobody changes one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from idp.clock import Clock
+from idp.database import Database
+from idp.models import App as AppRow
+from idp.models import AppSecret, RegistryVersion
+
+CACHE_SECONDS = 2.0
+"""A change of a registration is seen by every worker at most this much later."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """A registered app. Names are those of RFC 7591 and OpenID Connect Registration where they exist."""
+
+    client_id: str
+    client_name: str
+    sector: str
+    sandbox: bool = False
+    disabled: bool = False
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    scopes: frozenset[str] = frozenset({"openid"})
+    grant_types: frozenset[str] = frozenset({"authorization_code"})
+    token_endpoint_auth_method: str = "client_secret_basic"  # noqa: S105
+    token_endpoint_auth_signing_alg: str | None = None
+    jwks: Mapping[str, Any] | None = None
+    jwks_uri: str | None = None
+    subject_type: str = "pairwise"
+    id_token_signed_response_alg: str = "RS256"
+    userinfo_signed_response_alg: str | None = None
+    initiate_login_uri: str | None = None
+    backchannel_logout_uri: str | None = None
+    backchannel_logout_session_required: bool = False
+    default_max_age: int | None = None
+    require_auth_time: bool = False
+    client_uri: str | None = None
+    logo_uri: str | None = None
+    contacts: tuple[str, ...] = ()
+    pkce_exempt_until: date | None = None
+    """A visible, dated exemption; None: PKCE S256 is required."""
+    claims_in_id_token: bool = False
+    open_to_every_pupil: bool = False
+    code_seconds: int | None = None
+    purpose: str = ""
+    legal_ground: str = ""
+    processor_agreement: str = ""
+    retention: str = ""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why the app needs a claim, by claim name; schools and pupils read it."""
+    secrets: tuple[tuple[str, datetime | None], ...] = field(default=(), repr=False)
+    """Digests of live client secrets and until when each is good."""
+
+    @property
+    def public(self) -> bool:
+        return self.token_endpoint_auth_method == "none"  # noqa: S105
+
+    def pkce_required(self, today: date) -> bool:
+        return self.public or self.pkce_exempt_until is None or today > self.pkce_exempt_until
+
+
+def from_registration(client_id: str, registration: Mapping[str, Any], **columns: Any) -> App:
+    """The value of a stored registration; `columns` are those that the table decides (sector, sandbox …)."""
+    known = {name: registration[name] for name in App.__dataclass_fields__ if name in registration}
+    known["scopes"] = frozenset(str(registration.get("scope", "openid")).split())
+    for name in ("redirect_uris", "post_logout_redirect_uris", "contacts"):
+        known[name] = tuple(registration.get(name, ()))
+    known["grant_types"] = frozenset(registration.get("grant_types", ("authorization_code",)))
+    until = registration.get("pkce_exempt_until")
+    known["pkce_exempt_until"] = date.fromisoformat(until) if isinstance(until, str) else until
+    return App(**(known | {"client_id": client_id} | columns))
+
+
+def load(db: Connection, client_id: str) -> App | None:
+    """The app as it is now, or None."""
+    row = db.execute(select(AppRow).where(AppRow.client_id == client_id)).mappings().first()
+    return _value(db, dict(row)) if row else None
+
+
+def load_all(db: Connection) -> list[App]:
+    """Every app, by name."""
+    rows = db.execute(select(AppRow).order_by(AppRow.client_name, AppRow.client_id)).mappings().all()
+    return [_value(db, dict(row)) for row in rows]
+
+
+def changed(db: Connection) -> None:
+    """Tell every worker that a registration changed. Call it in the transaction that changes one."""
+    db.execute(update(RegistryVersion).values(version=RegistryVersion.version + 1))
+
+
+class Registry:
+    """Registered apps by client_id, from memory; looks every few seconds whether anything changed."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+        self._lock = threading.Lock()
+        self._apps: dict[str, App | None] = {}
+        self._version: int | None = None
+        self._looked = float("-inf")
+
+    def find(self, client_id: str) -> App | None:
+        """The app, also when disabled; None when there is none."""
+        self._look()
+        if client_id in self._apps:
+            return self._apps[client_id]
+        if not 0 < len(client_id) <= 100 or "\x00" in client_id:
+            return None
+        with self._database.reading() as db:
+            app = load(db, client_id)
+        if app is not None:
+            self._apps[client_id] = app
+        return app
+
+    def _look(self) -> None:
+        if self._clock.monotonic() - self._looked < CACHE_SECONDS:
+            return
+        with self._lock:
+            with self._database.reading() as db:
+                version = db.execute(select(RegistryVersion.version)).scalar()
+            if version != self._version:
+                self._apps, self._version = {}, version
+            self._looked = self._clock.monotonic()
+
+
+def _value(db: Connection, row: dict[str, Any]) -> App:
+    secrets = db.execute(
+        select(AppSecret.digest, AppSecret.expires_at)
+        .where(AppSecret.client_id == row["client_id"])
+        .order_by(AppSecret.created_at.desc())
+    ).all()
+    return from_registration(
+        row["client_id"],
+        row["registration"],
+        client_name=row["client_name"],
+        sector=row["sector"],
+        sandbox=row["sandbox"],
+        disabled=row["disabled_at"] is not None,
+        secrets=tuple((digest, until) for digest, until in secrets),
+    )

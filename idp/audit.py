@@ -1,0 +1,279 @@
+"""Which events are worth remembering? This page, and no others.
+
+Each event is a function named as a sentence would name it. It writes in the caller's transaction: an act and
+its trace commit together or not at all. Details hold ids, counts and codes: never names, secrets or tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from idp import entropy
+from idp.models import AuditEvent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """Of the request or command that is being handled."""
+
+    now: datetime
+    actor: str = "nobody"
+    source: str | None = None
+    """Network address, or `cli`."""
+    request_id: str | None = None
+
+
+_circumstances: ContextVar[Circumstances] = ContextVar("circumstances")
+
+
+@contextmanager
+def circumstances(these: Circumstances) -> Iterator[None]:
+    """Every event written inside carries these."""
+    token = _circumstances.set(these)
+    try:
+        yield
+    finally:
+        _circumstances.reset(token)
+
+
+def begin(these: Circumstances) -> None:
+    """The same for a web request, which ends by itself."""
+    _circumstances.set(these)
+
+
+def pupil(account_uuid: str) -> str:
+    return f"pupil:{account_uuid}"
+
+
+def person(person_id: str) -> str:
+    return f"person:{person_id}"
+
+
+def app(client_id: str) -> str:
+    return f"app:{client_id}"
+
+
+# ---------------------------------------------------------------- signing in
+
+
+def signed_in(db: Connection, *, account_uuid: str, amr: list[str], acr: str) -> None:
+    _write(db, "signed_in", actor=pupil(account_uuid), object=pupil(account_uuid), amr=amr, acr=acr)
+
+
+def sign_in_failed(db: Connection, *, account_uuid: str | None, channel: str, way: str) -> None:
+    about = pupil(account_uuid) if account_uuid else None
+    _write(db, "sign_in_failed", object=about, result="wrong", channel=channel, way=way)
+
+
+def sign_in_slowed(db: Connection, *, account_uuid: str | None, channel: str, counter: str) -> None:
+    about = pupil(account_uuid) if account_uuid else None
+    _write(db, "sign_in_slowed", object=about, result="wait", channel=channel, counter=counter)
+
+
+def signed_out(db: Connection, *, account_uuid: str, because: str) -> None:
+    _write(db, "signed_out", actor=pupil(account_uuid), object=pupil(account_uuid), because=because)
+
+
+def card_refused(db: Connection, *, because: str) -> None:
+    _write(db, "card_refused", result="refused", because=because)
+
+
+def password_changed(db: Connection, *, account_uuid: str) -> None:
+    _write(db, "password_changed", actor=pupil(account_uuid), object=pupil(account_uuid))
+
+
+# ---------------------------------------------------------------- accounts
+
+
+def account_created(db: Connection, *, account_uuid: str, instellingsnummer: str, kind: str) -> None:
+    _write(db, "account_created", object=pupil(account_uuid), school=instellingsnummer, kind=kind)
+
+
+def secret_renewed(db: Connection, *, account_uuid: str, instellingsnummer: str, kind: str) -> None:
+    _write(db, "secret_renewed", object=pupil(account_uuid), school=instellingsnummer, kind=kind)
+
+
+def card_issued(db: Connection, *, account_uuid: str, instellingsnummer: str | None, card: str) -> None:
+    _write(db, "card_issued", object=pupil(account_uuid), school=instellingsnummer, card=card)
+
+
+def cards_printed(db: Connection, *, instellingsnummer: str, count: int) -> None:
+    _write(db, "cards_printed", school=instellingsnummer, count=count)
+
+
+def accounts_merged(db: Connection, *, surviving: str, merged: str) -> None:
+    _write(db, "accounts_merged", object=pupil(surviving), merged=merged)
+
+
+# ---------------------------------------------------------------- agreements and visibility
+
+
+def sharing_given(
+    db: Connection, *, instellingsnummer: str, person_id: str, right: str, protocol_sha256: str
+) -> None:
+    _write(
+        db,
+        "sharing_given",
+        actor=person(person_id),
+        school=instellingsnummer,
+        right=right,
+        protocol=protocol_sha256,
+    )
+
+
+def sharing_stopped(
+    db: Connection, *, instellingsnummer: str, by: str, reference: str | None, rules_turned: int
+) -> None:
+    _write(
+        db,
+        "sharing_stopped",
+        actor=by,
+        school=instellingsnummer,
+        reference=reference,
+        rules_turned=rules_turned,
+    )
+
+
+def app_made_visible(
+    db: Connection, *, client_id: str, instellingsnummer: str, kind: str, target: str
+) -> None:
+    _write(db, "app_made_visible", object=app(client_id), school=instellingsnummer, kind=kind, target=target)
+
+
+def app_made_invisible(
+    db: Connection, *, client_id: str, instellingsnummer: str, kind: str, target: str
+) -> None:
+    _write(
+        db, "app_made_invisible", object=app(client_id), school=instellingsnummer, kind=kind, target=target
+    )
+
+
+def right_given(db: Connection, *, person_id: str, right: str, instellingsnummer: str | None) -> None:
+    _write(db, "right_given", object=person(person_id), school=instellingsnummer, right=right)
+
+
+# ---------------------------------------------------------------- apps and tokens
+
+
+def app_registered(db: Connection, *, client_id: str) -> None:
+    _write(db, "app_registered", object=app(client_id))
+
+
+def app_changed(db: Connection, *, client_id: str, fields: list[str]) -> None:
+    _write(db, "app_changed", object=app(client_id), fields=fields)
+
+
+def app_removed(db: Connection, *, client_id: str) -> None:
+    _write(db, "app_removed", object=app(client_id))
+
+
+def app_secret_renewed(db: Connection, *, client_id: str) -> None:
+    _write(db, "app_secret_renewed", object=app(client_id))
+
+
+def app_refused(db: Connection, *, client_id: str | None, error: str, because: str) -> None:
+    """A client could not be authenticated, or asked what it may not."""
+    _write(
+        db, "app_refused", object=app(client_id[:100]) if client_id else None, result=error, because=because
+    )
+
+
+def authorization_refused(db: Connection, *, client_id: str | None, error: str, because: str) -> None:
+    about = app(client_id[:100]) if client_id else None
+    _write(db, "authorization_refused", object=about, result=error, because=because)
+
+
+def code_replayed(db: Connection, *, client_id: str, account_uuid: str, grant_id: str) -> None:
+    _write(
+        db,
+        "code_replayed",
+        actor=app(client_id),
+        object=pupil(account_uuid),
+        result="revoked",
+        grant=grant_id,
+    )
+
+
+def refresh_replayed(db: Connection, *, client_id: str, account_uuid: str, grant_id: str) -> None:
+    _write(
+        db,
+        "refresh_replayed",
+        actor=app(client_id),
+        object=pupil(account_uuid),
+        result="revoked",
+        grant=grant_id,
+    )
+
+
+def signing_key_made(db: Connection, *, kid: str, alg: str) -> None:
+    _write(db, "signing_key_made", object=f"key:{kid}", alg=alg)
+
+
+def signing_key_retired(db: Connection, *, kid: str, because: str) -> None:
+    _write(db, "signing_key_retired", object=f"key:{kid}", because=because)
+
+
+# ---------------------------------------------------------------- data in, and time passing
+
+
+def enrolments_imported(
+    db: Connection, *, instellingsnummer: str, delivery: str, counts: dict[str, int]
+) -> None:
+    _write(db, "enrolments_imported", school=instellingsnummer, delivery=delivery, counts=counts)
+
+
+def classes_imported(
+    db: Connection, *, instellingsnummer: str, delivery: str, counts: dict[str, int]
+) -> None:
+    _write(db, "classes_imported", school=instellingsnummer, delivery=delivery, counts=counts)
+
+
+def delivery_held(
+    db: Connection, *, instellingsnummer: str | None, delivery: str, because: list[str]
+) -> None:
+    _write(db, "delivery_held", school=instellingsnummer, result="held", delivery=delivery, because=because)
+
+
+def delivery_refused(db: Connection, *, instellingsnummer: str | None, delivery: str, because: str) -> None:
+    _write(
+        db, "delivery_refused", school=instellingsnummer, result="refused", delivery=delivery, because=because
+    )
+
+
+def tidied(db: Connection, *, counts: dict[str, int]) -> None:
+    _write(db, "tidied", actor="system", counts=counts)
+
+
+def _write(
+    db: Connection,
+    event: str,
+    *,
+    actor: str | None = None,
+    object: str | None = None,  # noqa: A002 - the column's name
+    school: str | None = None,
+    result: str = "done",
+    **details: Any,
+) -> None:
+    these = _circumstances.get()
+    db.execute(
+        insert(AuditEvent),
+        {
+            "id": entropy.row_id(),
+            "at": these.now,
+            "event": event,
+            "actor": actor or these.actor,
+            "instellingsnummer": school,
+            "object": object,
+            "result": result,
+            "source": these.source,
+            "request_id": these.request_id,
+            "details": details,
+        },
+    )

@@ -1,0 +1,4 @@
+"""The idp command."""
+
+
+def main() -> None: ...

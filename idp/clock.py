@@ -1,0 +1,65 @@
+"""The one place that reads time. Storage and protocol are UTC; law turns at midnight in Brussels."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+BRUSSELS = ZoneInfo("Europe/Brussels")
+
+
+class Clock:
+    """The real time. Tests bring `Stopped`."""
+
+    def now(self) -> datetime:
+        """The moment, aware, in UTC."""
+        return datetime.now(UTC)
+
+    def today(self) -> date:
+        """The day of law: the date in Brussels."""
+        return day_of_law(self.now())
+
+    def monotonic(self) -> float:
+        """Seconds that never run back, for measuring how long something took."""
+        return time.monotonic()
+
+
+class Stopped(Clock):
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, moment: datetime) -> None:
+        if moment.tzinfo is None:
+            raise ValueError("a clock needs an aware moment")
+        self.moment = moment.astimezone(UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def move(self, **by: float) -> None:
+        """Move on, with the words of timedelta: `clock.move(minutes=5)`."""
+        self.moment += timedelta(**by)
+
+    def monotonic(self) -> float:
+        return self.moment.timestamp()
+
+
+def day_of_law(moment: datetime) -> date:
+    """The date in Brussels at this moment."""
+    return moment.astimezone(BRUSSELS).date()
+
+
+def midnight(day: date) -> datetime:
+    """The moment, in UTC, at which this day begins in Brussels."""
+    return datetime(day.year, day.month, day.day, tzinfo=BRUSSELS).astimezone(UTC)
+
+
+def school_year(day: date) -> str:
+    """The school year of a day, as written on a card: `2026-2027`. It turns on 1 September."""
+    first = day.year if day.month >= 9 else day.year - 1
+    return f"{first}-{first + 1}"
+
+
+def school_year_ends(day: date) -> date:
+    """The last day, 31 August, of the school year that holds this day."""
+    return date(day.year + (day.month >= 9), 8, 31)

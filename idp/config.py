@@ -1,0 +1,226 @@
+"""Settings: read once, from the environment (`IDP_…`) and one file, into one frozen object.
+
+Every mistake is reported at once, and a name we do not know is a mistake. `docs/settings.md` is made from
+this page.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+PREFIX = "IDP_"
+FILE = "idp.toml"
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+Seconds = Annotated[int, Field(gt=0)]
+Minutes = Annotated[int, Field(gt=0)]
+Days = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class ConfigurationError(Exception):
+    """The settings cannot be used; `problems` has one sentence for each mistake."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Settings(BaseModel):
+    """All settings, with their defaults. Lengths of time carry their unit in the name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: Path = Field(Path("var"), description="Folder for the embedded database, keys and files")
+    issuer: str = Field(
+        "http://localhost:8080", description="Our own address, exactly as apps know it: no slash at the end"
+    )
+    database_url: str = Field(
+        "",
+        description="SQLAlchemy URL; empty: SQLite in the data folder; postgresql+psycopg://… in production",
+    )
+    keys: Path | None = Field(None, description="Folder with keys; empty: `keys` in the data folder")
+    demo: bool = Field(
+        default=False, description="A demo on this machine only: sandbox pupils, loopback apps, test schools"
+    )
+
+    brand: str = Field("Leersleutel", description="The name that pupils see")
+    brand_logo: str = Field("", description="Path of an SVG or PNG logo; empty: our own key")
+    brand_accent: str = Field("", description="Accent colour as #rrggbb; empty: our own")
+    helpdesk: str = Field("", description="A line for people who need help: a telephone number or address")
+    personal_url: str = Field(
+        "", description="Where personal URLs live, without the user name; empty: issuer + /mijn"
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: int = Field(8080, ge=1, le=65535, description="Port to listen on")
+    workers: int = Field(0, ge=0, description="Worker processes; 0: one per core")
+    threads: Count = Field(8, description="Threads a worker")
+    trusted_proxies: int = Field(
+        0, ge=0, description="How many proxies of ours stand in front (their X-Forwarded-… headers count)"
+    )
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="How much to log")
+
+    argon2_memory_kib: int = Field(19456, ge=8192, description="Argon2id memory, KiB (OWASP: 19456)")
+    argon2_time: int = Field(2, ge=1, description="Argon2id passes")
+    argon2_parallelism: int = Field(1, ge=1, description="Argon2id lanes")
+    hash_slots: int = Field(0, ge=0, description="Hashes at a time in one worker; 0: one per core")
+    hash_queue: Count = Field(64, description="Sign-ins that may wait for a hash in one worker")
+    hash_wait_seconds: Seconds = Field(6, description="Longest wait for a hash before 'try again soon'")
+
+    code_seconds: int = Field(30, ge=1, le=60, description="Life of an authorization code")
+    access_token_minutes: Minutes = Field(60, description="Life of an access token")
+    id_token_minutes: Minutes = Field(60, description="Life of an ID token")
+    refresh_days: int = Field(30, ge=1, le=30, description="Absolute end of a family of refresh tokens")
+    refresh_grace_seconds: int = Field(30, ge=0, le=60, description="A refresh may be repeated this long")
+    session_idle_minutes: Minutes = Field(120, description="A session ends after this long without use")
+    session_hours: Count = Field(10, description="A session ends after this long, whatever happens")
+    shared_idle_minutes: Minutes = Field(15, description="The same, on a shared device")
+    school_day_ends: str = Field(
+        "17:00",
+        pattern="^[0-2][0-9]:[0-5][0-9]$",
+        description="A session on a shared device ends at this hour",
+    )
+    sessions_per_pupil: Count = Field(20, description="Live sessions of one pupil; the oldest gives way")
+    marker_seconds: Seconds = Field(120, description="How long a fresh sign-in may answer prompt=login")
+
+    card_days: Days = Field(395, description="Validity of a card")
+    card_cookie_minutes: Minutes = Field(10, description="How long a browser remembers a scanned card")
+    known_browser_days: Days = Field(90, description="How long a browser is known to a pupil")
+    temporary_password_days: Days = Field(90, description="Validity of a temporary password")
+
+    key_announce_days: Days = Field(14, description="A signing key is published this long before use")
+    key_sign_days: Days = Field(90, description="A signing key signs this long")
+    signing_algorithms: tuple[str, ...] = Field(
+        ("RS256", "ES256"), description="Algorithms that have a key; RS256 is always there"
+    )
+
+    throttle_browser_free: Count = Field(5, description="Wrong tries in one browser before the first wait")
+    throttle_browser_waits: tuple[int, ...] = Field(
+        (30, 120, 300), description="Seconds to wait after 5, 10 and every 5 more wrong tries"
+    )
+    throttle_card_day: Count = Field(30, description="Wrong tries a day before a card rests")
+    throttle_stranger_hour: Count = Field(
+        10, description="Wrong tries an hour on a name from unknown browsers"
+    )
+    throttle_stranger_hours_most: Count = Field(24, description="Longest closure for unknown browsers, hours")
+    throttle_month: Count = Field(100, description="Different wrong secrets in 30 days before card or help")
+    throttle_address: Count = Field(600, description="Failed tries from one address in 10 minutes")
+    throttle_system: Count = Field(2000, description="Failures above normal in 10 minutes, whole system")
+
+    hold_ended_share: float = Field(
+        0.05, gt=0, lt=1, description="A snapshot that ends a larger part of a school is held for a person"
+    )
+    hold_ended_least: Count = Field(5, description="… and at least this many enrolments")
+    hold_members_share: float = Field(0.20, gt=0, lt=1, description="Class memberships gone before a hold")
+    import_megabytes: Count = Field(50, description="Largest file of a package")
+    import_rows: Count = Field(200_000, description="Most rows in a file of a package")
+    import_classes: Count = Field(1_000, description="Most classes in a file of a package")
+
+    keep_replaced_days: Days = Field(7, description="Replaced class rows and delivered files")
+    keep_names_days: Days = Field(365, description="Names and cards after the last enrolment")
+    keep_identifiers_days: Days = Field(
+        1826, description="Identifiers and user names after the last enrolment"
+    )
+    keep_expired_days: Days = Field(30, description="Sessions, codes, tokens and failed tries after expiry")
+    keep_wrong_secret_hours: Count = Field(24, description="Digests of wrong secrets")
+    keep_audit_days: Days = Field(731, description="The audit trail")
+    protocol_notice_days: Days = Field(
+        30, description="A new protocol text comes into force this long after publication"
+    )
+
+    @field_validator("issuer")
+    @classmethod
+    def _issuer(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be a full address, such as https://id.school.example")
+        if parts.query or parts.fragment or parts.username or value.endswith("/") or parts.path:
+            raise ValueError("must be scheme and host only, without path, query or slash at the end")
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            raise ValueError("http is for this machine only: use https, or http://localhost")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_url(cls, value: str) -> str:
+        if value.startswith("postgresql://"):
+            value = "postgresql+psycopg://" + value.removeprefix("postgresql://")
+        if value and not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("must begin with sqlite:/// or postgresql://")
+        return value
+
+    @model_validator(mode="after")
+    def _together(self) -> Settings:
+        if self.demo and not self.loopback:
+            raise ValueError("demo: a demo shows secrets, so its issuer must be http://localhost")
+        if "RS256" not in self.signing_algorithms:
+            raise ValueError("signing_algorithms: RS256 must be among them, clients expect it")
+        return self
+
+    @property
+    def loopback(self) -> bool:
+        """Are we at home on this machine only (plain http, plain cookie names)?"""
+        return self.issuer.startswith("http://")
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{(self.data / 'idp.sqlite').resolve()}"
+
+    @property
+    def keys_folder(self) -> Path:
+        return self.keys or self.data / "keys"
+
+    @property
+    def my_url(self) -> str:
+        """What a user name is appended to, to make a personal URL."""
+        return self.personal_url.rstrip("/") or f"{self.issuer}/mijn"
+
+
+def read(environ: Mapping[str, str] | None = None, *, data: Path | None = None, **given: Any) -> Settings:
+    """Settings from (strongest first) `given`, the environment, and `idp.toml` in the data folder.
+
+    Raises ConfigurationError with every mistake at once.
+    """
+    env = os.environ if environ is None else environ
+    words = {
+        name.removeprefix(PREFIX).lower(): value for name, value in env.items() if name.startswith(PREFIX)
+    }
+    words = {name: value for name, value in words.items() if not name.startswith("key_file_")}
+    folder = data or Path(words.get("data", Settings.model_fields["data"].default))
+    values: dict[str, Any] = {}
+    if (folder / FILE).exists():
+        try:
+            values = tomllib.loads((folder / FILE).read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as mistake:
+            raise ConfigurationError([f"{folder / FILE}: {mistake}"]) from None
+    values |= {name: _split(name, text) for name, text in words.items()}
+    values |= {name: value for name, value in given.items() if value is not None}
+    values["data"] = folder
+    try:
+        return Settings(**values)
+    except ValidationError as mistakes:
+        raise ConfigurationError([_sentence(one) for one in mistakes.errors()]) from None
+
+
+def _split(name: str, text: str) -> Any:
+    """Lists are written with commas in the environment."""
+    field = Settings.model_fields.get(name)
+    if field is not None and "tuple" in str(field.annotation):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text
+
+
+def _sentence(mistake: Any) -> str:
+    name = ".".join(str(part) for part in mistake["loc"])
+    if mistake["type"] == "extra_forbidden":
+        return f"{name}: there is no such setting ({PREFIX}{name.upper()})"
+    said = mistake["msg"].removeprefix("Value error, ")
+    return f"{name}: {said}" if name else said

@@ -1,0 +1,56 @@
+"""What may a page or a command reach? The house, put together once, and the request it is handling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flask import current_app, g, request
+
+from idp import apps, audit, config, database, hashing, keys
+from idp.clock import Clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """Everything that lives as long as the process."""
+
+    settings: config.Settings
+    clock: Clock
+    database: database.Database
+    keys: keys.Keys = field(repr=False)
+    hasher: hashing.Hasher
+    apps: apps.Registry
+
+
+def open_house(settings: config.Settings, *, clock: Clock | None = None) -> House:
+    """Read the keys and reach the database. Raises ConfigurationError when keys are missing or unsafe."""
+    clock = clock or Clock()
+    found = keys.load(settings.keys_folder)
+    store = database.Database(settings.database, pool=settings.threads + 2)
+    return House(
+        settings=settings,
+        clock=clock,
+        database=store,
+        keys=found,
+        hasher=hashing.Hasher(settings, peppers=found.peppers, current=found.pepper),
+        apps=apps.Registry(store, clock),
+    )
+
+
+def house() -> House:
+    """The house this request is served by."""
+    found: House = current_app.extensions["idp"]
+    return found
+
+
+def begin_request(request_id: str) -> None:
+    """Note under which circumstances whatever happens now happens."""
+    g.request_id = request_id
+    audit.begin(
+        audit.Circumstances(now=house().clock.now(), source=request.remote_addr, request_id=request_id)
+    )
+
+
+def request_id() -> str:
+    """The number a person can tell us, and that is in the log."""
+    return str(g.get("request_id", ""))

@@ -1,0 +1,99 @@
+"""Where is everything kept, and when does a change count? One explicit transaction.
+
+`with database.reading() as db` to look, `with database.transaction() as db` to change: it commits when the
+block ends and rolls back when it raises; nothing else commits. The same code runs on SQLite (WAL, one
+writer at a time through BEGIN IMMEDIATE) and PostgreSQL (psycopg 3).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from idp import entropy
+
+T = TypeVar("T")
+RETRIED = frozenset({"40001", "40P01"})
+"""PostgreSQL: serialization failure, deadlock. The same transaction works the next time."""
+_TRIES = 4
+
+
+class Database:
+    """One engine per process; make it after the process has forked."""
+
+    def __init__(self, url: str, *, pool: int = 10) -> None:
+        self.url = url
+        self.sqlite = url.startswith("sqlite")
+        options: dict[str, Any] = {"json_serializer": _dump, "json_deserializer": orjson.loads}
+        if self.sqlite:
+            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            options |= {"connect_args": {"timeout": 15, "cached_statements": 512}, "pool_size": pool}
+        else:
+            options |= {"pool_size": pool, "pool_pre_ping": False, "connect_args": {"prepare_threshold": 3}}
+        self.engine: Engine = create_engine(url, pool_timeout=10, max_overflow=5, **options)
+        if self.sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+            self._reader = self.engine
+        else:
+            self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._writer = self.engine.execution_options(idp_writes=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Look without changing. On SQLite one consistent snapshot; on PostgreSQL statement by statement."""
+        with self._reader.connect() as db:
+            if self.sqlite:
+                db.begin()
+            yield db
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Change: all of the block, or nothing. Never hash, call a network or render inside it."""
+        with self._writer.connect() as db, db.begin():
+            yield db
+
+    def retrying(self, work: Callable[[Connection], T]) -> T:
+        """Do idempotent work in a transaction, again after a serialization failure or a lost connection."""
+        for attempt in range(_TRIES):
+            try:
+                with self.transaction() as db:
+                    return work(db)
+            except DBAPIError as failure:
+                again = failure.connection_invalidated or getattr(failure.orig, "sqlstate", None) in RETRIED
+                if not again or attempt == _TRIES - 1:
+                    raise
+                time.sleep(entropy.jitter(0.02 * 4**attempt))
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "cache_size=-16000",
+        "temp_store=MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(db: Connection) -> None:
+    writes = db.get_execution_options().get("idp_writes", False)
+    db.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _dump(value: Any) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,1 @@
+"""What arrives about schools, pupils and classes?"""

@@ -1,0 +1,116 @@
+"""How do we keep what people remember? Argon2id over a peppered secret, behind a bounded gate.
+
+Pictures hold 14 bits: the salted hash alone would fall at once, so an HMAC with a pepper (a key that is
+not in the database) comes first. Hashing takes tens of milliseconds and 19 MiB: the gate lets as many run
+as there are cores and lets a short queue wait, so that a classroom cannot starve everything else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import Type
+
+from idp.config import Settings
+from idp.errors import Busy
+
+LONGEST = 512
+"""Bytes. Longer input is refused before anything is computed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """What the database keeps of a secret."""
+
+    hash: str
+    pepper_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    right: bool
+    stale: bool
+    """Right, but made with an older pepper or other parameters: hash it again."""
+
+
+class Gate:
+    """At most `slots` at a time, at most `queue` waiting, each at most `wait` seconds."""
+
+    def __init__(self, *, slots: int, queue: int, wait: float) -> None:
+        self._free = threading.Semaphore(slots)
+        self._places = threading.Semaphore(slots + queue)
+        self._wait = wait
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Raises Busy when the queue is full or the wait too long."""
+        if not self._places.acquire(blocking=False):
+            raise Busy("hash_queue_full")
+        try:
+            if not self._free.acquire(timeout=self._wait):
+                raise Busy("hash_wait_too_long")
+            try:
+                yield
+            finally:
+                self._free.release()
+        finally:
+            self._places.release()
+
+
+class Hasher:
+    """Hash and verify. `peppers` maps id to key; `current` is the id new hashes use."""
+
+    def __init__(self, settings: Settings, *, peppers: Mapping[str, bytes], current: str) -> None:
+        self._argon2 = PasswordHasher(
+            time_cost=settings.argon2_time,
+            memory_cost=settings.argon2_memory_kib,
+            parallelism=settings.argon2_parallelism,
+            hash_len=32,
+            salt_len=16,
+            type=Type.ID,
+        )
+        self._peppers = dict(peppers)
+        self._current = current
+        self._gate = Gate(
+            slots=settings.hash_slots or os.cpu_count() or 1,
+            queue=settings.hash_queue,
+            wait=settings.hash_wait_seconds,
+        )
+        self._decoy = self._argon2.hash(b"nobody")
+
+    def hash(self, secret: str) -> Stored:
+        """Hash a canonical secret, at once: for set-up, imports and cards, where nobody waits in a queue."""
+        return Stored(hash=self._argon2.hash(self._peppered(secret, self._current)), pepper_id=self._current)
+
+    def hash_waiting(self, secret: str) -> Stored:
+        """The same behind the gate, for a person who waits. Raises Busy."""
+        with self._gate.enter():
+            return self.hash(secret)
+
+    def verify(self, stored: Stored | None, secret: str) -> Verdict:
+        """Is this the secret? Without `stored` the same work is done for nothing. Raises Busy."""
+        if len(secret.encode()) > LONGEST:
+            return Verdict(right=False, stale=False)
+        pepper_id = stored.pepper_id if stored else self._current
+        known = pepper_id in self._peppers
+        peppered = self._peppered(secret, pepper_id if known else self._current)
+        with self._gate.enter():
+            try:
+                self._argon2.verify(stored.hash if stored else self._decoy, peppered)
+            except (VerificationError, InvalidHashError):
+                return Verdict(right=False, stale=False)
+        if stored is None or not known:
+            return Verdict(right=False, stale=False)
+        stale = pepper_id != self._current or self._argon2.check_needs_rehash(stored.hash)
+        return Verdict(right=True, stale=stale)
+
+    def _peppered(self, secret: str, pepper_id: str) -> bytes:
+        return hmac.new(self._peppers[pepper_id], secret.encode(), hashlib.sha256).digest()

@@ -1,0 +1,182 @@
+"""Which secrets does an installation have? Files in one folder (mode 0600), or the environment.
+
+    pepper-N           peppers for what people remember; the highest N hashes, older ones still verify
+    cookie-N           sealing of cookies and links; the highest N seals, older ones still open
+    pairwise           pseudonyms for apps. Never changes: every `sub` hangs on it
+    national-number    the digest by which a pupil is recognised at a new school. Never changes
+    throttle, refresh  counting without names; the successor of a refresh token
+    signing/KID.pem    private signing keys (which one signs when: oidc/signing.py)
+
+A file `NAME` may come as `IDP_KEY_FILE_NAME` (base64, dashes as underscores) instead.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
+
+from idp import entropy
+from idp.config import ConfigurationError
+
+ENVIRON = "IDP_KEY_FILE_"
+SINGLE = ("pairwise", "national-number", "throttle", "refresh", "sandbox")
+SIGNING = "signing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    folder: Path
+    peppers: Mapping[str, bytes] = field(repr=False)
+    pepper: str
+    """The id of the pepper that new hashes use."""
+    cookies: tuple[bytes, ...] = field(repr=False)
+    """Newest first."""
+    pairwise: bytes = field(repr=False)
+    national_number: bytes = field(repr=False)
+    throttle: bytes = field(repr=False)
+    refresh: bytes = field(repr=False)
+    sandbox: bytes = field(repr=False)
+
+    def seal(self, purpose: str, values: Mapping[str, Any], now: datetime) -> str:
+        """Values as opaque, tamper-proof text for a cookie or a link. `purpose` keeps kinds apart."""
+        inside = json.dumps([purpose, dict(values)], separators=(",", ":")).encode()
+        return self._box.encrypt_at_time(inside, int(now.timestamp())).decode().rstrip("=")
+
+    def unseal(self, purpose: str, text: str, now: datetime, *, seconds: int) -> dict[str, Any] | None:
+        """What was sealed for this purpose in the last `seconds`, or None."""
+        if not text or len(text) > 4096 or not text.isascii():
+            return None
+        padded = (text + "=" * (-len(text) % 4)).encode()
+        try:
+            said, values = json.loads(self._box.decrypt_at_time(padded, seconds, int(now.timestamp())))
+        except (InvalidToken, ValueError, TypeError, binascii.Error):
+            return None
+        return values if said == purpose and isinstance(values, dict) else None
+
+    def private(self, kid: str) -> Key:
+        """The private signing key of this id. Raises ConfigurationError when this machine does not have it."""
+        source = os.environ.get(_variable(f"{SIGNING}-{kid}"))
+        path = self.folder / SIGNING / f"{kid}.pem"
+        if source is None and not path.exists():
+            raise ConfigurationError(
+                [f"signing key {kid} is not in {path.parent}: copy it from another node"]
+            )
+        pem = base64.b64decode(source) if source is not None else path.read_bytes()
+        return _import(pem, kid)
+
+    def save_private(self, kid: str, key: Key) -> None:
+        """Keep a private signing key, readable by us alone."""
+        _write(self.folder / SIGNING / f"{kid}.pem", key.as_pem(private=True))
+
+    @property
+    def _box(self) -> MultiFernet:
+        return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in self.cookies])
+
+
+def create(folder: Path) -> list[str]:
+    """Make what is missing; never touches what is there. Returns the names of new files."""
+    made = []
+    for name in ("pepper-1", "cookie-1", *SINGLE):
+        numbered = name.partition("-1")[0] if name.endswith("-1") else None
+        there = list(folder.glob(f"{numbered}-*")) if numbered else (folder / name).exists()
+        if there or _variable(name) in os.environ:
+            continue
+        _write(folder / name, base64.b64encode(entropy.key_bytes()) + b"\n")
+        made.append(name)
+    return made
+
+
+def add(folder: Path, kind: str) -> str:
+    """A new pepper or cookie key that takes over from the newest. Returns its name."""
+    number = 1 + max((int(path.name.rpartition("-")[2]) for path in folder.glob(f"{kind}-*")), default=0)
+    _write(folder / f"{kind}-{number}", base64.b64encode(entropy.key_bytes()) + b"\n")
+    return f"{kind}-{number}"
+
+
+def load(folder: Path) -> Keys:
+    """Read every key. Raises ConfigurationError naming all that is missing, open to others, or broken."""
+    problems: list[str] = []
+    found = {**_from_files(folder, problems), **_from_environ(problems)}
+    missing = [name for name in SINGLE if name not in found]
+    missing += [f"{kind}-1" for kind in ("pepper", "cookie") if not _numbered(found, kind)]
+    problems += [f"key `{name}` is missing in {folder}: run `idp init`" for name in missing]
+    if problems:
+        raise ConfigurationError(problems)
+    peppers, cookies = _numbered(found, "pepper"), _numbered(found, "cookie")
+    return Keys(
+        folder=folder,
+        peppers=peppers,
+        pepper=next(iter(peppers)),
+        cookies=tuple(cookies.values()),
+        pairwise=found["pairwise"],
+        national_number=found["national-number"],
+        throttle=found["throttle"],
+        refresh=found["refresh"],
+        sandbox=found["sandbox"],
+    )
+
+
+def _numbered(found: Mapping[str, bytes], kind: str) -> dict[str, bytes]:
+    names = [name for name in found if name.startswith(f"{kind}-") and name.rpartition("-")[2].isdigit()]
+    return {name: found[name] for name in sorted(names, key=lambda n: -int(n.rpartition("-")[2]))}
+
+
+def _from_files(folder: Path, problems: list[str]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for path in sorted(folder.glob("*")) if folder.is_dir() else []:
+        if not path.is_file() or path.suffix:
+            continue
+        if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            problems.append(f"{path}: others may read it; run: chmod 600 {path}")
+        found |= _decoded(path.name, path.read_text(encoding="ascii", errors="replace"), str(path), problems)
+    return found
+
+
+def _from_environ(problems: list[str]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for variable, text in os.environ.items():
+        if variable.startswith(ENVIRON) and not variable.startswith(_variable(SIGNING)):
+            name = variable.removeprefix(ENVIRON).lower().replace("_", "-")
+            found |= _decoded(name, text, variable, problems)
+    return found
+
+
+def _decoded(name: str, text: str, where: str, problems: list[str]) -> dict[str, bytes]:
+    try:
+        raw = base64.b64decode(text.strip(), validate=True)
+    except ValueError:
+        raw = b""
+    if len(raw) != 32:
+        problems.append(f"{where}: must be 32 bytes in base64")
+        return {}
+    return {name: raw}
+
+
+def _variable(name: str) -> str:
+    return ENVIRON + name.upper().replace("-", "_")
+
+
+def _import(pem: bytes, kid: str) -> Key:
+    for kind in (RSAKey, ECKey, OKPKey):
+        try:
+            return kind.import_key(pem, {"kid": kid, "use": "sig"})
+        except (ValueError, TypeError):
+            continue
+    raise ConfigurationError([f"signing key {kid} cannot be read: not a PEM private key"])
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)

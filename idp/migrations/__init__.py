@@ -1,0 +1,1 @@
+"""How does the database become what models.py says?"""

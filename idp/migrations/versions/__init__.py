@@ -1,0 +1,1 @@
+"""One file per step; each lets the previous version keep running."""

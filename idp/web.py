@@ -1,0 +1,367 @@
+"""How do we meet a browser? Doors, headers, CSRF, language, cookies, and refusals as pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import structlog
+from flask import (
+    Flask,
+    Response,
+    abort,
+    current_app,
+    g,
+    jsonify,
+    make_response,
+    render_template,
+    request,
+    session,
+)
+from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
+from flask_babel import Babel, get_locale
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from werkzeug.exceptions import HTTPException
+
+from idp import context, entropy, sentences
+from idp.config import Settings
+from idp.errors import Busy, Refusal
+
+log = structlog.get_logger(__name__)
+View = TypeVar("View", bound=Callable[..., Any])
+
+LANGUAGES = ("nl", "fr", "de", "en")
+LANGUAGE_COOKIE = "language"
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+LARGEST_BODY = 256 * 1024
+MOST_PARAMETERS = 200
+
+
+class Door(StrEnum):
+    """Who may enter a route. Every route has exactly one; `tests/house` proves it."""
+
+    ANYONE = "anyone"
+    PUPIL = "pupil"
+    """A pupil who is signed in."""
+    APP = "app"
+    """A program that authenticates itself inside; cookies mean nothing here."""
+
+
+PROGRAMS = frozenset({Door.APP})
+
+
+def door(which: Door) -> Callable[[View], View]:
+    """Say who may enter this route. Put it under the route decorator."""
+
+    def mark(view: View) -> View:
+        view.door = which  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+csrf = CSRFProtect()
+babel = Babel()
+
+
+def prepare(app: Flask, settings: Settings) -> None:
+    """Teach this Flask app our manners."""
+    app.config.update(
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
+        MAX_FORM_PARTS=MOST_PARAMETERS,
+        MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
+        WTF_CSRF_CHECK_DEFAULT=False,
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=not settings.loopback,
+        SECRET_KEY=entropy.url_safe(32),
+        BABEL_DEFAULT_LOCALE=LANGUAGES[0],
+        BABEL_TRANSLATION_DIRECTORIES=f"{app.root_path}/locales",
+        SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365),
+    )
+    app.session_interface = SealedSessions()
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    csrf.init_app(app)
+    babel.init_app(app, locale_selector=_language)
+    app.before_request(_begin)
+    app.before_request(_enter)
+    app.after_request(_headers)
+    app.register_error_handler(Refusal, _refused)
+    app.register_error_handler(CSRFError, _expired)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+    app.context_processor(_words_for_templates)
+
+
+# ---------------------------------------------------------------- coming in
+
+
+def _begin() -> None:
+    context.begin_request(entropy.url_safe(9))
+    query = request.query_string
+    if len(query) > 32_768 or query.count(b"&") > MOST_PARAMETERS:
+        abort(414)
+    given = [*request.args.items(multi=True)]
+    if request.mimetype == "application/x-www-form-urlencoded":
+        given += [*request.form.items(multi=True)]
+    for name, value in given:
+        if "\x00" in name or "\x00" in value or "\ufffd" in value or "\ufffd" in name:
+            abort(400)
+
+
+def _enter() -> Any:
+    view = _view()
+    if view is None or view.door in PROGRAMS:
+        return None
+    if request.method not in SAFE:
+        _same_origin()
+        csrf.protect()
+    if view.door is Door.PUPIL and not current_user.is_authenticated:
+        return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
+    return None
+
+
+def _view() -> Any:
+    if request.endpoint is None:
+        return None
+    view = current_app.view_functions[request.endpoint]
+    if request.endpoint == "static":
+        view.door = Door.ANYONE  # type: ignore[attr-defined]
+    return view
+
+
+def _same_origin() -> None:
+    """A form of ours is sent by a page of ours: browsers say so, and a foreign word is a no."""
+    origin = request.headers.get("Origin")
+    ours = context.house().settings.issuer
+    if origin is not None and origin != ours and origin != request.host_url.rstrip("/"):
+        raise CSRFError("foreign origin")
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        raise CSRFError("foreign site")
+
+
+# ---------------------------------------------------------------- going out
+
+
+def nonce() -> str:
+    """The word that lets our own inline script run on this page."""
+    if "nonce" not in g:
+        g.nonce = entropy.url_safe(12)
+    return str(g.nonce)
+
+
+def _headers(response: Response) -> Response:
+    head = response.headers
+    head.setdefault("X-Content-Type-Options", "nosniff")
+    if request.endpoint == "static":
+        return response
+    head.setdefault("Cache-Control", "no-store")
+    if not context.house().settings.loopback:
+        head.setdefault("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+    if response.mimetype != "text/html":
+        return response
+    head.setdefault(
+        "Content-Security-Policy",
+        "default-src 'none'; img-src 'self' data:; style-src 'self'; font-src 'self'; connect-src 'self'; "
+        f"script-src 'self' 'nonce-{nonce()}'; form-action {' '.join(_form_targets())}; "
+        "frame-ancestors 'none'; base-uri 'none'; "
+        "object-src 'none'; manifest-src 'self'",
+    )
+    head.setdefault("X-Frame-Options", "DENY")
+    head.setdefault("Referrer-Policy", "same-origin")
+    head.setdefault("Permissions-Policy", "camera=(self), microphone=(), geolocation=(), interest-cohort=()")
+    head.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    head.add("Vary", "Cookie")
+    return response
+
+
+def allow_form_to(uri: str) -> None:
+    """Let the forms of this page end, through redirects, at this app: browsers check every hop."""
+    parts = urlsplit(uri)
+    if parts.scheme in {"http", "https"} and parts.netloc and not re.search(r"[\s;,'\"*@]", parts.netloc):
+        g.form_target = f"{parts.scheme}://{parts.netloc}"
+
+
+def _form_targets() -> list[str]:
+    return ["'self'", *([g.form_target] if "form_target" in g else [])]
+
+
+def see_other(location: str) -> Response:
+    """Go there with a GET (303), whatever the method was: a password never travels on."""
+    response = make_response("", 303)
+    response.headers["Location"] = location
+    response.autocorrect_location_header = False
+    return response
+
+
+# ---------------------------------------------------------------- cookies
+
+
+def cookie_name(word: str) -> str:
+    """`__Host-idp-word`; on plain http on this machine without the prefix but with the port, since ports share cookies."""
+    settings = context.house().settings
+    if settings.loopback:
+        port = re.sub(r"\D", "", settings.issuer.rpartition(":")[2]) or "80"
+        return f"idp-{port}-{word}"
+    return f"__Host-idp-{word}"
+
+
+def set_cookie(response: Response, word: str, value: str, *, seconds: int | None = None) -> None:
+    """HttpOnly, Lax, this host only; without `seconds` it ends with the browser."""
+    response.set_cookie(
+        cookie_name(word),
+        value,
+        max_age=seconds,
+        secure=not context.house().settings.loopback,
+        httponly=True,
+        samesite="Lax",
+        path="/",
+    )
+
+
+def drop_cookie(response: Response, word: str) -> None:
+    response.delete_cookie(
+        cookie_name(word),
+        path="/",
+        secure=not context.house().settings.loopback,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def read_cookie(word: str) -> str:
+    return request.cookies.get(cookie_name(word), "")
+
+
+class SealedSession(SecureCookieSession):
+    """What a browser that has not signed in carries: its CSRF word. Nobody can read it."""
+
+
+class SealedSessions(SessionInterface):
+    """Flask's session in a sealed cookie. Who is signed in is not in here: see login/sessions.py."""
+
+    word = "page"
+    seconds = 60 * 60 * 12
+
+    def open_session(self, app: Flask, request: Any) -> SealedSession:  # noqa: ARG002
+        sealed = read_cookie(self.word)
+        house = context.house()
+        values = (
+            house.keys.unseal(self.word, sealed, house.clock.now(), seconds=self.seconds) if sealed else None
+        )
+        return SealedSession(values or {})
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:  # noqa: ARG002
+        if not session and session.modified:
+            drop_cookie(response, self.word)
+        elif session.modified:
+            house = context.house()
+            set_cookie(response, self.word, house.keys.seal(self.word, dict(session), house.clock.now()))
+
+
+def forget_page() -> None:
+    """After signing in or out the page's CSRF word starts anew."""
+    session.clear()
+
+
+# ---------------------------------------------------------------- words
+
+
+def _language() -> str:
+    """What the app asked (ui_locales), what the person chose, what the browser says; Dutch otherwise."""
+    asked = request.args.get("ui_locales", "")
+    for tag in [*asked.split(), read_cookie(LANGUAGE_COOKIE)]:
+        short = tag.lower().partition("-")[0]
+        if short in LANGUAGES:
+            return short
+    return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+
+
+def language() -> str:
+    """The language of this page: nl, fr, de or en."""
+    locale = get_locale()
+    return locale.language if locale else LANGUAGES[0]
+
+
+def _words_for_templates() -> dict[str, Any]:
+    settings = context.house().settings
+    return {
+        "brand": settings.brand,
+        "brand_logo": settings.brand_logo,
+        "helpdesk": settings.helpdesk,
+        "language": language(),
+        "languages": LANGUAGES,
+        "nonce": nonce,
+    }
+
+
+# ---------------------------------------------------------------- saying no
+
+
+def refusal_page(code: str, status: int, *, back: str | None = None, **words: Any) -> Response:
+    """A page for the person: what happened, what to do, the incident number, and a way back."""
+    body = render_template(
+        "web/refusal.html",
+        sentence=sentences.sentence(code),
+        advice=sentences.advice(code),
+        code=code,
+        incident=context.request_id(),
+        back=back,
+        **words,
+    )
+    return make_response(body, status)
+
+
+def _wants_json() -> bool:
+    view = _view()
+    return view is not None and view.door in PROGRAMS
+
+
+def _refused(refusal: Refusal) -> Response:
+    log.info(
+        "refused",
+        code=refusal.code,
+        detail=refusal.detail,
+        status=refusal.status,
+        request_id=context.request_id(),
+    )
+    if _wants_json():
+        response = make_response(jsonify(error=refusal.code, incident=context.request_id()), refusal.status)
+    else:
+        response = refusal_page(refusal.code, refusal.status)
+    if isinstance(refusal, Busy):
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    return response
+
+
+def _expired(_error: CSRFError) -> Response:
+    log.info("csrf_refused", request_id=context.request_id())
+    return refusal_page("page_expired", 400, back=_here())
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    code = {404: "not_found", 405: "not_found", 413: "too_large", 414: "too_large"}.get(status, "bad_request")
+    if _wants_json():
+        response = make_response(jsonify(error="invalid_request", incident=context.request_id()), status)
+    else:
+        response = refusal_page(code, status)
+    if status == 405 and getattr(error, "valid_methods", None):
+        response.headers["Allow"] = ", ".join(error.valid_methods)  # type: ignore[attr-defined]
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("unexpected", request_id=context.request_id(), kind=type(error).__name__, exc_info=error)
+    if _wants_json():
+        return make_response(jsonify(error="server_error", incident=context.request_id()), 500)
+    return refusal_page("broken", 500)
+
+
+def _here() -> str | None:
+    """Where a page that expired starts again: the same address, asked for anew."""
+    return request.full_path.rstrip("?") if request.endpoint else None

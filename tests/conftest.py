@@ -1,0 +1,168 @@
+"""What every test starts from: a fresh house on each database, at a moment that stands still."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, insert, text
+
+from idp import audit, clock, config, context, keys, models
+
+MONDAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+"""A school morning: ten o'clock in Brussels."""
+
+CHEAP = {"argon2_memory_kib": 8192, "argon2_time": 1}
+
+
+def _postgres_bin() -> Path | None:
+    found = shutil.which("initdb")
+    candidates = [Path(found).resolve().parent] if found else []
+    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((path for path in candidates if (path / "initdb").exists()), None)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A private PostgreSQL on a socket of its own, or the one that IDP_TEST_POSTGRES names."""
+    given = os.environ.get("IDP_TEST_POSTGRES")
+    if given:
+        yield given
+        return
+    binaries = _postgres_bin()
+    if binaries is None:
+        pytest.skip("PostgreSQL is not installed: its half of the tests did not run")
+    folder = tmp_path_factory.mktemp("postgres")
+    as_other: list[str] = []
+    if os.geteuid() == 0:
+        shutil.chown(folder, "nobody")
+        folder.chmod(0o755)
+        for parent in folder.parents:
+            if parent.owner() == "root" and str(parent) != "/" and not parent.stat().st_mode & 0o001:
+                parent.chmod(parent.stat().st_mode | 0o011)
+        as_other = ["setpriv", "--reuid", "nobody", "--clear-groups"]
+    data = folder / "data"
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder}
+    subprocess.run(
+        [
+            *as_other,
+            binaries / "initdb",
+            "-D",
+            data,
+            "-U",
+            "idp",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+        ],
+        **quiet,
+    )
+    options = f"-k {folder} -c listen_addresses='' -c fsync=off -c max_connections=100 -c timezone=UTC"
+    subprocess.run(
+        [*as_other, binaries / "pg_ctl", "-D", data, "-o", options, "-w", "-l", folder / "log", "start"],
+        **quiet,
+    )
+    try:
+        yield f"postgresql+psycopg://idp@/postgres?host={folder}"
+    finally:
+        subprocess.run(
+            [*as_other, binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop"],
+            check=False,
+            stdout=subprocess.DEVNULL,
+            cwd=folder,
+        )
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str) -> str:
+    """A database with every table, to copy fresh ones from."""
+    name = f"template_{secrets.token_hex(4)}"
+    _create_database(postgres_url, name)
+    engine = create_engine(_named(postgres_url, name))
+    models.Base.metadata.create_all(engine)
+    engine.dispose()
+    return name
+
+
+def _named(url: str, name: str) -> str:
+    from sqlalchemy import make_url
+
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+def _create_database(url: str, name: str, template: str = "template0") -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as db:
+        db.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "template.sqlite"
+    engine = create_engine(f"sqlite:///{path}")
+    models.Base.metadata.create_all(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh database with all tables, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("_sqlite_template"), tmp_path / "idp.sqlite")
+        return f"sqlite:///{tmp_path / 'idp.sqlite'}"
+    url = request.getfixturevalue("postgres_url")
+    name = f"test_{secrets.token_hex(6)}"
+    _create_database(url, name, request.getfixturevalue("postgres_template"))
+    return _named(url, name)
+
+
+@pytest.fixture(scope="session")
+def key_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keys")
+    keys.create(folder)
+    return folder
+
+
+@pytest.fixture
+def stopped() -> clock.Stopped:
+    return clock.Stopped(MONDAY)
+
+
+@pytest.fixture
+def house(
+    database_url: str, tmp_path: Path, key_folder: Path, stopped: clock.Stopped
+) -> Iterator[context.House]:
+    """A house on a fresh database; its clock stands still until a test moves it."""
+    settings = config.read({}, data=tmp_path, database_url=database_url, keys=key_folder, **CHEAP)
+    made = context.open_house(settings, clock=stopped)
+    with made.database.transaction() as db:
+        db.execute(insert(models.RegistryVersion), {"id": 1, "version": 1})
+    with audit.circumstances(audit.Circumstances(now=stopped.now(), actor="system", source="test")):
+        yield made
+    made.database.close()
+
+
+@pytest.fixture
+def app(house: context.House):
+    """The web application of that house."""
+    from idp.app import create_app
+
+    made = create_app(house)
+    made.testing = True
+    return made
+
+
+@pytest.fixture
+def client(app):
+    """A browser without script, or a program."""
+    return app.test_client()
