@@ -1,4 +1,26 @@
-"""The idp command."""
+"""The idp command: everything an operator does, and everything scripts try.
+
+Exit codes: 0 done, 1 refused or held, 2 wrong use or settings.
+"""
+
+from __future__ import annotations
+
+import click
+
+from idp.cli import accounts, apps, feeds, keys, running, sharing
 
 
-def main() -> None: ...
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="leersleutel", prog_name="idp")
+def main() -> None:
+    """Leersleutel: an OpenID Connect identity provider for schools.
+
+    Start with `idp demo --data var` to try everything on this machine, or `idp init`, `idp upgrade` and
+    `idp serve` for an installation of your own. Every command takes --data DIR, the folder with the embedded
+    database, the keys and the settings file idp.toml; settings may also come from the environment (IDP_…).
+    """
+
+
+for module in (running, feeds, accounts, apps, sharing, keys):
+    for command in module.COMMANDS:
+        main.add_command(command)

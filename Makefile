@@ -1,0 +1,45 @@
+# Two commands do everything on a fresh machine with Python 3.11+ and make:
+#   make run    a demo on http://localhost:8080 (PORT=… changes it), data in ./var
+#   make test   everything this machine can test; says what it skipped and why
+
+PYTHON ?= python3
+PORT ?= 8080
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test bench wheel lock clean
+.DEFAULT_GOAL := run
+
+run: $(VENV)/.installed
+	$(BIN)/idp demo --data var --port $(PORT)
+
+test: $(VENV)/.installed-test
+	$(BIN)/python tools/check.py
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python bench/bench.py
+
+wheel: $(VENV)/.installed
+	$(BIN)/python -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir dist .
+
+# after changing dependencies in setup.cfg: pin them again, with hashes
+lock: $(VENV)/.installed-test
+	$(BIN)/python tools/lock.py
+
+$(VENV)/.venv-made:
+	$(PYTHON) -c 'import sys; sys.exit("Leersleutel needs Python 3.11 or newer: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.venv-made requirements/run.txt setup.cfg pyproject.toml package-lock.json tools/build_assets.py
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/python tools/build_assets.py
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed requirements/test.txt
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/test.txt
+	touch $@
+
+clean:
+	rm -rf build dist *.egg-info idp/static/built node_modules

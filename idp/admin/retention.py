@@ -1,0 +1,151 @@
+"""What may not be kept any longer? The retention table of `docs/retention.md`, carried out in small batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
+
+from idp import audit
+from idp.clock import day_of_law
+from idp.context import House
+from idp.models import (
+    AccessToken,
+    Account,
+    AuditEvent,
+    AuthorizationCode,
+    Base,
+    Card,
+    ClassMembership,
+    Delivery,
+    Enrolment,
+    Grant,
+    Klas,
+    Marker,
+    Pupil,
+    RefreshToken,
+    Release,
+    RetiredUsername,
+    School,
+    Session,
+    Throttle,
+    UsedAssertion,
+    WrongSecret,
+)
+
+BATCH = 5_000
+"""Rows a transaction: nobody who signs in waits long behind a purge."""
+
+
+def tidy(house: House, now: datetime) -> dict[str, int]:
+    """Delete or blank everything that is past its time. Returns how many rows of each table; safe to repeat."""
+    counts: dict[str, int] = {}
+    for model, condition in _deletions(house, now):
+        counts[model.__tablename__] = counts.get(model.__tablename__, 0) + _in_batches(house, model, condition)
+    counts["names"] = house.database.retrying(lambda db: _forget_names(db, house, now))
+    counts["identifiers"] = house.database.retrying(lambda db: _leave_tombstones(db, house, now))
+    with house.database.transaction() as db:
+        audit.tidied(db, counts={what: count for what, count in counts.items() if count})
+    return counts
+
+
+def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], ColumnElement[bool]]]:
+    keep = house.settings
+    expired = now - timedelta(days=keep.keep_expired_days)
+    replaced = now - timedelta(days=keep.keep_replaced_days)
+    day = day_of_law(now)
+    yield AccessToken, AccessToken.expires_at < expired
+    yield RefreshToken, RefreshToken.expires_at < expired
+    yield AuthorizationCode, AuthorizationCode.expires_at < expired
+    yield Grant, and_(Grant.expires_at < expired, ~exists().where(AccessToken.grant_id == Grant.id))
+    yield Marker, Marker.created_at < now - timedelta(seconds=keep.marker_seconds)
+    yield Session, and_(Session.expires_at < expired, ~exists().where(Grant.sid == Session.sid))
+    yield Throttle, Throttle.changed_at < expired
+    yield WrongSecret, WrongSecret.tried_at < now - timedelta(hours=keep.keep_wrong_secret_hours)
+    yield UsedAssertion, UsedAssertion.expires_at < now
+    yield ClassMembership, ClassMembership.replaced_at < replaced
+    yield ClassMembership, _membership_of_who_left(now)
+    yield ClassMembership, _membership_after_stopping(now)
+    yield Klas, and_(Klas.changed_at < replaced, ~exists().where(ClassMembership.klas == Klas.id))
+    yield Delivery, Delivery.received_at < now - timedelta(days=keep.keep_audit_days)
+    yield Card, and_(Card.voided_at.is_not(None), Card.voided_at < now - timedelta(days=keep.keep_names_days))
+    first_of_september = day.replace(year=day.year - 1 - (day.month < 9), month=9, day=1)
+    yield Release, Release.at < datetime(first_of_september.year, 9, 1, tzinfo=now.tzinfo)
+    yield AuditEvent, AuditEvent.at < now - timedelta(days=keep.keep_audit_days)
+
+
+def _membership_of_who_left(now: datetime) -> ColumnElement[bool]:
+    """One year after the active enrolment at that school ended, at the very latest (protocol, article 3)."""
+    year_ago = day_of_law(now) - timedelta(days=365)
+    here = exists().where(
+        Enrolment.account_uuid == ClassMembership.account_uuid,
+        Enrolment.instellingsnummer == ClassMembership.instellingsnummer,
+        Enrolment.einddatum >= year_ago,
+    )
+    return ~here
+
+
+def _membership_after_stopping(now: datetime) -> ColumnElement[bool]:
+    """All within 24 hours of stopping: whatever is here of a school that does not share."""
+    from idp.claims import consent
+
+    sharing = consent.sharing_schools(day_of_law(now))
+    return ClassMembership.instellingsnummer.in_(
+        select(School.instellingsnummer).where(School.instellingsnummer.not_in(sharing))
+    )
+
+
+def _in_batches(house: House, model: type[Base], condition: ColumnElement[bool]) -> int:
+    keys = list(model.__table__.primary_key)
+    total = 0
+    while True:
+        count = house.database.retrying(lambda db: _one_batch(db, model, keys, condition))
+        total += count
+        if count < BATCH:
+            return total
+
+
+def _one_batch(db: Connection, model: type[Base], keys: list[Any], condition: ColumnElement[bool]) -> int:
+    if len(keys) > 1:
+        return db.execute(delete(model).where(condition)).rowcount
+    old = select(keys[0]).where(condition).limit(BATCH).scalar_subquery()
+    return db.execute(delete(model).where(keys[0].in_(old))).rowcount
+
+
+def _gone_since(days: int, now: datetime) -> Any:
+    """Pupils whose last enrolment ended more than so many days ago."""
+    before = day_of_law(now) - timedelta(days=days)
+    return (
+        select(Enrolment.account_uuid)
+        .group_by(Enrolment.account_uuid)
+        .having(func.max(Enrolment.einddatum) < before)
+        .scalar_subquery()
+    )
+
+
+def _forget_names(db: Connection, house: House, now: datetime) -> int:
+    gone = _gone_since(house.settings.keep_names_days, now)
+    db.execute(delete(Card).where(Card.account_uuid.in_(gone)))
+    named = or_(Pupil.voornaam.is_not(None), Pupil.naam.is_not(None), Pupil.geboortedatum.is_not(None))
+    official = db.execute(
+        update(Pupil)
+        .where(Pupil.account_uuid.in_(gone), named)
+        .values(voornaam=None, naam=None, geslacht=None, geboortedatum=None)
+    )
+    enrolled = db.execute(
+        update(Enrolment)
+        .where(Enrolment.account_uuid.in_(gone), or_(Enrolment.voornaam != "", Enrolment.naam != ""))
+        .values(voornaam="", naam="")
+    )
+    return official.rowcount + enrolled.rowcount
+
+
+def _leave_tombstones(db: Connection, house: House, now: datetime) -> int:
+    """Identifiers stay without anything that recognises a person; they are never given to anyone else."""
+    gone = _gone_since(house.settings.keep_identifiers_days, now)
+    db.execute(delete(RetiredUsername).where(RetiredUsername.account_uuid.in_(gone)))
+    accounts = db.execute(delete(Account).where(Account.account_uuid.in_(gone)))
+    db.execute(update(Pupil).where(Pupil.account_uuid.in_(gone)).values(national_number_digest=None))
+    return accounts.rowcount

@@ -1,0 +1,104 @@
+"""What do all commands share? The house from --data, exit codes, progress, and words for refusals."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from idp import audit, config, context, upgrading
+from idp.config import ConfigurationError
+from idp.errors import Refusal
+
+F = TypeVar("F", bound=Callable[..., Any])
+REFUSED, MISUSED = 1, 2
+
+
+def data_option(command: F) -> F:
+    """Every command takes --data DIR, or the environment's settings."""
+    return click.option(
+        "--data",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=None,
+        envvar="IDP_DATA",
+        help="Folder with the database, the keys and idp.toml.  [default: var]",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for scripts.")(command)
+
+
+def orderly(command: F) -> F:
+    """Turn refusals and mistakes in settings into one clear message and the right exit code."""
+
+    @functools.wraps(command)
+    def run(*given: Any, **words: Any) -> Any:
+        try:
+            return command(*given, **words)
+        except ConfigurationError as mistakes:
+            for problem in mistakes.problems:
+                click.echo(f"idp: {problem}", err=True)
+            sys.exit(MISUSED)
+        except Refusal as refusal:
+            click.echo(f"idp: refused ({refusal.code}){': ' + refusal.detail if refusal.detail else ''}", err=True)
+            sys.exit(REFUSED)
+
+    return run  # type: ignore[return-value]
+
+
+def settings_of(data: Path | None) -> config.Settings:
+    return config.read(data=data)
+
+
+@contextmanager
+def opened(data: Path | None, *, actor: str = "operator:cli") -> Iterator[context.House]:
+    """The house in this folder, its database up to date, with every event marked as done from the command line."""
+    house = context.open_house(settings_of(data))
+    try:
+        if not upgrading.is_current(house.database):
+            raise ConfigurationError(["the database is not up to date: run `idp upgrade`"])
+        with audit.circumstances(audit.Circumstances(now=house.clock.now(), actor=actor, source="cli")):
+            yield house
+    finally:
+        house.database.close()
+
+
+def say(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Rows for a person."""
+    drawn = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in rows:
+        drawn.add_row(*("" if cell is None else _plain(cell) for cell in row))
+    Console(soft_wrap=False, width=None if sys.stdout.isatty() else 160).print(drawn)
+
+
+def _plain(cell: Any) -> str:
+    """Names are literal text: no markup of the terminal's either."""
+    from rich.markup import escape
+
+    return escape(str(cell))
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error for long work: call it with (done, all)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, everything: bar.update(task, completed=done, total=everything)

@@ -1,0 +1,140 @@
+"""Commands that set up, run and look after an installation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from idp import config, context, keys, serving, upgrading
+from idp.admin import retention
+from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say, settings_of
+from idp.config import ConfigurationError
+from idp.demo import demo as demonstration
+from idp.demo import sandbox as sandbox_school
+from idp.oidc import signing
+
+
+@click.command()
+@data_option
+@click.option("--issuer", help="Our own address, exactly as apps will know it, such as https://id.example.org")
+@click.option("--database-url", help="postgresql://… ; left out: SQLite in the data folder")
+@orderly
+def init(data: Path | None, issuer: str | None, database_url: str | None) -> None:
+    """Make the data folder: idp.toml, keys, database, first signing keys.
+
+    Safe to repeat: what is there stays as it is.
+    """
+    folder = data or Path("var")
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / config.FILE
+    given = {"issuer": issuer, "database_url": database_url}
+    settings = config.read(data=folder, **given)
+    if not file.exists():
+        chosen = {name: value for name, value in given.items() if value} or {"issuer": settings.issuer}
+        lines = "".join(f'{name} = "{value}"\n' for name, value in chosen.items())
+        file.write_text(f"# All settings: docs/settings.md\n{lines}", encoding="utf-8")
+        click.echo(f"made {file}")
+    for name in keys.create(settings.keys_folder):
+        click.echo(f"made key {settings.keys_folder / name}")
+    _bring_up_to_date(settings)
+    click.echo(f"ready: idp serve --data {folder}")
+
+
+def _bring_up_to_date(settings: config.Settings) -> None:
+    house = context.open_house(settings)
+    before, after = upgrading.upgrade(house.database)
+    click.echo(f"database: {before or 'empty'} → {after}" if before != after else f"database: {after}, up to date")
+    house.database.close()
+    with opened(settings.data) as ready:
+        for kid in signing.ensure(ready, ready.clock.now()):
+            click.echo(f"made signing key {kid}")
+
+
+@click.command()
+@data_option
+@orderly
+def upgrade(data: Path | None) -> None:
+    """Bring the database up to date with this version. The previous version may keep running meanwhile."""
+    _bring_up_to_date(settings_of(data))
+
+
+@click.command()
+@data_option
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.")
+@click.option("--workers", type=click.IntRange(1), help="Worker processes.  [default: one per core]")
+@orderly
+def serve(data: Path | None, host: str | None, port: int | None, workers: int | None) -> None:
+    """Serve with the production server. Put a proxy with TLS in front of it."""
+    settings = config.read(data=data, host=host, port=port)
+    serving.serve(settings, settings.data, workers=workers)
+
+
+@click.command()
+@data_option
+@click.option("--port", type=click.IntRange(1024, 65534), default=8080, show_default=True, help="Port of the provider.")
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Worker processes.")
+@orderly
+def demo(data: Path | None, port: int, workers: int) -> None:
+    """Try everything on this machine: provider, sandbox school and two demo apps.
+
+    Everything lives in --data DIR; the issuer is http://localhost:PORT. Nothing of a demo works anywhere else.
+    """
+    demonstration.run(data or Path("var"), port, workers=workers)
+
+
+@click.command()
+@data_option
+@json_option
+@orderly
+def sandbox(data: Path | None, *, as_json: bool) -> None:
+    """Show the sandbox of a demo: pupils with their secrets, staff, operators, apps with their credentials."""
+    with opened(data) as house:
+        shown = sandbox_school.describe(house)
+    if as_json:
+        say(shown)
+    else:
+        demonstration.introduce(shown)
+
+
+@click.command("check-config")
+@data_option
+@json_option
+@orderly
+def check_config(data: Path | None, *, as_json: bool) -> None:
+    """Check settings, keys and database, and say what is wrong. Changes nothing."""
+    settings = settings_of(data)
+    house = context.open_house(settings)
+    problems = []
+    if not upgrading.is_current(house.database):
+        problems.append("the database is not up to date: run `idp upgrade`")
+    else:
+        problems += signing.check(house)
+    shown = {"issuer": settings.issuer, "database": house.database.engine.dialect.name, "problems": problems}
+    if as_json:
+        say(shown)
+    elif not problems:
+        click.echo(f"{settings.issuer}: settings, keys and {shown['database']} database are in order")
+    if problems:
+        if not as_json:
+            raise ConfigurationError(problems)
+        raise SystemExit(REFUSED)
+
+
+@click.command()
+@data_option
+@json_option
+@orderly
+def tidy(data: Path | None, *, as_json: bool) -> None:
+    """Delete what has been kept long enough (docs/retention.md). Run it every night."""
+    with opened(data, actor="system") as house:
+        counts = retention.tidy(house, house.clock.now())
+    if as_json:
+        say(counts)
+    else:
+        done = ", ".join(f"{count} × {what}" for what, count in counts.items() if count)
+        click.echo(f"deleted: {done}" if done else "nothing was old enough to delete")
+
+
+COMMANDS = (init, upgrade, serve, demo, sandbox, check_config, tidy)

@@ -1,0 +1,93 @@
+"""How does one command show everything? Folder, keys, database, sandbox, demo apps, provider: all on this machine."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from idp import audit, config, context, keys, serving, upgrading
+from idp.config import ConfigurationError
+from idp.demo import relying_party, sandbox
+from idp.oidc import signing
+
+
+def run(data: Path, port: int, *, workers: int) -> None:
+    """Everything self-contained in `data`, issuer http://localhost:PORT. Returns when told to stop."""
+    if not _is_free(port):
+        raise ConfigurationError([f"port {port} is taken by another program: choose one with --port (make: PORT=…)"])
+    apps_at = f"http://localhost:{_port_for_apps(port + 1)}"
+    settings = prepare(data, port)
+    house = context.open_house(settings)
+    with audit.circumstances(audit.Circumstances(now=house.clock.now(), actor="operator:demo", source="cli")):
+        apps = sandbox.load(house, apps_at=apps_at)
+        introduce(sandbox.describe(house), apps_at)
+    site = relying_party.create(settings.issuer, apps_at, apps, lambda app, sub: sandbox.why(house, app, sub))
+    relying_party.run_beside(site, int(apps_at.rpartition(":")[2]))
+    serving.serve(settings, data, workers=workers)
+    house.database.close()
+
+
+def prepare(data: Path, port: int) -> config.Settings:
+    """The folder, its settings, keys and database, made or brought up to date."""
+    data.mkdir(parents=True, exist_ok=True)
+    wanted = f'# A demo, made by `idp demo`. All settings: docs/settings.md\ndemo = true\nissuer = "http://localhost:{port}"\nport = {port}\n'
+    file = data / config.FILE
+    if file.exists() and "demo = true" not in file.read_text(encoding="utf-8"):
+        raise ConfigurationError([f"{file} belongs to an installation, not to a demo: give the demo another --data DIR"])
+    file.write_text(wanted, encoding="utf-8")
+    settings = config.read(data=data)
+    keys.create(settings.keys_folder)
+    house = context.open_house(settings)
+    upgrading.upgrade(house.database)
+    with audit.circumstances(audit.Circumstances(now=house.clock.now(), actor="operator:demo", source="cli")):
+        signing.ensure(house, house.clock.now())
+    house.database.close()
+    return settings
+
+
+def introduce(shown: dict[str, Any], apps_at: str | None = None) -> None:
+    """Say what to open and who to sign in as."""
+    screen = Console(width=None if os.isatty(1) else 120, highlight=False)
+    screen.print()
+    screen.print("[bold]Leersleutel[/bold] is a school identity provider; this is a demo on this machine only.")
+    screen.print(f"  A demo app   {apps_at or shown['apps'][0]['client_uri']}", style="bold green")
+    screen.print(f"  Pupil's page {shown['issuer']}/mijn-apps", style="bold green")
+    screen.print()
+    people = Table(title="Sign in as", title_justify="left", title_style="bold")
+    for column in ("user name", "how", "secret", "note"):
+        people.add_column(column, overflow="fold")
+    for pupil in shown["pupils"]:
+        people.add_row(pupil["username"], pupil["kind"], pupil["secret"], pupil["note"])
+    screen.print(people)
+    first = shown["pupils"][0]
+    screen.print(f"  Personal URL  {shown['issuer']}/mijn/{first['username']}")
+    screen.print(f"  QR card       {first['card_url']}   (what the QR code of {first['username']} says)")
+    screen.print("  Everything, for scripts: idp sandbox --json --data …   ·   stop with Ctrl+C")
+    screen.print()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as failure:
+            if failure.errno in {errno.EADDRINUSE, errno.EACCES}:
+                return False
+            raise
+    return True
+
+
+def _port_for_apps(wanted: int) -> int:
+    """The next port, or any free one when somebody is there already."""
+    if _is_free(wanted):
+        return wanted
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

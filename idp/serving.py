@@ -1,0 +1,91 @@
+"""How do we run? One production server (granian), several workers, each with a house of its own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from granian import Granian
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from idp import config, context, upgrading
+from idp.app import create_app
+from idp.config import ConfigurationError, Settings
+from idp.oidc import discovery, signing
+
+Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+def application() -> Wsgi:
+    """The WSGI application of one worker, from the environment's settings."""
+    settings = config.read()
+    prepare_logs(settings)
+    return assemble(context.open_house(settings))
+
+
+def assemble(house: context.House) -> Wsgi:
+    """Metadata as ready bytes in front, then the pages; proxies' words count only when they are ours."""
+    pages = create_app(house)
+    whole: Any = discovery.in_front_of(pages.wsgi_app, house)
+    hops = house.settings.trusted_proxies
+    return ProxyFix(whole, x_for=hops, x_proto=hops, x_host=0) if hops else whole
+
+
+def serve(settings: Settings, data: Path, *, workers: int | None = None) -> None:
+    """Serve until told to stop; running requests are finished first. Raises ConfigurationError before starting."""
+    _ready(settings)
+    os.environ[f"{config.PREFIX}DATA"] = str(data)
+    Granian(
+        "idp.serving:application",
+        factory=True,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=workers or settings.workers or os.cpu_count() or 1,
+        blocking_threads=settings.threads,
+        backpressure=settings.threads * 16,
+        websockets=False,
+        http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=131_072),
+        respawn_failed_workers=True,
+        workers_kill_timeout=30,
+        log_enabled=False,
+    ).serve()
+
+
+def _ready(settings: Settings) -> None:
+    house = context.open_house(settings)
+    try:
+        if not upgrading.is_current(house.database):
+            raise ConfigurationError(["the database is not up to date: run `idp upgrade`"])
+        problems = signing.check(house)
+        if problems:
+            raise ConfigurationError(problems)
+    finally:
+        house.database.close()
+
+
+def prepare_logs(settings: Settings) -> None:
+    """One JSON object a line, on standard error: events and ids, never names, secrets or tokens."""
+    level = logging.getLevelNamesMapping()[settings.log_level]
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(message)s", force=True)
+    for loud in ("authlib", "urllib3", "granian"):
+        logging.getLogger(loud).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

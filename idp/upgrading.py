@@ -1,0 +1,53 @@
+"""How does a database become what models.py says? Step by step, by Alembic, on one connection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import insert, select
+
+from idp.database import Database
+from idp.models import RegistryVersion
+
+STEPS = Path(__file__).parent / "migrations"
+
+
+def upgrade(database: Database, revision: str = "head") -> tuple[str | None, str | None]:
+    """Bring the database up to date, in one transaction. Returns the steps before and after."""
+    with database.transaction() as db:
+        before = MigrationContext.configure(db).get_current_revision()
+        settings = _settings()
+        settings.attributes["connection"] = db
+        command.upgrade(settings, revision)
+        after = MigrationContext.configure(db).get_current_revision()
+        if db.execute(select(RegistryVersion.id)).first() is None:
+            db.execute(insert(RegistryVersion), {"id": 1, "version": 1})
+    return before, after
+
+
+def current(database: Database) -> str | None:
+    """The step this database is at; None when it is empty."""
+    with database.reading() as db:
+        return MigrationContext.configure(db).get_current_revision()
+
+
+def newest() -> str:
+    """The step that this program needs."""
+    head = ScriptDirectory.from_config(_settings()).get_current_head()
+    if head is None:
+        raise RuntimeError("this installation carries no migrations")
+    return head
+
+
+def is_current(database: Database) -> bool:
+    return current(database) == newest()
+
+
+def _settings() -> Config:
+    settings = Config()
+    settings.set_main_option("script_location", str(STEPS).replace("%", "%%"))
+    return settings

@@ -1,0 +1,67 @@
+"""Everything this machine can check, one after another; what cannot run here is said, with the reason.
+
+`--quick` leaves out the journeys in a browser. Exits with 1 when anything failed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+
+
+def main() -> None:
+    quick = "--quick" in sys.argv
+    checks = {
+        "style": [BIN / "ruff", "check", "--quiet", "."],
+        "format": [BIN / "ruff", "format", "--check", "--quiet", "."],
+        "floors": [BIN / "lint-imports", "--no-cache"],
+        "types": [BIN / "mypy"],
+    }
+    failed = [name for name, command in checks.items() if not _passes(name, command)]
+    if os.environ.get("CI"):
+        audited = [BIN / "pip-audit", "--disable-pip", "--require-hashes", "-r", "requirements/run.txt", "--progress-spinner", "off"]
+        if not _passes("known holes in dependencies", audited):
+            failed.append("known holes in dependencies")
+    tests = [sys.executable, "-m", "pytest", "-rs", "--durations=8"]
+    if quick:
+        tests += ["-m", "not browser"]
+    if not _passes("tests", tests, show=True):
+        failed.append("tests")
+    for what, why in _missing():
+        print(f"skipped: {what}: {why}")
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+    print("all is well")
+
+
+def _passes(name: str, command: list[object], *, show: bool = False) -> bool:
+    began = time.monotonic()
+    done = subprocess.run(
+        [str(word) for word in command], cwd=HERE, check=False, text=True, capture_output=not show
+    )
+    print(f"{'ok    ' if done.returncode == 0 else 'FAILED'} {name} ({time.monotonic() - began:.0f} s)", flush=True)
+    if done.returncode and not show:
+        print(done.stdout, done.stderr, flush=True)
+    return done.returncode == 0
+
+
+def _missing() -> list[tuple[str, str]]:
+    missing = []
+    if not shutil.which("chromium") and not shutil.which("chromium-browser"):
+        missing.append(("journeys in a browser", "Chromium is not installed (Debian: apt-get install chromium)"))
+    if not shutil.which("initdb") and not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        missing.append(("PostgreSQL's half of the tests", "it is not installed (Debian: apt-get install postgresql)"))
+    if not os.environ.get("CI"):
+        missing.append(("known holes in dependencies", "asked only in CI (CI=1), since it needs the network"))
+    return missing
+
+
+if __name__ == "__main__":
+    main()

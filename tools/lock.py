@@ -1,0 +1,34 @@
+"""Pin every dependency of setup.cfg with its hashes: requirements/run.txt to run, requirements/test.txt on top."""
+
+from __future__ import annotations
+
+import configparser
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent.parent
+BUILD = ["setuptools>=78", "wheel"]
+
+
+def main() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(HERE / "setup.cfg")
+    run = setup["options"]["install_requires"].split()
+    extras = setup["options.extras_require"]
+    build, test = extras["build"].split(), extras["test"].split()
+    folder = HERE / "requirements"
+    folder.mkdir(exist_ok=True)
+    _compile([*run, *build, *BUILD], folder / "run.txt")
+    _compile([*run, *build, *BUILD, *test], folder / "test.txt", "--constraint", str(folder / "run.txt"))
+
+
+def _compile(wanted: list[str], out: Path, *more: str) -> None:
+    command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
+    command += ["--no-header", "--no-annotate", "--no-emit-index-url", "--python-version", "3.11", "--output-file", str(out)]
+    subprocess.run([*command, *more, "-"], input="\n".join(wanted), text=True, check=True)
+    print(f"pinned {out.relative_to(HERE)}")
+
+
+if __name__ == "__main__":
+    main()
