@@ -293,10 +293,6 @@ def check(house: House) -> list[str]:
             problems.append(f"{alg}: no key signs; run `idp keys rotate`")
         for line in (line for line in mine if line.state(now) in {State.SIGNS, State.ANNOUNCED}):
             problems += _wrong_with(house, line)
-        if at_work and not any(line.state(now) is State.ANNOUNCED for line in mine):
-            ends = _ends(house, at_work[-1])
-            if now > ends - _announced(house) + timedelta(days=2):
-                problems.append(f"{alg}: {at_work[-1].kid} ends on {ends:%Y-%m-%d} and nothing is announced")
     return problems
 
 
