@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
 
 from idp import audit
-from idp.clock import day_of_law
+from idp.clock import day_of_law, midnight
 from idp.context import House
 from idp.models import (
     AccessToken,
@@ -71,8 +71,8 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
     yield Klas, and_(Klas.changed_at < replaced, ~exists().where(ClassMembership.klas == Klas.id))
     yield Delivery, Delivery.received_at < now - timedelta(days=keep.keep_audit_days)
     yield Card, and_(Card.voided_at.is_not(None), Card.voided_at < now - timedelta(days=keep.keep_names_days))
-    first_of_september = day.replace(year=day.year - 1 - (day.month < 9), month=9, day=1)
-    yield Release, Release.at < datetime(first_of_september.year, 9, 1, tzinfo=now.tzinfo)
+    first_of_september = date(day.year - 1 - (day.month < 9), 9, 1)
+    yield Release, Release.at < midnight(first_of_september)
     yield AuditEvent, AuditEvent.at < now - timedelta(days=keep.keep_audit_days)
 
 

@@ -1,0 +1,141 @@
+"""A real demo, as `make run` starts it, and a real browser in front of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+IDP = Path(sys.executable).parent / "idp"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """A running demo: the folder, where it is, and what `idp sandbox --json` says."""
+
+    data: Path
+    issuer: str
+    apps_at: str
+    sandbox: dict[str, Any]
+    log: Path
+
+    def pupil(self, **wanted: Any) -> dict[str, Any]:
+        return next(p for p in self.sandbox["pupils"] if all(p[name] == value for name, value in wanted.items()))
+
+    def idp(self, *words: str, exit_code: int = 0) -> str:
+        """Run a command of ours on this demo; its standard output."""
+        done = subprocess.run([IDP, *words, "--data", self.data], capture_output=True, text=True, timeout=120)
+        assert done.returncode == exit_code, done.stdout + done.stderr
+        return done.stdout
+
+
+def free_port() -> int:
+    """A port whose neighbour is free as well."""
+    for _ in range(50):
+        with socket.socket() as one, socket.socket() as two:
+            one.bind(("127.0.0.1", 0))
+            port = one.getsockname()[1]
+            try:
+                two.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no two free ports side by side")
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """`idp demo`, in a folder of its own, two workers, cheap hashes so that the suite is quick."""
+    data = tmp_path_factory.mktemp("demo")
+    port = free_port()
+    log = data / "demo.log"
+    cheap = {"IDP_ARGON2_MEMORY_KIB": "8192", "IDP_ARGON2_TIME": "1"}
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [IDP, "demo", "--data", data, "--port", str(port)],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **cheap},
+            start_new_session=True,
+        )
+    issuer = f"http://localhost:{port}"
+    try:
+        _wait_for(f"{issuer}/.well-known/openid-configuration", process, log)
+        shown = subprocess.run([IDP, "sandbox", "--json", "--data", data], capture_output=True, text=True, check=True)
+        yield Demo(
+            data=data, issuer=issuer, apps_at=f"http://localhost:{port + 1}", sandbox=json.loads(shown.stdout), log=log
+        )
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(300):
+        if process.poll() is not None:
+            break
+        try:
+            if requests.get(url, timeout=1).ok:
+                return
+        except requests.RequestException:
+            time.sleep(0.2)
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """One Chromium for all journeys; every journey opens a context (a person's own browser) in it."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: no journeys in a browser")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Any) -> Iterator[Any]:
+    """A page in a browser that nobody used before, tablet size, in Dutch; it may reach this machine only."""
+    context = chromium.new_context(viewport={"width": 820, "height": 1180}, locale="nl-BE", has_touch=True)
+    context.set_default_timeout(10_000)
+    foreign: list[str] = []
+
+    def only_here(route: Any) -> None:
+        if route.request.url.startswith("http://localhost:"):
+            route.continue_()
+        else:
+            foreign.append(route.request.url)
+            route.abort()
+
+    context.route("**/*", only_here)
+    yield context.new_page()
+    context.close()
+    assert not foreign, f"asked another host: {foreign}"
