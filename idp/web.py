@@ -28,7 +28,7 @@ from flask_login import current_user
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.exceptions import HTTPException
 
-from idp import context, entropy, sentences
+from idp import assets, context, entropy, sentences
 from idp.config import Settings
 from idp.errors import Busy, Refusal
 
@@ -95,6 +95,7 @@ def prepare(app: Flask, settings: Settings) -> None:
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
     app.context_processor(_words_for_templates)
+    assets.prepare(app, settings)
 
 
 # ---------------------------------------------------------------- coming in

@@ -1,0 +1,183 @@
+"""Which style sheets, scripts, pictures and icons do pages use, and how do browsers keep them?
+
+Files live in idp/static; what tools/build_assets.py makes is in idp/static/built. `asset("style.css")` is an address
+that changes with the content, so browsers may keep it for good. Texts travel compressed.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import hashlib
+import json
+import re
+import zlib
+from pathlib import Path
+
+from flask import Flask, Response, abort, make_response, request, send_from_directory
+from markupsafe import Markup, escape
+
+from idp.config import Settings
+
+STATIC = Path(__file__).parent / "static"
+YEAR = 365 * 24 * 3600
+TEXTS = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".html": "text/html",
+    ".json": "application/json",
+}
+BRAND_STYLE = "merk.css"
+HUES = 12
+"""How many colours the letter of an app may have: `hue-0` … in the style sheet."""
+
+
+def prepare(app: Flask, settings: Settings) -> None:
+    """Teach the templates `asset`, `icon`, `here`, `brand_style`, and serve the files ourselves."""
+    style = brand_style(settings.brand_accent) if settings.brand_accent else ""
+    address = f"/static/{BRAND_STYLE}?v={_hash(style.encode())}" if style else ""
+    app.jinja_env.globals.update(asset=asset, icon=icon, here=here, brand_style=address)
+    app.jinja_env.filters.update(hue=hue, first_letter=first_letter)
+
+    def send(filename: str) -> Response:
+        if filename == BRAND_STYLE and style:
+            return _kept(make_response(style, {"Content-Type": "text/css; charset=utf-8"}))
+        return _kept(_file(filename))
+
+    app.view_functions["static"] = send
+
+
+# ---------------------------------------------------------------- for templates
+
+
+@functools.cache
+def asset(name: str) -> str:
+    """The address of a file in idp/static, with a digest of its content."""
+    path = STATIC / name
+    return f"/static/{name}?v={_hash(path.read_bytes())}" if path.is_file() else f"/static/{name}"
+
+
+def icon(name: str) -> Markup:
+    """A Lucide icon, drawn in the text's colour and silent for screen readers. Empty when not built."""
+    inside = _icons().get(name, "")
+    return Markup(  # noqa: S704 - from our own build
+        '<svg class="icon" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2.25" '
+        'stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" focusable="false">'
+        f"{inside}</svg>"
+    )
+
+
+def here() -> str:
+    """The address of this page, local, with its query."""
+    return request.full_path.rstrip("?")
+
+
+def hue(name: str) -> int:
+    """The number of the colour that always goes with this name."""
+    return zlib.crc32(name.encode()) % HUES
+
+
+def first_letter(name: str) -> Markup:
+    """What stands for an app without a logo: the first letter or digit of its name."""
+    found = re.search(r"[^\W_]", name)
+    return escape(found.group().upper() if found else "•")
+
+
+@functools.cache
+def _icons() -> dict[str, str]:
+    path = STATIC / "built" / "icons.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+# ---------------------------------------------------------------- sending files
+
+
+def _file(name: str) -> Response:
+    kind = TEXTS.get(Path(name).suffix)
+    if kind is None:
+        return send_from_directory(STATIC, name)
+    packed = _packed(name)
+    if packed is None:
+        abort(404)
+    small = "gzip" in request.accept_encodings
+    response = make_response(packed if small else gzip.decompress(packed))
+    response.headers["Content-Type"] = f"{kind}; charset=utf-8"
+    response.headers["Vary"] = "Accept-Encoding"
+    if small:
+        response.headers["Content-Encoding"] = "gzip"
+    response.set_etag(_hash(packed) + ("-gz" if small else ""))
+    return response.make_conditional(request)
+
+
+@functools.cache
+def _packed(name: str) -> bytes | None:
+    path = (STATIC / name).resolve()
+    inside = path.is_relative_to(STATIC.resolve()) and path.is_file()
+    return gzip.compress(path.read_bytes(), 9, mtime=0) if inside else None
+
+
+def _kept(response: Response) -> Response:
+    """Addresses with a digest never change; others are asked again after an hour."""
+    for_good = "v" in request.args and response.status_code < 400
+    response.headers["Cache-Control"] = (
+        f"public, max-age={YEAR}, immutable" if for_good else "public, max-age=3600"
+    )
+    return response
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:10]
+
+
+# ---------------------------------------------------------------- an accent of one's own
+
+DARK_GROUND, WHITE = (23, 22, 20), (255, 255, 255)
+READABLE = 7.0
+"""Contrast for pupils (WCAG AAA): an accent that has less is darkened, or in the dark lightened, until it does."""
+
+Colour = tuple[int, int, int]
+
+
+def brand_style(accent: str) -> str:
+    """The tokens that follow from an accent `#rrggbb`; empty when that is no colour."""
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", accent):
+        return ""
+    wished: Colour = (int(accent[1:3], 16), int(accent[3:5], 16), int(accent[5:7], 16))
+    day = _until_readable(wished, against=WHITE, towards=(0, 0, 0))
+    night = _until_readable(wished, against=DARK_GROUND, towards=WHITE)
+    return (
+        f":root{{--accent:{_hex(day)};--accent-deep:{_hex(_mix(day, (0, 0, 0), 0.3))};"
+        f"--accent-soft:{_hex(_mix(day, WHITE, 0.88))}}}"
+        "@media (prefers-color-scheme:dark){"
+        f":root{{--accent:{_hex(night)};--accent-deep:{_hex(_mix(night, (0, 0, 0), 0.35))};"
+        f"--accent-soft:{_hex(_mix(night, DARK_GROUND, 0.82))}}}}}"
+    )
+
+
+def contrast(one: Colour, other: Colour) -> float:
+    """The contrast of two colours, 1 to 21 (WCAG 2.2, relative luminance)."""
+    high, low = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def _until_readable(colour: Colour, *, against: Colour, towards: Colour) -> Colour:
+    mixed = (_mix(colour, towards, step / 20) for step in range(21))
+    return next(one for one in mixed if contrast(one, against) >= READABLE)
+
+
+def _luminance(colour: Colour) -> float:
+    red, green, blue = (
+        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
+        for part in (channel / 255 for channel in colour)
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _mix(one: Colour, other: Colour, share: float) -> Colour:
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    return red, green, blue
+
+
+def _hex(colour: Colour) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)
