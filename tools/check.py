@@ -26,7 +26,15 @@ def main() -> None:
     }
     failed = [name for name, command in checks.items() if not _passes(name, command)]
     if os.environ.get("CI"):
-        audited = [BIN / "pip-audit", "--disable-pip", "--require-hashes", "-r", "requirements/run.txt", "--progress-spinner", "off"]
+        audited = [
+            BIN / "pip-audit",
+            "--disable-pip",
+            "--require-hashes",
+            "-r",
+            "requirements/run.txt",
+            "--progress-spinner",
+            "off",
+        ]
         if not _passes("known holes in dependencies", audited):
             failed.append("known holes in dependencies")
     tests = [sys.executable, "-m", "pytest", "-rs", "--durations=8"]
@@ -46,7 +54,10 @@ def _passes(name: str, command: list[object], *, show: bool = False) -> bool:
     done = subprocess.run(
         [str(word) for word in command], cwd=HERE, check=False, text=True, capture_output=not show
     )
-    print(f"{'ok    ' if done.returncode == 0 else 'FAILED'} {name} ({time.monotonic() - began:.0f} s)", flush=True)
+    print(
+        f"{'ok    ' if done.returncode == 0 else 'FAILED'} {name} ({time.monotonic() - began:.0f} s)",
+        flush=True,
+    )
     if done.returncode and not show:
         print(done.stdout, done.stderr, flush=True)
     return done.returncode == 0
@@ -55,9 +66,13 @@ def _passes(name: str, command: list[object], *, show: bool = False) -> bool:
 def _missing() -> list[tuple[str, str]]:
     missing = []
     if not shutil.which("chromium") and not shutil.which("chromium-browser"):
-        missing.append(("journeys in a browser", "Chromium is not installed (Debian: apt-get install chromium)"))
+        missing.append(
+            ("journeys in a browser", "Chromium is not installed (Debian: apt-get install chromium)")
+        )
     if not shutil.which("initdb") and not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
-        missing.append(("PostgreSQL's half of the tests", "it is not installed (Debian: apt-get install postgresql)"))
+        missing.append(
+            ("PostgreSQL's half of the tests", "it is not installed (Debian: apt-get install postgresql)")
+        )
     if not os.environ.get("CI"):
         missing.append(("known holes in dependencies", "asked only in CI (CI=1), since it needs the network"))
     return missing

@@ -14,9 +14,9 @@ BUILD = ["setuptools>=78", "wheel"]
 def main() -> None:
     setup = configparser.ConfigParser()
     setup.read(HERE / "setup.cfg")
-    run = setup["options"]["install_requires"].split()
+    run = setup["options"]["install_requires"].strip().splitlines()
     extras = setup["options.extras_require"]
-    build, test = extras["build"].split(), extras["test"].split()
+    build, test = extras["build"].strip().splitlines(), extras["test"].strip().splitlines()
     folder = HERE / "requirements"
     folder.mkdir(exist_ok=True)
     _compile([*run, *build, *BUILD], folder / "run.txt")
@@ -25,7 +25,15 @@ def main() -> None:
 
 def _compile(wanted: list[str], out: Path, *more: str) -> None:
     command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
-    command += ["--no-header", "--no-annotate", "--no-emit-index-url", "--python-version", "3.11", "--output-file", str(out)]
+    command += [
+        "--no-header",
+        "--no-annotate",
+        "--no-emit-index-url",
+        "--python-version",
+        "3.11",
+        "--output-file",
+        str(out),
+    ]
     subprocess.run([*command, *more, "-"], input="\n".join(wanted), text=True, check=True)
     print(f"pinned {out.relative_to(HERE)}")
 
