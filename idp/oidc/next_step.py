@@ -22,6 +22,8 @@ class Evidence(StrEnum):
     """The pupil signed in for this request."""
     CONFIRMED = "confirmed"
     """*Ben jij Noor?* Yes."""
+    CHOSEN = "chosen"
+    """The pupil picked a school, just now, for this request."""
     INFORMED = "informed"
     """The pupil saw what the app will be told."""
 
@@ -101,49 +103,74 @@ Step = SignIn | ChangePassword | ConfirmPupil | NotVisible | PickSchool | ShowRe
 
 def decide(situation: Situation) -> Step:
     """The next step. With prompt=none every question becomes a refusal (OpenID Connect Core 3.1.2.6)."""
-    step = _step(situation)
-    return _in_silence(step) if situation.request.silent else step
+    step = _who(situation) or _which_school(situation) or _release(situation)
+    return _SILENT.get(type(step), step) if situation.request.silent else step
 
 
-def _step(situation: Situation) -> Step:
-    request, somebody, evidence = situation.request, situation.somebody, situation.evidence
+def _who(situation: Situation) -> Step | None:
+    """Is it clear who sits here?"""
+    somebody, fresh = situation.somebody, Evidence.FRESH in situation.evidence
     if somebody is None:
         return SignIn()
-    fresh = Evidence.FRESH in evidence
     if situation.hinted_another and fresh:
         return RefuseToApp(error="login_required", description="somebody else than id_token_hint signed in")
-    must_be_fresh = situation.hinted_another or _must_be_fresh(request, somebody, situation.now)
-    if must_be_fresh and not fresh:
+    if _must_be_fresh(situation, somebody) and not fresh:
         return SignIn(again=True)
     if somebody.must_change:
         return ChangePassword()
-    must_confirm = somebody.shared or "select_account" in request.prompt
-    if must_confirm and not evidence & {Evidence.FRESH, Evidence.CONFIRMED}:
+    if _must_confirm(situation, somebody) and not situation.evidence & {Evidence.FRESH, Evidence.CONFIRMED}:
         return ConfirmPupil()
+    return None
+
+
+def _which_school(situation: Situation) -> Step | None:
+    """Is the app visible, and is it clear through which school?"""
     if not situation.schools:
         return NotVisible()
-    school = _school(situation)
-    if school is None:
+    if _must_pick(situation) and Evidence.CHOSEN not in situation.evidence:
         return PickSchool(schools=situation.schools)
-    must_inform = "consent" in request.prompt
-    if must_inform and Evidence.INFORMED not in evidence:
+    if _school(situation) is None:
+        return PickSchool(schools=situation.schools)
+    return None
+
+
+def _release(situation: Situation) -> Step:
+    school, somebody = _school(situation), situation.somebody
+    assert school is not None
+    assert somebody is not None
+    if "consent" in situation.request.prompt and Evidence.INFORMED not in situation.evidence:
         return ShowRelease(school=school)
-    uses = set()
-    if must_be_fresh:
-        uses.add(Evidence.FRESH)
-    if must_confirm:
-        uses.add(Evidence.FRESH if fresh else Evidence.CONFIRMED)
-    if must_inform:
-        uses.add(Evidence.INFORMED)
-    return Issue(school=school, uses=frozenset(uses))
+    return Issue(school=school, uses=_uses(situation, somebody))
 
 
-def _must_be_fresh(request: AuthorizationRequest, somebody: Somebody, now: datetime) -> bool:
-    if "login" in request.prompt:
+def _uses(situation: Situation, somebody: Somebody) -> frozenset[Evidence]:
+    """What each question that had to be asked was answered with."""
+    who = Evidence.FRESH if Evidence.FRESH in situation.evidence else Evidence.CONFIRMED
+    answers = (
+        (_must_be_fresh(situation, somebody), Evidence.FRESH),
+        (_must_confirm(situation, somebody), who),
+        (_must_pick(situation), Evidence.CHOSEN),
+        ("consent" in situation.request.prompt, Evidence.INFORMED),
+    )
+    return frozenset(answer for was_asked, answer in answers if was_asked)
+
+
+def _must_be_fresh(situation: Situation, somebody: Somebody) -> bool:
+    request = situation.request
+    if situation.hinted_another or "login" in request.prompt or request.max_age == 0:
         return True
     if request.max_age is None:
         return False
-    return request.max_age == 0 or now - somebody.auth_time > timedelta(seconds=request.max_age)
+    return situation.now - somebody.auth_time > timedelta(seconds=request.max_age)
+
+
+def _must_confirm(situation: Situation, somebody: Somebody) -> bool:
+    return somebody.shared or "select_account" in situation.request.prompt
+
+
+def _must_pick(situation: Situation) -> bool:
+    """prompt=select_account is also the way to another school than the remembered one."""
+    return "select_account" in situation.request.prompt and len(situation.schools) > 1
 
 
 def _school(situation: Situation) -> str | None:
@@ -153,25 +180,16 @@ def _school(situation: Situation) -> str | None:
     return situation.remembered if situation.remembered in situation.schools else None
 
 
-def _in_silence(step: Step) -> Step:
-    match step:
-        case SignIn():
-            return RefuseToApp(
-                error="login_required", description="nobody is signed in, or not recently enough"
-            )
-        case ChangePassword():
-            return RefuseToApp(error="interaction_required", description="the password must be changed first")
-        case ConfirmPupil():
-            return RefuseToApp(
-                error="interaction_required", description="the device is shared: ask who it is"
-            )
-        case PickSchool():
-            return RefuseToApp(error="interaction_required", description="a school must be chosen first")
-        case NotVisible():
-            return NOT_VISIBLE
-        case ShowRelease():
-            return RefuseToApp(error="consent_required", description="the release must be shown first")
-    return step
-
-
 NOT_VISIBLE = RefuseToApp(error="access_denied", description="the app is not visible for this pupil")
+_SILENT: dict[type[Step], RefuseToApp] = {
+    SignIn: RefuseToApp(error="login_required", description="nobody is signed in, or not recently enough"),
+    ChangePassword: RefuseToApp(
+        error="interaction_required", description="the temporary password must be changed first"
+    ),
+    ConfirmPupil: RefuseToApp(
+        error="interaction_required", description="the device is shared: the pupil must confirm"
+    ),
+    PickSchool: RefuseToApp(error="interaction_required", description="the pupil must pick a school first"),
+    NotVisible: NOT_VISIBLE,
+    ShowRelease: RefuseToApp(error="consent_required", description="the release must be shown first"),
+}

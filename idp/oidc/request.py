@@ -2,36 +2,31 @@
 
 `read` looks at the parameters as they came and answers with one of three values: a request that is in order,
 a refusal for the app, or, until client_id and redirect_uri are known to be good, a refusal for the person
-alone: then nothing is ever redirected. CHECKS below is the whole order. Nobody has to be signed in for it.
+alone: then nothing is ever redirected. The whole order is two tables in request_checks.py. Nobody has to be signed in for it.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote_plus, urlencode
 
 from idp.apps import App
-from idp.oidc import addresses
-
-LONGEST_STATE = 2_048
-LONGEST_NONCE = 1_000
-LONGEST_SCOPE = 500
-LONGEST_HINT = 8_192
-LONGEST_WISH = 300
-"""Of what we may ignore: login_hint, acr_values, ui_locales, display."""
-LONGEST_QUERY = 16_384
-
-RESPONSE_MODES = ("query", "form_post")
-PROMPTS = frozenset({"none", "login", "consent", "select_account"})
-_UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
-_LOOPBACK = re.compile(
-    r"(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::[0-9]{1,5})?(?=[/?]|$)(.*)", re.DOTALL
+from idp.oidc.request_checks import (
+    CHECKS_FOR_THE_APP,
+    CHECKS_FOR_THE_PERSON,
+    LONGEST_STATE,
+    RESPONSE_MODES,
+    STRICT,
+    UNREADABLE,
+    WISHES,
+    Given,
+    No,
 )
+
+LONGEST_QUERY = 16_384
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +49,13 @@ class AuthorizationRequest:
     login_hint: str = ""
     id_token_hint: str = field(default="", repr=False)
     claims: Mapping[str, Any] | None = None
+    query: str = field(default="", repr=False)
+    """The request in one fixed spelling: what we know of it, and nothing else. It names the request everywhere."""
+
+    @property
+    def url(self) -> str:
+        """Where this request is looked at again: every step leads back to it."""
+        return f"/authorize?{self.query}"
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -89,37 +91,6 @@ class Refused:
     description: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Given:
-    """What the checks look at."""
-
-    values: Mapping[str, str]
-    """The first value of each name; an empty value counts as none (RFC 6749 section 3.1)."""
-    repeated: frozenset[str]
-    app: App | None
-    today: date
-    scopes_known: frozenset[str]
-
-    def get(self, name: str) -> str:
-        return self.values.get(name, "")
-
-    @property
-    def trusted(self) -> App:
-        assert self.app is not None
-        return self.app
-
-
-@dataclass(frozen=True, kw_only=True)
-class No:
-    """A check's refusal: an error code of the protocol, and why, in words for the app's developer."""
-
-    error: str
-    because: str
-
-
-Check = Callable[[Given], No | None]
-
-
 def pairs(query: bytes) -> list[tuple[str, str]] | None:
     """The parameters of a query string, in order, or None when they cannot be read."""
     if len(query) > LONGEST_QUERY:
@@ -145,7 +116,7 @@ def read(
             repeated.add(name)
         values.setdefault(name, value)
     client_id = values.get("client_id", "")
-    findable = client_id and not _UNREADABLE.search(client_id) and len(client_id) <= 100
+    findable = client_id and not UNREADABLE.search(client_id) and len(client_id) <= 100
     app = find_app(client_id) if findable else None
     given = Given(
         values={name: value for name, value in values.items() if value},
@@ -163,174 +134,6 @@ def read(
         if no:
             return _refused(given, no)
     return _in_order(given)
-
-
-# ---------------------------------------------------------------- until the app is known: never a redirect
-
-
-def client_id_is_given_once(given: Given) -> No | None:
-    if "client_id" in given.repeated:
-        return No(error="app_unknown", because="client_id is repeated")
-    return None if given.get("client_id") else No(error="app_unknown", because="client_id is missing")
-
-
-def the_app_is_known(given: Given) -> No | None:
-    return None if given.app else No(error="app_unknown", because="client_id is not registered")
-
-
-def the_app_is_enabled(given: Given) -> No | None:
-    return No(error="app_disabled", because="the app is disabled") if given.trusted.disabled else None
-
-
-def redirect_uri_is_given_once(given: Given) -> No | None:
-    if "redirect_uri" in given.repeated:
-        return No(error="address_unknown", because="redirect_uri is repeated")
-    if not given.get("redirect_uri"):
-        return No(error="address_unknown", because="redirect_uri is missing")
-    return None
-
-
-def redirect_uri_is_registered(given: Given) -> No | None:
-    if may_return_to(given.trusted, given.get("redirect_uri")):
-        return None
-    return No(error="address_unknown", because="redirect_uri is not registered")
-
-
-def the_app_signs_people_in(given: Given) -> No | None:
-    if "authorization_code" in given.trusted.grant_types:
-        return None
-    return No(error="app_unknown", because="the app is not registered for authorization_code")
-
-
-def may_return_to(app: App, uri: str) -> bool:
-    """Is this redirect_uri registered, as the same string? A native app on loopback may choose its port (RFC 8252)."""
-    if not _may_be_an_address(uri):
-        return False
-    if uri in app.redirect_uris:
-        return True
-    received = _LOOPBACK.fullmatch(uri)
-    if not app.public or received is None:
-        return False
-    known = [_LOOPBACK.fullmatch(registered) for registered in app.redirect_uris]
-    return any(one is not None and one.groups() == received.groups() for one in known)
-
-
-def _may_be_an_address(uri: str) -> bool:
-    """Whatever was registered: we go to https, or to http on this machine, and nowhere else."""
-    try:
-        addresses.read(uri, loopback_http=True)
-    except addresses.NotAnAddress:
-        return False
-    return True
-
-
-# ---------------------------------------------------------------- now errors go to the app
-
-
-def nothing_is_repeated(given: Given) -> No | None:
-    if not given.repeated:
-        return None
-    names = ", ".join(sorted(name for name in given.repeated if name.isidentifier())) or "a parameter"
-    return No(error="invalid_request", because=f"{names[:100]}: given more than once")
-
-
-def everything_can_be_read(given: Given) -> No | None:
-    longest = {"state": LONGEST_STATE, "nonce": LONGEST_NONCE, "scope": LONGEST_SCOPE}
-    for name in ("response_type", "response_mode", "prompt", "max_age", "state", "nonce", "scope"):
-        value = given.get(name)
-        if _UNREADABLE.search(value):
-            return No(error="invalid_request", because=f"{name} holds control characters")
-        if len(value.encode()) > longest.get(name, LONGEST_WISH):
-            return No(error="invalid_request", because=f"{name} is too long")
-    return None
-
-
-def nothing_is_asked_that_we_do_not_do(given: Given) -> No | None:
-    for name in ("request", "request_uri", "registration"):
-        if given.get(name):
-            return No(error=f"{name}_not_supported", because=f"{name} is not supported")
-    return None
-
-
-def response_type_is_code(given: Given) -> No | None:
-    if not given.get("response_type"):
-        return No(error="invalid_request", because="response_type is missing")
-    if given.get("response_type") != "code":
-        return No(error="unsupported_response_type", because="only response_type code is supported")
-    return None
-
-
-def response_mode_is_ours(given: Given) -> No | None:
-    if given.get("response_mode") in ("", *RESPONSE_MODES):
-        return None
-    return No(error="invalid_request", because="response_mode must be query or form_post")
-
-
-def scope_holds_openid(given: Given) -> No | None:
-    if "openid" in given.get("scope").split():
-        return None
-    error = "invalid_scope" if given.get("scope") else "invalid_request"
-    return No(error=error, because="scope must hold openid")
-
-
-def scope_is_the_apps(given: Given) -> No | None:
-    """What we never heard of is ignored (Core 3.1.2.1); what this app may not have is refused."""
-    for scope in given.get("scope").split():
-        if scope in given.scopes_known and scope not in given.trusted.scopes:
-            return No(error="invalid_scope", because=f"scope {scope} is not registered for this app")
-    return None
-
-
-def pkce_is_s256(given: Given) -> No | None:
-    challenge, method = given.get("code_challenge"), given.get("code_challenge_method")
-    if not challenge:
-        if given.trusted.pkce_required(given.today):
-            return No(error="invalid_request", because="code_challenge is required (PKCE, RFC 7636)")
-        if method:
-            return No(error="invalid_request", because="code_challenge_method without code_challenge")
-        return None
-    if method != "S256":
-        return No(error="invalid_request", because="code_challenge_method must be S256")
-    if not _CHALLENGE.fullmatch(challenge):
-        return No(error="invalid_request", because="code_challenge must be 43 characters of base64url")
-    return None
-
-
-def prompt_makes_sense(given: Given) -> No | None:
-    asked = set(given.get("prompt").split())
-    if not asked <= PROMPTS:
-        return No(error="invalid_request", because="prompt must be none, login, consent or select_account")
-    if "none" in asked and len(asked) > 1:
-        return No(error="invalid_request", because="prompt none goes with no other")
-    return None
-
-
-def max_age_is_a_number(given: Given) -> No | None:
-    if not given.get("max_age") or re.fullmatch(r"[0-9]{1,9}", given.get("max_age")):
-        return None
-    return No(error="invalid_request", because="max_age must be a number of seconds")
-
-
-CHECKS_FOR_THE_PERSON: tuple[Check, ...] = (
-    client_id_is_given_once,
-    the_app_is_known,
-    the_app_is_enabled,
-    redirect_uri_is_given_once,
-    redirect_uri_is_registered,
-    the_app_signs_people_in,
-)
-CHECKS_FOR_THE_APP: tuple[Check, ...] = (
-    nothing_is_repeated,
-    everything_can_be_read,
-    nothing_is_asked_that_we_do_not_do,
-    response_type_is_code,
-    response_mode_is_ours,
-    scope_holds_openid,
-    scope_is_the_apps,
-    pkce_is_s256,
-    prompt_makes_sense,
-    max_age_is_a_number,
-)
 
 
 # ---------------------------------------------------------------- the three answers
@@ -361,7 +164,7 @@ def _refused(given: Given, no: No) -> Refused:
 def _state(given: Given) -> str | None:
     """To be echoed exactly, or not at all: a state that is repeated or unreadable is nobody's."""
     state = given.get("state")
-    if "state" in given.repeated or _UNREADABLE.search(state) or len(state.encode()) > LONGEST_STATE:
+    if "state" in given.repeated or UNREADABLE.search(state) or len(state.encode()) > LONGEST_STATE:
         return None
     return state or None
 
@@ -379,13 +182,9 @@ def _in_order(given: Given) -> AuthorizationRequest:
         code_challenge=given.get("code_challenge") or None,
         prompt=frozenset(given.get("prompt").split()),
         max_age=int(max_age) if max_age else given.trusted.default_max_age,
-        acr_values=tuple(_wish(given, "acr_values").split()),
-        login_hint=_wish(given, "login_hint"),
-        id_token_hint=_wish(given, "id_token_hint", LONGEST_HINT),
+        acr_values=tuple(given.wish("acr_values").split()),
+        login_hint=given.wish("login_hint"),
+        id_token_hint=given.wish("id_token_hint"),
+        query=urlencode([(name, given.get(name)) for name in STRICT if given.get(name)])
+        + "".join(f"&{name}={quote_plus(wish)}" for name in WISHES if (wish := given.wish(name))),
     )
-
-
-def _wish(given: Given, name: str, longest: int = LONGEST_WISH) -> str:
-    """What we may ignore, we ignore when it is too long or unreadable."""
-    value = given.get(name)
-    return value if len(value) <= longest and not _UNREADABLE.search(value) else ""

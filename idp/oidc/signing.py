@@ -15,7 +15,7 @@ import base64
 import hashlib
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -27,6 +27,7 @@ from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey, import_key
 from joserfc.jws import JWSRegistry
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from idp import audit, entropy
 from idp.config import ConfigurationError
@@ -172,13 +173,27 @@ def _ring(house: House) -> _Ring:
     ring = _rings.get(house.database)
     if ring is not None and abs(house.clock.monotonic() - ring.looked) < RING_SECONDS:
         return ring
-    with _lock:
+    if not _lock.acquire(blocking=ring is None) and ring is not None:
+        return ring
+    try:
         ring = _rings.get(house.database)
         if ring is None or abs(house.clock.monotonic() - ring.looked) >= RING_SECONDS:
-            with house.database.reading() as db:
-                lines = listing(db)
-            ring = _rings[house.database] = _make_ring(house, lines, ring)
+            ring = _rings[house.database] = _look(house, ring)
+    finally:
+        _lock.release()
     return ring
+
+
+def _look(house: House, before: _Ring | None) -> _Ring:
+    """As the database says; while it cannot be reached, what was known goes on."""
+    try:
+        with house.database.reading() as db:
+            lines = listing(db)
+    except SQLAlchemyError:
+        if before is None:
+            raise
+        return replace(before, looked=house.clock.monotonic())
+    return _make_ring(house, lines, before)
 
 
 def _make_ring(house: House, lines: tuple[KeyLine, ...], before: _Ring | None) -> _Ring:
