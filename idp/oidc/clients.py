@@ -1,0 +1,318 @@
+"""Which app is calling? Exactly one proof, by exactly the method that the app is registered for.
+
+client_secret_basic and client_secret_post (RFC 6749 section 2.3.1), private_key_jwt (RFC 7523, with algorithms
+pinned and every assertion good once), none for public apps. Client secrets are random, so one SHA-256 keeps
+them. Wrong secrets are counted per app and address; a right secret always works, whatever others try.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote_plus
+
+import orjson
+from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
+from joserfc import jwk, jws
+from joserfc.errors import JoseError
+from joserfc.jwk import Key
+from joserfc.jws import JWSRegistry
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
+
+from idp import audit
+from idp.apps import App
+from idp.context import House
+from idp.models import UsedAssertion
+
+BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+LONGEST_SECRET = 512
+LONGEST_ASSERTION = 8192
+LONGEST_JTI = 256
+LONGEST_LIFE = timedelta(minutes=10)
+LEEWAY = timedelta(seconds=60)
+"""Clocks of apps may be off by this much."""
+ALGORITHMS = {"RSA": ("RS256", "PS256"), "EC": ("ES256",), "OKP": ("EdDSA",)}
+
+NOTED = 5
+"""Wrong proofs of one app from one address that are audited one by one …"""
+MANY = 20
+"""… and after which wrong ones are told to slow down."""
+WINDOW = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proof:
+    """What came with a request."""
+
+    form: Mapping[str, str]
+    authorization: str | None
+    """The Authorization header."""
+    source: str | None
+    """Network address."""
+
+
+def authenticate(house: House, proof: Proof, *, now: datetime) -> App:
+    """The app that proved itself. Raises InvalidClientError (401) or InvalidRequestError."""
+    client_id, method, secret = _offered(proof)
+    app = house.apps.find(client_id)
+    if app is None or app.disabled:
+        raise _wrong(house, proof, "", now, because="unknown app")
+    if method != app.token_endpoint_auth_method:
+        raise _wrong(
+            house,
+            proof,
+            client_id,
+            now,
+            because="another method",
+            description=f"This client authenticates with {app.token_endpoint_auth_method}, not with {method}.",
+        )
+    if method == "private_key_jwt":
+        if said := _refusal_of(house, app, secret, now):
+            raise _wrong(house, proof, client_id, now, because=said, description=f"The assertion {said}.")
+    elif method != "none" and not _is_secret(app, secret, now):
+        raise _wrong(house, proof, client_id, now, because="wrong secret")
+    return app
+
+
+def _offered(proof: Proof) -> tuple[str, str, str]:
+    """client_id, method and what proves it. Two methods at once are refused (RFC 6749 section 2.3)."""
+    form = proof.form
+    offered = [
+        method
+        for method, there in (
+            ("client_secret_basic", proof.authorization is not None),
+            ("client_secret_post", "client_secret" in form),
+            ("private_key_jwt", "client_assertion" in form or "client_assertion_type" in form),
+        )
+        if there
+    ]
+    if len(offered) > 1:
+        raise InvalidRequestError(f"Use one way to authenticate, not {' and '.join(offered)}.")
+    method = offered[0] if offered else "none"
+    client_id, secret = form.get("client_id", ""), ""
+    if method == "client_secret_basic":
+        named, secret = _basic(proof.authorization or "")
+        if client_id and client_id != named:
+            raise refused("client_id is not the client that authenticates.")
+        client_id = named
+    elif method == "client_secret_post":
+        secret = form["client_secret"]
+    elif method == "private_key_jwt":
+        if form.get("client_assertion_type") != BEARER:
+            raise refused(f"client_assertion_type must be {BEARER}.")
+        secret = form.get("client_assertion", "")
+        named = _subject(secret)
+        if client_id and client_id != named:
+            raise refused("client_id is not the subject of the assertion.")
+        client_id = named
+    if not client_id:
+        raise refused("No client authenticates: client_id is missing.")
+    return client_id, method, secret
+
+
+def refused(description: str = "Client authentication failed.", *, status: int = 401) -> InvalidClientError:
+    """The answer to a client that did not prove itself."""
+    return InvalidClientError(status_code=status, description=description)
+
+
+# ---------------------------------------------------------------- secrets
+
+
+def digest(secret: str) -> str:
+    """What AppSecret.digest keeps of a client secret: SHA-256, 64 hex digits."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _is_secret(app: App, secret: str, now: datetime) -> bool:
+    if not secret or len(secret) > LONGEST_SECRET:
+        return False
+    presented = digest(secret)
+    right = False
+    for kept, until in app.secrets:
+        right |= hmac.compare_digest(kept, presented) and (until is None or now < until)
+    return right
+
+
+def _basic(header: str) -> tuple[str, str]:
+    """User name and password, each form-encoded before they were joined (RFC 6749 section 2.3.1)."""
+    scheme, _, credentials = header.partition(" ")
+    if scheme.lower() != "basic" or len(credentials) > 4096:
+        raise refused("The Authorization header must be Basic.")
+    try:
+        client_id, colon, secret = base64.b64decode(credentials, validate=True).decode().partition(":")
+        client_id, secret = (unquote_plus(part, errors="strict") for part in (client_id, secret))
+    except ValueError:
+        raise refused("The Authorization header cannot be read.") from None
+    if not colon or not client_id or not secret:
+        raise refused()
+    return client_id, secret
+
+
+# ---------------------------------------------------------------- assertions
+
+
+class _Pinned(JWSRegistry):
+    """joserfc's algorithms, only those named, without its warning about the name EdDSA."""
+
+    def get_alg(self, name: str) -> Any:
+        if name not in (self.allowed or ()):
+            raise JoseError(f"algorithm {name[:20]} is not allowed")
+        return self.algorithms[name]
+
+
+def _subject(assertion: str) -> str:
+    """Whom an assertion speaks for, before anything is verified."""
+    if len(assertion) > LONGEST_ASSERTION:
+        raise refused("The assertion is too long.")
+    try:
+        payload = assertion.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        subject = claims["sub"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise refused("The assertion cannot be read.") from None
+    if not isinstance(subject, str):
+        raise refused("The assertion has no subject.")
+    return subject
+
+
+def _refusal_of(house: House, app: App, assertion: str, now: datetime) -> str | None:  # noqa: PLR0911
+    """Why this assertion proves nothing, or None when it does; then it is used up, also if the request fails."""
+    claims = _verified(app, assertion)
+    if claims is None:
+        return "is not signed with a registered key and algorithm"
+    if claims.get("iss") != app.client_id or claims.get("sub") != app.client_id:
+        return "must have the client as iss and sub"
+    audience = claims.get("aud")
+    named = audience if isinstance(audience, list) else [audience]
+    ours = {house.settings.issuer, f"{house.settings.issuer}/token"}
+    if not named or not all(isinstance(one, str) and one in ours for one in named):
+        return "must have our issuer or token endpoint as aud"
+    moments = {name: claims[name] for name in ("exp", "nbf", "iat") if name in claims}
+    if any(type(moment) is not int or not 0 <= moment < 2**40 for moment in moments.values()):
+        return "must have whole seconds as exp, nbf and iat"
+    at, leeway = now.timestamp(), LEEWAY.total_seconds()
+    if "exp" not in moments or moments["exp"] + leeway <= at:
+        return "has expired"
+    if moments["exp"] > at + LONGEST_LIFE.total_seconds() + leeway:
+        return "must expire within 10 minutes"
+    if any(moments.get(name, 0) > at + leeway for name in ("nbf", "iat")):
+        return "is from the future"
+    jti = claims.get("jti")
+    if not isinstance(jti, str) or not 0 < len(jti) <= LONGEST_JTI:
+        return "must have a jti of 1 to 256 characters"
+    return None if _first_use(house, app, jti, moments["exp"]) else "was used before"
+
+
+def _verified(app: App, assertion: str) -> dict[str, Any] | None:
+    if app.jwks is None or not assertion.isascii() or assertion.count(".") != 2:
+        return None
+    try:
+        header = _strictly(assertion.partition(".")[0])
+        alg, kid = header.get("alg"), header.get("kid")
+        pinned = app.token_endpoint_auth_signing_alg
+        if not isinstance(alg, str) or (pinned and alg != pinned) or not isinstance(kid, str | None):
+            return None
+        for key in _keys(orjson.dumps(app.jwks)):
+            named = key.get("kid")
+            if alg not in ALGORITHMS[key.key_type] or (
+                kid is not None and named is not None and kid != named
+            ):
+                continue
+            try:
+                jws.deserialize_compact(assertion, key, registry=_Pinned(algorithms=[alg]))
+            except (JoseError, ValueError):
+                continue
+            return _strictly(assertion.split(".")[1])
+    except (JoseError, ValueError, TypeError, RecursionError):
+        return None
+    return None
+
+
+@lru_cache(maxsize=512)
+def _keys(jwks: bytes) -> tuple[Key, ...]:
+    """Registered public keys, read once; they come from `registration.validate`, never from a header."""
+    return tuple(jwk.import_key(key) for key in orjson.loads(jwks)["keys"])
+
+
+def _strictly(part: str) -> dict[str, Any]:
+    """A JSON object in base64url in which no name comes twice. Raises ValueError."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) != len(pairs):
+            raise ValueError("a name comes twice")
+        return dict(pairs)
+
+    read = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)), object_pairs_hook=once)
+    if not isinstance(read, dict):
+        raise ValueError("not an object")  # noqa: TRY004 - one kind of mistake for the caller
+    return read
+
+
+def _first_use(house: House, app: App, jti: str, exp: int) -> bool:
+    row = {
+        "client_id": app.client_id,
+        "jti_digest": hashlib.sha256(jti.encode()).hexdigest(),
+        "expires_at": datetime.fromtimestamp(exp, UTC) + LEEWAY,
+    }
+    try:
+        with house.database.transaction() as db:
+            db.execute(_INSERT_USED, row)
+    except IntegrityError:
+        return False
+    return True
+
+
+_INSERT_USED = insert(UsedAssertion)
+
+
+# ---------------------------------------------------------------- wrong proofs
+
+
+class Counter:
+    """How often something went wrong lately, in this process; forgets by itself, never grows beyond `most`."""
+
+    def __init__(self, *, window: timedelta, most: int = 10_000) -> None:
+        self._window, self._most = window, most
+        self._counts: dict[object, tuple[datetime, int]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, key: object, now: datetime) -> int:
+        """Count one more; returns how many there are in this window."""
+        with self._lock:
+            since, count = self._counts.pop(key, (now, 0))
+            if now - since > self._window:
+                since, count = now, 0
+            if len(self._counts) >= self._most:
+                self._counts.pop(next(iter(self._counts)))
+            self._counts[key] = (since, count + 1)
+            return count + 1
+
+
+_wrong_proofs = Counter(window=WINDOW)
+
+
+def _wrong(
+    house: House,
+    proof: Proof,
+    client_id: str,
+    now: datetime,
+    *,
+    because: str,
+    description: str = "Client authentication failed.",
+) -> InvalidClientError:
+    """Count and note a wrong proof. The audit trail gets the first few and one line for many: it cannot be flooded."""
+    count = _wrong_proofs.add((id(house.database), client_id, proof.source), now)
+    if count <= NOTED or count == MANY:
+        noted = because if count <= NOTED else f"{MANY} times in {WINDOW}: {because}"
+        with house.database.transaction() as db:
+            audit.app_refused(db, client_id=client_id or None, error="invalid_client", because=noted)
+    return refused(description, status=401 if count <= MANY else 429)

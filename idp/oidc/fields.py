@@ -1,0 +1,236 @@
+"""Can one field of a registration be read, and what is wrong with it? A reader for each kind of field.
+
+A reader takes what was given and answers with what is stored, or raises Mistake with plain sentences.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, TypeVar
+
+from joserfc import jwk
+from joserfc.errors import JoseError
+
+from idp.apps import App
+from idp.claims import catalogue
+from idp.oidc import addresses
+
+SIGNING = ("RS256", "ES256", "PS256", "EdDSA")
+MACHINE_SCOPES = ("https://purl.imsglobal.org/spec/or/v1p2/scope/roster-core.readonly",)
+"""Scopes of an app that speaks for itself (client_credentials)."""
+LONGEST_EXEMPTION = timedelta(days=731)
+PUBLIC_MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
+PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+SHORTEST_MODULUS, LONGEST_MODULUS = 342, 1366
+"""Of an RSA key, in characters of base64url: 2048 and 8192 bits."""
+CURVES = ("P-256", "Ed25519")
+MOST = 50
+"""Addresses or contacts in one list."""
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,100}")
+_SECTOR = re.compile(r"[a-z0-9._~\[\]:-]{1,253}")
+T = TypeVar("T")
+
+
+class Mistake(ValueError):
+    """What is wrong with one field, in plain sentences."""
+
+    def __init__(self, *sentences: str) -> None:
+        super().__init__(*sentences)
+        self.sentences = sentences
+
+
+@dataclass(frozen=True, kw_only=True)
+class Here:
+    """Where and when an app is registered."""
+
+    today: date
+    loopback_ok: bool
+    """A demo on this machine: http://localhost is fine everywhere."""
+    existing: App | None
+    """The app whose registration is replaced."""
+
+
+Reader = Callable[[Any, Here], Any]
+
+
+def _unless(wrong: list[str], read: T) -> T:
+    if wrong:
+        raise Mistake(*wrong)
+    return read
+
+
+def text(longest: int) -> Reader:
+    def read(value: Any, _here: Here) -> str:
+        if not isinstance(value, str) or not value.strip():
+            raise Mistake("must be text")
+        if len(value) > longest:
+            raise Mistake(f"is longer than {longest} characters")
+        if any(unicodedata.category(sign) in {"Cc", "Cf", "Cs"} and sign != "\n" for sign in value):
+            raise Mistake("has a character that cannot be seen")
+        return value.strip()
+
+    return read
+
+
+def word(*words: str) -> Reader:
+    def read(value: Any, _here: Here) -> str:
+        if value not in words:
+            raise Mistake(f"must be one of: {', '.join(words)}")
+        return str(value)
+
+    return read
+
+
+def words(*words: str) -> Reader:
+    def read(value: Any, _here: Here) -> list[str]:
+        if not isinstance(value, list) or not value or any(one not in words for one in value):
+            raise Mistake(f"must be a list, with one or more of: {', '.join(words)}")
+        return [word for word in words if word in value]
+
+    return read
+
+
+def yes_or_no(value: Any, _here: Here) -> bool:
+    if not isinstance(value, bool):
+        raise Mistake("must be true or false")
+    return value
+
+
+def number(least: int, most: int) -> Reader:
+    def read(value: Any, _here: Here) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise Mistake(f"must be a whole number from {least} to {most}")
+        return value
+
+    return read
+
+
+def address(*, loopback: bool = False, called: bool = False) -> Reader:
+    """`loopback`: http on this machine is always fine; `called`: we call it ourselves, so never inside a network."""
+
+    def read(value: Any, here: Here) -> str:
+        try:
+            address = addresses.read(value, loopback_http=loopback or here.loopback_ok)
+        except addresses.NotAnAddress as mistake:
+            raise Mistake(str(mistake)) from None
+        if called and address.private and not (here.loopback_ok and address.loopback):
+            raise Mistake("is inside a network: we call public addresses only")
+        return str(value)
+
+    return read
+
+
+def address_list(value: Any, _here: Here) -> list[str]:
+    if not isinstance(value, list) or len(value) > MOST:
+        raise Mistake(f"must be a list of at most {MOST} addresses")
+    taken, wrong = [], []
+    for number, one in enumerate(value, 1):
+        try:
+            addresses.read(one, loopback_http=True)
+        except addresses.NotAnAddress as mistake:
+            wrong.append(f"number {number} {mistake}")
+            continue
+        if one in taken:
+            wrong.append(f"number {number} is there twice")
+        taken.append(str(one))
+    return _unless(wrong, taken)
+
+
+def contacts(value: Any, here: Here) -> list[str]:
+    if not isinstance(value, list) or len(value) > MOST:
+        raise Mistake(f"must be a list of at most {MOST} addresses")
+    return [text(254)(one, here) for one in value]
+
+
+def client_id(value: Any, here: Here) -> str:
+    if not isinstance(value, str) or not _CLIENT_ID.fullmatch(value):
+        raise Mistake("must be 1 to 100 letters, digits, dots, dashes, underscores or tildes")
+    if here.existing is not None and value != here.existing.client_id:
+        raise Mistake(f"is frozen: this is `{here.existing.client_id}`")
+    return value
+
+
+def scope(value: Any, _here: Here) -> str:
+    if not isinstance(value, str):
+        raise Mistake("must be text: scopes with a space between them")
+    known = (*catalogue.SCOPES, *MACHINE_SCOPES)
+    wrong = []
+    for scope in sorted(set(value.split()) - set(known)):
+        near = difflib.get_close_matches(scope, known, n=1)
+        hint = f"; did you mean `{near[0]}`?" if near else f": there are {', '.join(known)}"
+        wrong.append(f"`{scope[:60]}` is no scope{hint}")
+    return _unless(wrong, " ".join(scope for scope in known if scope in value.split()))
+
+
+def day(value: Any, here: Here) -> str:
+    try:
+        day = value if isinstance(value, date) else date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise Mistake("must be a date, such as 2027-06-30") from None
+    if day > here.today + LONGEST_EXEMPTION:
+        raise Mistake("is more than two years away: an exemption ends sooner")
+    return day.isoformat()
+
+
+def jwks(value: Any, _here: Here) -> dict[str, Any]:
+    listed = value.get("keys") if isinstance(value, dict) else None
+    if not isinstance(listed, list) or not 0 < len(listed) <= 10:
+        raise Mistake('must be a key set, {"keys": […]}, with 1 to 10 public keys')
+    keys = [_key(number, one) for number, one in enumerate(listed, 1)]
+    kids = {key.get("kid", "") for key in keys}
+    if len(keys) > 1 and (len(kids) < len(keys) or "" in kids):
+        raise Mistake("every key of several needs a `kid` of its own")
+    return {"keys": keys}
+
+
+def _key(number: int, given: Any) -> dict[str, str]:
+    kind = given.get("kty") if isinstance(given, dict) else None
+    members = PUBLIC_MEMBERS.get(kind) if isinstance(kind, str) else None
+    if members is None:
+        raise Mistake(f"key {number} must be an RSA, EC or OKP key")
+    if PRIVATE_MEMBERS & set(given):
+        raise Mistake(f"key {number} is private: give the public half, and make a new pair")
+    kept = {word: given[word] for word in ("kty", "kid", "alg", "use", *members) if word in given}
+    if any(not isinstance(word, str) or len(word) > 2000 for word in kept.values()):
+        raise Mistake(f"key {number} cannot be read")
+    if given.get("use", "sig") != "sig" or given.get("alg", SIGNING[0]) not in SIGNING:
+        raise Mistake(f"key {number} is not for signing with one of: {', '.join(SIGNING)}")
+    if kind != "RSA" and given.get("crv") not in CURVES:
+        raise Mistake(f"key {number} must be on one of: {', '.join(CURVES)}")
+    if kind == "RSA" and not SHORTEST_MODULUS <= len(kept.get("n", "")) <= LONGEST_MODULUS:
+        raise Mistake(f"key {number} must have 2048 to 8192 bits")
+    try:
+        jwk.import_key(kept)
+    except (JoseError, ValueError, TypeError, KeyError):
+        raise Mistake(f"key {number} cannot be read") from None
+    return kept
+
+
+def reasons(value: Any, here: Here) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise Mistake("must name claims, each with why the app needs it")
+    reasons, wrong = {}, []
+    for claim, why in value.items():
+        if claim not in catalogue.NAMES:
+            near = difflib.get_close_matches(str(claim), catalogue.NAMES, n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else ""
+            wrong.append(f"`{str(claim)[:60]}` is no claim{hint}")
+        else:
+            reasons[str(claim)] = text(500)(why, here)
+    return _unless(wrong, reasons)
+
+
+def no_jwks_uri(_value: Any, _here: Here) -> None:
+    raise Mistake("is not possible yet: put the public keys themselves in `jwks`")
+
+
+def sector_name(value: Any, _here: Here) -> str:
+    if not isinstance(value, str) or not _SECTOR.fullmatch(value):
+        raise Mistake("must be a host in lower case, such as app.example")
+    return value

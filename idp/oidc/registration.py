@@ -1,0 +1,215 @@
+"""May an app be registered like this? Metadata by the names of RFC 7591 and OpenID Connect, plus our own.
+
+`validate` is the only door: console, command line and (later) dynamic registration bring a document here and
+store what comes back. Every mistake is told at once, in plain sentences; a field we do not know is a mistake.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from idp.apps import App
+from idp.claims import catalogue
+from idp.errors import Invalid
+from idp.oidc import addresses, fields
+
+
+AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+
+
+Problems = dict[str, list[str]]
+
+
+class Refused(Invalid):
+    """The registration cannot be stored; `problems` has sentences for each field."""
+
+    def __init__(self, problems: Mapping[str, list[str]]) -> None:
+        sentences = "; ".join(f"{name}: {said}" for name, told in problems.items() for said in told)
+        super().__init__("registration_refused", sentences)
+        self.problems = {name: tuple(told) for name, told in problems.items()}
+
+
+def validate(
+    metadata: Mapping[str, Any], *, today: date, loopback_ok: bool, existing: App | None
+) -> dict[str, Any]:
+    """The registration as it is stored: complete, JSON only, fields in a fixed order, with its `sector`.
+
+    `loopback_ok` (a demo on this machine) also allows http://localhost where we or a browser call the app.
+    `existing` is the app whose registration this replaces: client_id, sector and subject_type are frozen.
+    Raises Refused with every problem.
+    """
+    here = fields.Here(today=today, loopback_ok=loopback_ok, existing=existing)
+    problems: Problems = {}
+    for name in metadata:
+        if name not in FIELDS:
+            problems[str(name)[:100]] = [_hint(str(name))]
+    read: dict[str, Any] = {}
+    for name, reader in FIELDS.items():
+        value = metadata.get(name)
+        if value is None:
+            continue
+        try:
+            read[name] = reader(value, here)
+        except fields.Mistake as mistake:
+            problems[name] = [*mistake.sentences]
+    read = DEFAULTS | read
+    _together(problems, read, metadata)
+    read["sector"] = _sector(problems, read, existing)
+    if problems:
+        raise Refused(problems)
+    return {name: read[name] for name in FIELDS if name in read}
+
+
+def _hint(name: str) -> str:
+    if name in {"client_secret", "client_secret_expires_at", "client_id_issued_at"}:
+        return "is made by us: leave it out"
+    near = difflib.get_close_matches(name.partition("#")[0], FIELDS, n=1)
+    return f"there is no such field; did you mean `{near[0]}`?" if near else "there is no such field"
+
+
+# ---------------------------------------------------------------- fields together
+
+
+def _together(problems: Problems, read: dict[str, Any], given: Mapping[str, Any]) -> None:
+    method, grants = read["token_endpoint_auth_method"], read["grant_types"]
+    scopes = read["scope"].split()
+    people, alone = "authorization_code" in grants, "client_credentials" in grants
+    rules = (
+        (not read.get("client_name"), "client_name", "is missing: the name that pupils and schools see"),
+        (
+            people and not read["redirect_uris"],
+            "redirect_uris",
+            "is missing: where the app receives the answer",
+        ),
+        (people and "openid" not in scopes, "scope", "must have openid"),
+        (
+            not people and "refresh_token" in grants,
+            "grant_types",
+            "refresh_token needs authorization_code beside it",
+        ),
+        (
+            "offline_access" in scopes and "refresh_token" not in grants,
+            "grant_types",
+            "the scope offline_access gives refresh tokens: add refresh_token, or leave the scope out",
+        ),
+        (
+            not people and any(scope in catalogue.SCOPES for scope in scopes),
+            "scope",
+            "scopes about pupils need the grant type authorization_code",
+        ),
+        (
+            not alone and any(scope in fields.MACHINE_SCOPES for scope in scopes),
+            "scope",
+            "scopes for the app itself need the grant type client_credentials",
+        ),
+        (
+            alone and method == "none",
+            "grant_types",
+            "client_credentials needs an app that can keep a secret",
+        ),
+        (
+            method == "private_key_jwt" and "jwks" not in given,
+            "jwks",
+            "is missing: private_key_jwt needs the app's public keys",
+        ),
+        (
+            method == "none" and "pkce_exempt_until" in read,
+            "pkce_exempt_until",
+            "an app without secret always uses PKCE",
+        ),
+    )
+    for broken, name, sentence in rules:
+        if broken and name not in problems:
+            problems[name] = [sentence]
+    if not people:
+        read["response_types"] = []
+
+
+def _sector(problems: Problems, read: dict[str, Any], existing: App | None) -> str:
+    """Whose pseudonyms: apps with one sector know a pupil by the same `sub`. Frozen once registered."""
+    said = read.get("sector")
+    if uri := read.get("sector_identifier_uri"):
+        named = _place(uri)
+        if said not in {None, named}:
+            problems["sector"] = [f"is not the host of sector_identifier_uri ({named})"]
+        said = named
+    if existing is not None:
+        if said not in {None, existing.sector}:
+            name = "sector_identifier_uri" if uri else "sector"
+            problems[name] = [f"is frozen at {existing.sector}: another one would change every sub"]
+        if read["subject_type"] != existing.subject_type:
+            sentence = f"is frozen at {existing.subject_type}: another one would change every sub"
+            problems["subject_type"] = [sentence]
+        return existing.sector
+    if said:
+        return str(said)
+    hosts = sorted({_place(uri) for uri in read["redirect_uris"]})
+    if len(hosts) > 1 and read["subject_type"] == "pairwise":
+        problems["sector_identifier_uri"] = [
+            (
+                f"is missing: redirect_uris are on several hosts ({', '.join(hosts)}), so say in whose name the "
+                "app knows a pupil, such as https://app.example"
+            )
+        ]
+    return hosts[0] if hosts else str(read.get("client_id", ""))
+
+
+def _place(uri: str) -> str:
+    """The host; on this machine with its port, since there the port tells apps apart."""
+    address = addresses.read(uri, loopback_http=True)
+    return f"{address.host}:{address.port or 80}" if address.loopback else address.host
+
+
+FIELDS: dict[str, fields.Reader] = {
+    "client_id": fields.client_id,
+    "client_name": fields.text(200),
+    "application_type": fields.word("web", "native"),
+    "redirect_uris": fields.address_list,
+    "post_logout_redirect_uris": fields.address_list,
+    "scope": fields.scope,
+    "grant_types": fields.words(*GRANT_TYPES),
+    "response_types": fields.words("code"),
+    "token_endpoint_auth_method": fields.word(*AUTH_METHODS),
+    "token_endpoint_auth_signing_alg": fields.word(*fields.SIGNING),
+    "jwks": fields.jwks,
+    "jwks_uri": fields.no_jwks_uri,
+    "subject_type": fields.word("pairwise", "public"),
+    "sector_identifier_uri": fields.address(),
+    "sector": fields.sector_name,
+    "id_token_signed_response_alg": fields.word(*fields.SIGNING),
+    "userinfo_signed_response_alg": fields.word(*fields.SIGNING),
+    "initiate_login_uri": fields.address(),
+    "backchannel_logout_uri": fields.address(called=True),
+    "backchannel_logout_session_required": fields.yes_or_no,
+    "default_max_age": fields.number(0, 365 * 86400),
+    "require_auth_time": fields.yes_or_no,
+    "contacts": fields.contacts,
+    "client_uri": fields.address(),
+    "logo_uri": fields.address(),
+    "policy_uri": fields.address(),
+    "tos_uri": fields.address(),
+    "pkce_exempt_until": fields.day,
+    "claims_in_id_token": fields.yes_or_no,
+    "open_to_every_pupil": fields.yes_or_no,
+    "code_seconds": fields.number(1, 60),
+    "purpose": fields.text(2000),
+    "legal_ground": fields.text(2000),
+    "processor_agreement": fields.text(500),
+    "retention": fields.text(500),
+    "reasons": fields.reasons,
+}
+
+DEFAULTS: dict[str, Any] = {
+    "application_type": "web",
+    "redirect_uris": [],
+    "scope": "openid",
+    "grant_types": ["authorization_code"],
+    "response_types": ["code"],
+    "token_endpoint_auth_method": "client_secret_basic",
+    "subject_type": "pairwise",
+    "id_token_signed_response_alg": "RS256",
+}
