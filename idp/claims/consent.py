@@ -1,0 +1,329 @@
+"""Does a school share klasinformatie, who said so, and to which text?
+
+An agreement is the school's: it outlives the right of whoever gave it. It lapses on the day a newer text comes
+into force (`product.md` rule 1). Sharing is read at every release and copied nowhere: stopping needs no cleaning up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import Connection, and_, func, insert, select, update
+
+from idp import audit, entropy
+from idp.claims import agreements, visibility
+from idp.claims.agreements import sharing_schools
+from idp.clock import day_of_law
+from idp.errors import Invalid, NotAllowed, NotFound
+from idp.models import Agreement, Person, ProtocolText, Right, RightKind, School, SchoolKind
+
+__all__ = [
+    "Sharing",
+    "Stopped",
+    "Text",
+    "body",
+    "give",
+    "give_by_operator",
+    "publish_protocol",
+    "settle_lapsed",
+    "sharing_schools",
+    "state",
+    "stop",
+    "stop_by_operator",
+]
+
+RENEWED = "renewed"
+"""What stands as reference in an agreement that gave way to one on a newer text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """A protocol text, without its body."""
+
+    sha256: str
+    version: str
+    in_force_from: date
+    names_teachers: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sharing:
+    """What a school has agreed to, and what it could agree to."""
+
+    shares: bool
+    agreed: Text | None
+    """The text of the agreement that nobody stopped, lapsed or not."""
+    given_by: str | None
+    given_at: datetime | None
+    lapses_on: date | None
+    """The day on which the agreement ends by itself because a newer text comes into force."""
+    newest: Text | None
+    """The text in force today."""
+    upcoming: Text | None
+    class_rules: int
+    """How many rules on classes would be turned into rules on pupils by stopping."""
+
+    @property
+    def teachers(self) -> bool:
+        """Does the agreed text name teachers as receivers of klasinformatie?"""
+        return self.shares and self.agreed is not None and self.agreed.names_teachers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopped:
+    was_agreed: bool
+    """False: there was nothing to stop, and nothing was changed."""
+    rules_turned: int
+
+
+# ---------------------------------------------------------------- looking
+
+
+def state(db: Connection, instellingsnummer: str, today: date) -> Sharing:
+    """How a school stands with sharing today. An unknown school shares nothing."""
+    agreement = _open_agreement(db, instellingsnummer)
+    texts = _texts(db)
+    newest = next((text for text in reversed(texts) if text.in_force_from <= today), None)
+    upcoming = next((text for text in texts if text.in_force_from > today), None)
+    agreed = next((text for text in texts if agreement and text.sha256 == agreement.protocol_sha256), None)
+    later = [text for text in texts if agreed and text.in_force_from > agreed.in_force_from]
+    return Sharing(
+        shares=agreements.shares_today(db, instellingsnummer, today),
+        agreed=agreed,
+        given_by=agreement.given_by if agreement else None,
+        given_at=agreement.given_at if agreement else None,
+        lapses_on=later[0].in_force_from if later else None,
+        newest=newest,
+        upcoming=upcoming,
+        class_rules=visibility.class_rules(db, instellingsnummer, today),
+    )
+
+
+def body(db: Connection, protocol_sha256: str) -> str:
+    """The text itself, as it was published. Raises NotFound."""
+    found = db.execute(select(ProtocolText.body).where(ProtocolText.sha256 == protocol_sha256)).scalar()
+    if found is None:
+        raise NotFound("protocol_unknown")
+    return found
+
+
+# ---------------------------------------------------------------- changing
+
+
+def publish_protocol(
+    db: Connection,
+    *,
+    version: str,
+    body: str,
+    in_force_from: date,
+    names_teachers: bool,
+    notice_days: int,
+    now: datetime,
+) -> str:
+    """Publish a text and return its sha256. The same text again changes nothing.
+
+    Raises Invalid: `protocol_too_soon` (a next text is announced `notice_days` ahead), `protocol_out_of_order`
+    (it comes into force after the ones we have), `protocol_version_taken`.
+    """
+    sha256 = hashlib.sha256(body.encode()).hexdigest()
+    texts = _texts(db)
+    if any(text.sha256 == sha256 for text in texts):
+        return sha256
+    if any(text.version == version for text in texts):
+        raise Invalid("protocol_version_taken", version)
+    if texts and in_force_from <= texts[-1].in_force_from:
+        raise Invalid("protocol_out_of_order", f"the newest text is in force from {texts[-1].in_force_from}")
+    if texts and in_force_from < day_of_law(now) + timedelta(days=notice_days):
+        raise Invalid("protocol_too_soon", f"schools get {notice_days} days")
+    row = {"sha256": sha256, "version": version, "body": body, "names_teachers": names_teachers}
+    db.execute(insert(ProtocolText), row | {"published_at": now, "in_force_from": in_force_from})
+    return sha256
+
+
+def give(
+    db: Connection,
+    *,
+    instellingsnummer: str,
+    person_id: str,
+    protocol_sha256: str,
+    now: datetime,
+    today: date,
+) -> str:
+    """A LeerID-databeheerder agrees for the school; returns the id of the agreement.
+
+    Raises NotFound (`school_unknown`, `protocol_unknown`), NotAllowed (`not_databeheerder`), Invalid
+    (`already_shares`, or `protocol_replaced`: a newer text is in force).
+    """
+    _lock(db, instellingsnummer)
+    if not _is_databeheerder(db, person_id, instellingsnummer, today):
+        raise NotAllowed("not_databeheerder")
+    return _give(
+        db,
+        school=instellingsnummer,
+        person_id=person_id,
+        given_as=RightKind.DATABEHEERDER,
+        sha256=protocol_sha256,
+        now=now,
+        today=today,
+    )
+
+
+def give_by_operator(
+    db: Connection,
+    *,
+    instellingsnummer: str,
+    person_id: str,
+    protocol_sha256: str,
+    now: datetime,
+    today: date,
+) -> str:
+    """The command line agrees for a sandbox or test school; never for a real one (NotAllowed `school_is_real`)."""
+    if _lock(db, instellingsnummer) is SchoolKind.REAL:
+        raise NotAllowed("school_is_real")
+    if db.execute(select(Person.person_id).where(Person.person_id == person_id)).first() is None:
+        raise NotFound("person_unknown")
+    return _give(
+        db,
+        school=instellingsnummer,
+        person_id=person_id,
+        given_as=RightKind.OPERATOR,
+        sha256=protocol_sha256,
+        now=now,
+        today=today,
+    )
+
+
+def stop(db: Connection, *, instellingsnummer: str, person_id: str, now: datetime, today: date) -> Stopped:
+    """A LeerID-databeheerder stops sharing: at once, and rules on classes become rules on the pupils they covered.
+
+    Idempotent. Raises NotFound (`school_unknown`), NotAllowed (`not_databeheerder`).
+    """
+    _lock(db, instellingsnummer)
+    if not _is_databeheerder(db, person_id, instellingsnummer, today):
+        raise NotAllowed("not_databeheerder")
+    return _stop(
+        db, school=instellingsnummer, by=audit.person(person_id), reference=None, now=now, today=today
+    )
+
+
+def stop_by_operator(
+    db: Connection, *, instellingsnummer: str, operator: str, reference: str, now: datetime, today: date
+) -> Stopped:
+    """The same on the school's written notice, whose reference is kept (Invalid `reference_missing` without it).
+
+    `operator` is the actor as audit writes it, such as `operator:cli`.
+    """
+    _lock(db, instellingsnummer)
+    if not reference.strip():
+        raise Invalid("reference_missing")
+    reference = reference.strip()[:200]
+    return _stop(db, school=instellingsnummer, by=operator, reference=reference, now=now, today=today)
+
+
+def settle_lapsed(db: Connection, *, today: date) -> int:
+    """Turn the class rules of schools whose agreement lapsed, before their classes are purged. Returns how many rules."""
+    lapsed = visibility.schools_with_class_rules(db) - set(db.execute(sharing_schools(today)).scalars())
+    return sum(visibility.turn_class_rules(db, school, today) for school in sorted(lapsed))
+
+
+# ---------------------------------------------------------------- small pieces
+
+
+def _give(
+    db: Connection,
+    *,
+    school: str,
+    person_id: str,
+    given_as: RightKind,
+    sha256: str,
+    now: datetime,
+    today: date,
+) -> str:
+    texts = {text.sha256: text for text in _texts(db)}
+    text = texts.get(sha256)
+    if text is None:
+        raise NotFound("protocol_unknown")
+    if any(text.in_force_from < other.in_force_from <= today for other in texts.values()):
+        raise Invalid("protocol_replaced", f"version {text.version}")
+    standing = _open_agreement(db, school)
+    if standing is not None:
+        if texts[standing.protocol_sha256].in_force_from >= text.in_force_from:
+            raise Invalid("already_shares")
+        _close(db, standing.id, audit.person(person_id), RENEWED, now)
+    agreement = entropy.row_id()
+    row = {"id": agreement, "instellingsnummer": school, "protocol_sha256": sha256}
+    db.execute(insert(Agreement), row | {"given_by": person_id, "given_as": given_as, "given_at": now})
+    audit.sharing_given(
+        db, instellingsnummer=school, person_id=person_id, right=given_as, protocol_sha256=sha256
+    )
+    return agreement
+
+
+def _stop(
+    db: Connection, *, school: str, by: str, reference: str | None, now: datetime, today: date
+) -> Stopped:
+    standing = _open_agreement(db, school)
+    if standing is None:
+        return Stopped(was_agreed=False, rules_turned=0)
+    turned = visibility.turn_class_rules(db, school, today)
+    _close(db, standing.id, by, reference, now)
+    audit.sharing_stopped(db, instellingsnummer=school, by=by, reference=reference, rules_turned=turned)
+    return Stopped(was_agreed=True, rules_turned=turned)
+
+
+def _close(db: Connection, agreement: str, by: str, reference: str | None, now: datetime) -> None:
+    closing = {"stopped_at": now, "stopped_by": by[:60], "stop_reference": reference}
+    db.execute(update(Agreement).where(Agreement.id == agreement).values(closing))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Agreement:
+    id: str
+    protocol_sha256: str
+    given_by: str
+    given_at: datetime
+
+
+def _open_agreement(db: Connection, instellingsnummer: str) -> _Agreement | None:
+    columns = (Agreement.id, Agreement.protocol_sha256, Agreement.given_by, Agreement.given_at)
+    mine = and_(Agreement.instellingsnummer == instellingsnummer, Agreement.stopped_at.is_(None))
+    row = db.execute(select(*columns).where(mine)).mappings().first()
+    return _Agreement(**row) if row else None
+
+
+def _texts(db: Connection) -> list[Text]:
+    """All texts, in the order in which they come into force."""
+    columns = (
+        ProtocolText.sha256,
+        ProtocolText.version,
+        ProtocolText.in_force_from,
+        ProtocolText.names_teachers,
+    )
+    rows = db.execute(select(*columns).order_by(ProtocolText.in_force_from, ProtocolText.published_at))
+    return [Text(**row) for row in rows.mappings()]
+
+
+def _is_databeheerder(db: Connection, person_id: str, instellingsnummer: str, today: date) -> bool:
+    right = (
+        select(func.count())
+        .select_from(Right)
+        .where(
+            Right.person_id == person_id,
+            Right.kind == RightKind.DATABEHEERDER,
+            Right.instellingsnummer == instellingsnummer,
+            Right.begindatum <= today,
+            Right.einddatum >= today,
+        )
+    )
+    return db.execute(right).scalar_one() > 0
+
+
+def _lock(db: Connection, instellingsnummer: str) -> SchoolKind:
+    """Two people of one school decide one after the other."""
+    mine = select(School.kind).where(School.instellingsnummer == instellingsnummer)
+    kind = db.execute(mine.with_for_update()).scalar()
+    if kind is None:
+        raise NotFound("school_unknown")
+    return kind

@@ -1,0 +1,150 @@
+"""How does anything about a pupil leave the house? Through here: ID token, userinfo, introspection, previews."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Insert, insert
+
+from idp import entropy
+from idp.apps import App
+from idp.claims import catalogue, facts, pseudonym, release
+from idp.keys import Keys
+from idp.models import Release
+
+
+class Channel(StrEnum):
+    """Where the claims go."""
+
+    ID_TOKEN = "id_token"
+    USERINFO = "userinfo"
+    INTROSPECTION = "introspection"
+    PREVIEW = "preview"
+    """A person looks: the pupil, a school, an operator. Never in the ledger."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Disclosure:
+    """What an app gets, and why not the rest."""
+
+    alive: bool
+    """False: tokens of this grant must be refused. Nothing is released and nothing stands in the ledger."""
+    active: bool
+    visible: bool
+    claims: dict[str, Any]
+    """Released claims by name."""
+    answers: tuple[release.Answer, ...]
+    """One for every claim of the catalogue, in its order."""
+
+
+def disclose(
+    db: Connection,
+    *,
+    keys: Keys,
+    app: App,
+    account_uuid: str,
+    instellingsnummer: str | None,
+    scope: str,
+    asked: Mapping[str, Any] | None,
+    channel: Channel,
+    now: datetime,
+    today: date,
+    record: bool,
+) -> Disclosure:
+    """Decide what this app gets about this pupil at this school, now.
+
+    `scope` has the granted scopes between spaces, `asked` is the parsed `claims` parameter. With `record` (a release
+    to an app, in a transaction) the ledger keeps claim names and reasons, and the app's `sub` is remembered.
+    """
+    wanted = requested(app, scope=scope, asked=asked, channel=channel)
+    known = _look(db, keys, app, account_uuid, instellingsnummer, wanted=wanted, today=today)
+    if record and known.alive and not known.met:
+        known.values["sub"] = pseudonym.remember(db, keys, app, account_uuid, now)
+    answers = _decide(app, wanted, known)
+    if record and known.alive:
+        row = {"id": entropy.row_id(), "at": now, "channel": channel.value, "client_id": app.client_id}
+        row |= {"account_uuid": account_uuid, "instellingsnummer": instellingsnummer}
+        db.execute(_insert(), row | {"claims": {one.claim: one.word for one in answers}})
+    return _disclosure(known, answers)
+
+
+def preview(
+    db: Connection, *, keys: Keys, app: App, account_uuid: str, instellingsnummer: str | None, today: date
+) -> Disclosure:
+    """The most this app could get today, if it asked for everything it registered. Leaves no trace."""
+    wanted = catalogue.claims_of(app.scopes)
+    known = _look(db, keys, app, account_uuid, instellingsnummer, wanted=wanted, today=today)
+    if not known.met:
+        known.values["sub"] = pseudonym.expected(db, keys, app, account_uuid)
+    return _disclosure(known, _decide(app, wanted, known))
+
+
+def requested(app: App, *, scope: str, asked: Mapping[str, Any] | None, channel: Channel) -> frozenset[str]:
+    """The claims that a request asks for in this channel (OpenID Connect Core 5.4 and 5.5).
+
+    Claims of scopes go to userinfo; an ID token has `sub`, what was asked for it by name, and the claims of scopes
+    only for an app that cannot call userinfo. Names outside the catalogue are nobody's.
+    """
+    by_scope = catalogue.claims_of(scope.split())
+    if channel is Channel.ID_TOKEN and not app.claims_in_id_token:
+        by_scope &= {"sub"}
+    place = "id_token" if channel is Channel.ID_TOKEN else "userinfo"
+    by_name = (asked or {}).get(place)
+    if not isinstance(by_name, Mapping):
+        return by_scope
+    return by_scope | (catalogue.NAMES & by_name.keys())
+
+
+def _look(
+    db: Connection,
+    keys: Keys,
+    app: App,
+    account_uuid: str,
+    instellingsnummer: str | None,
+    *,
+    wanted: frozenset[str],
+    today: date,
+) -> facts.Facts:
+    return facts.load(
+        db,
+        keys=keys,
+        app=app,
+        account_uuid=account_uuid,
+        instellingsnummer=instellingsnummer,
+        today=today,
+        classes="ov_klassen" in wanted,
+    )
+
+
+def _decide(app: App, wanted: frozenset[str], known: facts.Facts) -> tuple[release.Answer, ...]:
+    return release.decide(
+        release.Question(
+            registered=catalogue.claims_of(app.scopes),
+            requested=wanted,
+            shares=known.shares,
+            visible=known.visible,
+            visible_by_school=known.visible_by_school,
+            enrolled=known.enrolled,
+            values=known.values,
+        )
+    )
+
+
+def _disclosure(known: facts.Facts, answers: tuple[release.Answer, ...]) -> Disclosure:
+    return Disclosure(
+        alive=known.alive,
+        active=known.active,
+        visible=known.visible,
+        claims={one.claim: one.value for one in answers if one.gate is None} if known.alive else {},
+        answers=answers,
+    )
+
+
+@cache
+def _insert() -> Insert:
+    return insert(Release)

@@ -1,0 +1,145 @@
+"""Why does an app get this, and not that? In words: for a pupil, and for whoever runs the place.
+
+The decision is release.py's; this page only has sentences. They are lazy: translated when a page is rendered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _
+
+from idp.apps import App
+from idp.claims.catalogue import CATALOGUE, CLASS_CLAIMS, Gate
+from idp.claims.release import Answer
+
+OPERATOR: Mapping[Gate, LazyString] = {
+    Gate.NOT_REGISTERED: _("De registratie van de app omvat deze claim niet."),
+    Gate.NOT_REQUESTED: _("De app vroeg er niet naar: de scope of de claim stond niet in de aanvraag."),
+    Gate.SCHOOL_DOES_NOT_SHARE: _(
+        "De school deelt geen klasinformatie: er is geen geldige instemming met een protocol."
+    ),
+    Gate.NOT_VISIBLE: _("De app is vandaag in deze school niet zichtbaar voor deze leerling."),
+    Gate.NOT_ENROLLED: _("De inschrijving van de leerling in deze school is vandaag niet actief."),
+    Gate.UNKNOWN: _("We hebben geen waarde: het pakket of de overheid leverde er geen."),
+}
+"""What an operator, a school or a data-protection officer reads."""
+
+PUPIL: Mapping[Gate, LazyString] = {
+    Gate.NOT_REGISTERED: _("deze app mag dat niet weten."),
+    Gate.NOT_REQUESTED: _("deze app vraagt dat niet."),
+    Gate.SCHOOL_DOES_NOT_SHARE: _("je school deelt je klas niet."),
+    Gate.NOT_VISIBLE: _("je school heeft deze app niet voor jou klaargezet."),
+    Gate.NOT_ENROLLED: _("je bent nu niet ingeschreven in deze school."),
+    Gate.UNKNOWN: _("we weten dat zelf niet."),
+}
+"""What a child reads, after "want"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topic:
+    """Claims that are one thing to a child."""
+
+    label: LazyString
+    claims: tuple[str, ...]
+    shown: str | None = None
+    """The claim whose value the child sees; None: numbers say nothing to anyone."""
+
+
+TOPICS: tuple[Topic, ...] = (
+    Topic(label=_("Je naam"), claims=("name", "given_name", "family_name"), shown="name"),
+    Topic(label=_("Je school"), claims=("ov_orgnaam", "ov_orgcode"), shown="ov_orgnaam"),
+    Topic(label=_("Je leerjaar"), claims=("ov_leerjaar",), shown="ov_leerjaar"),
+    Topic(label=_("Het schooljaar"), claims=("ov_schooljaar",), shown="ov_schooljaar"),
+    Topic(label=_("Je groep"), claims=("ov_administratieve_groep",), shown="ov_administratieve_groep"),
+    Topic(label=_("Je klas"), claims=("ov_klassen",), shown="ov_klassen"),
+    Topic(label=_("Een nummer dat alleen deze app voor jou gebruikt"), claims=("sub",)),
+    Topic(
+        label=_("Je LeerID-nummers"),
+        claims=("ov_account_uuid", "ov_leerid_uuid", "ov_historiek_account_uuid"),
+    ),
+)
+"""The whole catalogue, in a child's words and order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gets:
+    """A line of "dit wel"."""
+
+    label: LazyString
+    value: str | None
+    why: str | None
+    """The app's own reason for needing it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GetsNot:
+    """A line of "dit niet"."""
+
+    label: LazyString
+    because: LazyString
+    """A phrase after "want", in lower case, with a full stop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One claim for an operator."""
+
+    claim: str
+    label: LazyString
+    word: str
+    """`released`, or the closed gate."""
+    because: LazyString | None
+    klasinformatie: bool
+
+
+def for_operator(answers: Sequence[Answer]) -> tuple[Line, ...]:
+    """Every claim with the gate that closed it, if any. Values are left out."""
+    labels = {claim.name: claim.label for claim in CATALOGUE}
+    return tuple(
+        Line(
+            claim=answer.claim,
+            label=labels[answer.claim],
+            word=answer.word,
+            because=OPERATOR[answer.gate] if answer.gate else None,
+            klasinformatie=answer.claim in CLASS_CLAIMS,
+        )
+        for answer in answers
+    )
+
+
+def for_pupil(app: App, answers: Sequence[Answer]) -> tuple[tuple[Gets, ...], tuple[GetsNot, ...]]:
+    """What the app gets and what not, for templates/claims/_lists.html (`gets`, `not_gets`)."""
+    by_claim = {answer.claim: answer for answer in answers}
+    gets, not_gets = [], []
+    for topic in TOPICS:
+        about = [by_claim[claim] for claim in topic.claims]
+        if any(answer.released for answer in about):
+            why = next((app.reasons[claim] for claim in topic.claims if app.reasons.get(claim)), None)
+            gets.append(Gets(label=topic.label, value=_value(topic, about), why=why))
+        else:
+            not_gets.append(GetsNot(label=topic.label, because=PUPIL[_last_gate(about)]))
+    return tuple(gets), tuple(not_gets)
+
+
+def _last_gate(about: Sequence[Answer]) -> Gate:
+    """Of several closed claims the one that came furthest tells most."""
+    order = list(Gate)
+    return max((answer.gate for answer in about if answer.gate), key=order.index)
+
+
+def _value(topic: Topic, about: Sequence[Answer]) -> str | None:
+    if topic.shown is None:
+        return None
+    released = {answer.claim: answer.value for answer in about if answer.released}
+    values = [released[topic.shown]] if topic.shown in released else [*released.values()]
+    return ", ".join(_words(value) for value in values)
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(one["naam"]) for one in value)
+    return str(value)

@@ -1,0 +1,112 @@
+"""What does the Leerlingloket show? A pupil's apps, and what each of them knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from flask import Blueprint, render_template
+
+from idp import context, web
+from idp.apps import App
+from idp.claims import disclose, explain, pseudonym, visibility
+from idp.config import LOOPBACK
+from idp.errors import NotFound, SignInRequired
+from idp.login import sessions
+
+blueprint = Blueprint("claims", __name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One app on the page."""
+
+    client_id: str
+    name: str
+    logo: str | None
+    purpose: str
+    start: str | None
+    """Where the app begins, or None when only the app itself can."""
+
+
+@blueprint.get("/mijn-apps")
+@web.door(web.Door.PUPIL)
+def my_apps() -> str:
+    house, who = context.house(), _who()
+    with house.database.reading() as db:
+        visible = visibility.visible_apps(db, who.account_uuid, house.clock.today())
+    apps = [app for app in map(house.apps.find, visible) if app is not None]
+    return render_template(
+        "claims/my_apps.html",
+        name=who.given_name,
+        apps=[_tile(app) for app in apps],
+        shared=who.shared,
+    )
+
+
+@blueprint.get("/mijn-apps/<client_id>")
+@web.door(web.Door.PUPIL)
+def app_sees(client_id: str) -> str:
+    """Also for an app that knew the pupil before and is not visible any more."""
+    house, who = context.house(), _who()
+    app = house.apps.find(client_id)
+    if app is None:
+        raise NotFound("not_found")
+    today = house.clock.today()
+    with house.database.reading() as db:
+        choices = visibility.schools_for(db, app, who.account_uuid, today)
+        chosen = pseudonym.chosen_school(db, app, who.account_uuid)
+        if not choices and pseudonym.met(db, client_id, who.account_uuid) is None:
+            raise NotFound("not_found")
+        school = next((one for one in choices if one.instellingsnummer == chosen), None)
+        school = school or (choices[0] if choices else None)
+        about = disclose.preview(
+            db,
+            keys=house.keys,
+            app=app,
+            account_uuid=who.account_uuid,
+            instellingsnummer=school.instellingsnummer if school else chosen,
+            today=today,
+        )
+    gets, not_gets = explain.for_pupil(app, about.answers)
+    return render_template(
+        "claims/app_sees.html",
+        app=_tile(app),
+        school=school.naam if school else None,
+        gets=gets if about.alive else (),
+        not_gets=not_gets,
+        start=start_url(app, house.settings.issuer) if school else None,
+    )
+
+
+def start_url(app: App, issuer: str) -> str | None:
+    """Where a tile leads: the app's own sign-in (OpenID Connect Core section 4), else its home page, else nowhere."""
+    if app.initiate_login_uri and _safe(app.initiate_login_uri):
+        parts = urlsplit(app.initiate_login_uri)
+        words = [*parse_qsl(parts.query, keep_blank_values=True), ("iss", issuer)]
+        if app.client_uri and _safe(app.client_uri):
+            words.append(("target_link_uri", app.client_uri))
+        return parts._replace(query=urlencode(words), fragment="").geturl()
+    return app.client_uri if app.client_uri and _safe(app.client_uri) else None
+
+
+def _safe(uri: str) -> bool:
+    parts = urlsplit(uri)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+
+
+def _tile(app: App) -> Tile:
+    return Tile(
+        client_id=app.client_id,
+        name=app.client_name,
+        logo=app.logo_uri,
+        purpose=app.purpose,
+        start=start_url(app, context.house().settings.issuer),
+    )
+
+
+def _who() -> sessions.SignedIn:
+    who = sessions.current()
+    if who is None:
+        raise SignInRequired("sign_in_required")
+    return who

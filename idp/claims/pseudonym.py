@@ -1,0 +1,143 @@
+"""What does an app call a pupil? A keyed hash over (sector, account_uuid) that never changes.
+
+The name is remembered at the first meeting, so that it survives whatever changes later: the subject type of an
+app, or a merge of two accounts. Its key never rotates (keys.pairwise).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from idp import audit, entropy
+from idp.apps import App
+from idp.claims import visibility
+from idp.errors import Invalid, NotFound
+from idp.keys import Keys
+from idp.models import App as AppRow
+from idp.models import AppPupil, Pupil, RuleKind, VisibilityRule
+
+PUBLIC = "public"
+
+
+def sub_for(keys: Keys, app: App, account_uuid: str) -> str:
+    """The `sub` of a pupil this app never met: 64 hex digits, or the account_uuid for a public app."""
+    if app.subject_type == PUBLIC:
+        return account_uuid
+    return entropy.keyed_digest(keys.pairwise, "sub", app.sector, account_uuid)
+
+
+def klas_id(keys: Keys, sector: str, klas_uuid: str) -> str:
+    """What apps of this sector call a class: stable when the class is renamed, meaningless elsewhere."""
+    return entropy.keyed_digest(keys.pairwise, "klas", sector, klas_uuid)
+
+
+def remember(db: Connection, keys: Keys, app: App, account_uuid: str, now: datetime) -> str:
+    """The `sub` of this pupil for this app, for ever: the one it saw before, else the one its sector uses."""
+    known = _known(db, app.client_id, account_uuid)
+    if known is not None:
+        return known
+    sub = expected(db, keys, app, account_uuid)
+    row = {"account_uuid": account_uuid, "client_id": app.client_id, "sub": sub, "first_seen_at": now}
+    try:
+        with db.begin_nested():
+            db.execute(insert(AppPupil), row | {"chosen_school": None})
+    except IntegrityError:
+        return _known(db, app.client_id, account_uuid) or sub
+    return sub
+
+
+def expected(db: Connection, keys: Keys, app: App, account_uuid: str) -> str:
+    """The `sub` that an app will see when it meets this pupil: the one its sector uses, else a new one."""
+    return _of_sector(db, app, account_uuid) or sub_for(keys, app, account_uuid)
+
+
+def choose_school(db: Connection, app: App, account_uuid: str, instellingsnummer: str) -> None:
+    """Keep the school that the pupil picked for this app. The app has met the pupil (see remember)."""
+    mine = and_(AppPupil.account_uuid == account_uuid, AppPupil.client_id == app.client_id)
+    db.execute(update(AppPupil).where(mine).values(chosen_school=instellingsnummer))
+
+
+def chosen_school(db: Connection, app: App, account_uuid: str) -> str | None:
+    """The school that the pupil picked for this app the last time, if any."""
+    mine = and_(AppPupil.account_uuid == account_uuid, AppPupil.client_id == app.client_id)
+    return db.execute(select(AppPupil.chosen_school).where(mine)).scalar()
+
+
+def met(db: Connection, client_id: str, account_uuid: str) -> datetime | None:
+    """When this app first met the pupil, or None."""
+    mine = and_(AppPupil.account_uuid == account_uuid, AppPupil.client_id == client_id)
+    return db.execute(select(AppPupil.first_seen_at).where(mine)).scalar()
+
+
+def merge(db: Connection, *, surviving: str, merged: str) -> None:
+    """Two accounts turn out to be one pupil. Identifiers only: whoever calls this moves enrolments and accounts.
+
+    The surviving one keeps its identifiers and every `sub` it has, and lists the merged one as history; an app that
+    knew only the merged one keeps the `sub` it saw. What belonged to the merged one is given to nobody else, and its
+    tokens stop working. Rules that made apps visible for the merged one hold for the surviving one.
+
+    Raises NotFound `pupil_unknown`; Invalid `already_merged`, `same_pupil`. The same merge again changes nothing.
+    """
+    if surviving == merged:
+        raise Invalid("same_pupil")
+    found = select(Pupil.account_uuid, Pupil.merged_into).where(Pupil.account_uuid.in_([surviving, merged]))
+    into = {row.account_uuid: row.merged_into for row in db.execute(found.with_for_update())}
+    if len(into) < 2:
+        raise NotFound("pupil_unknown")
+    if into[merged] == surviving:
+        return
+    if into[merged] is not None or into[surviving] is not None:
+        raise Invalid("already_merged")
+    db.execute(update(Pupil).where(Pupil.merged_into == merged).values(merged_into=surviving))
+    db.execute(update(Pupil).where(Pupil.account_uuid == merged).values(merged_into=surviving))
+    known = select(AppPupil.client_id).where(AppPupil.account_uuid == surviving)
+    only_merged = and_(AppPupil.account_uuid == merged, AppPupil.client_id.not_in(known))
+    apps = db.execute(select(AppPupil.client_id).where(only_merged)).scalars().all()
+    theirs = and_(AppPupil.account_uuid == merged, AppPupil.client_id.in_(apps))
+    db.execute(update(AppPupil).where(theirs).values(account_uuid=surviving))
+    _retarget_rules(db, surviving, merged)
+    audit.accounts_merged(db, surviving=surviving, merged=merged)
+
+
+def _known(db: Connection, client_id: str, account_uuid: str) -> str | None:
+    mine = and_(AppPupil.account_uuid == account_uuid, AppPupil.client_id == client_id)
+    return db.execute(select(AppPupil.sub).where(mine)).scalar()
+
+
+def _of_sector(db: Connection, app: App, account_uuid: str) -> str | None:
+    """Apps of one sector call a pupil the same, also when one of them met the pupil before a merge."""
+    theirs = (
+        select(AppPupil.sub, AppRow.registration["subject_type"].as_string())
+        .join(AppRow, AppRow.client_id == AppPupil.client_id)
+        .where(AppPupil.account_uuid == account_uuid, AppRow.sector == app.sector)
+        .order_by(AppPupil.first_seen_at, AppPupil.client_id)
+    )
+    same = (sub for sub, kind in db.execute(theirs).all() if (kind or "pairwise") == app.subject_type)
+    return next(same, None)
+
+
+def _retarget_rules(db: Connection, surviving: str, merged: str) -> None:
+    rule = VisibilityRule
+    columns = (rule.id, rule.client_id, rule.instellingsnummer, rule.begindatum, rule.einddatum)
+    rules = select(*columns).where(rule.kind == RuleKind.PUPIL, rule.target == merged)
+    for rule_id, client_id, school, begindatum, einddatum in db.execute(rules).all():
+        same = and_(
+            rule.client_id == client_id,
+            rule.instellingsnummer == school,
+            rule.kind == RuleKind.PUPIL,
+            rule.target == surviving,
+            rule.begindatum == begindatum,
+        )
+        standing = db.execute(select(rule.id, rule.einddatum).where(same)).first()
+        if standing is None:
+            db.execute(update(rule).where(rule.id == rule_id).values(target=surviving))
+            continue
+        db.execute(
+            update(rule)
+            .where(rule.id == standing.id)
+            .values(einddatum=visibility.later(einddatum, standing.einddatum))
+        )
+        db.execute(delete(rule).where(rule.id == rule_id))
