@@ -1,0 +1,66 @@
+// What do all pages share? Show a password, send a form once, count down, try again by itself, point at a mistake.
+// Everything works without this file too.
+"use strict";
+
+for (const field of document.querySelectorAll("[data-reveal]")) {
+  const input = field.querySelector("input");
+  const button = field.querySelector("button");
+  const word = button.querySelector(".word");
+  button.hidden = false;
+  button.setAttribute("aria-label", button.dataset.show);
+  const show = (shown) => {
+    input.type = shown ? "text" : "password";
+    button.setAttribute("aria-pressed", String(shown));
+    word.textContent = shown ? button.dataset.hide : button.dataset.show;
+  };
+  button.addEventListener("click", () => {
+    show(input.type === "password");
+    input.focus();
+  });
+  // A password that is sent while it is shown would be kept by the browser as ordinary text.
+  input.form.addEventListener("submit", () => show(false));
+}
+
+for (const form of document.querySelectorAll("form[data-once]")) {
+  form.addEventListener("submit", (event) => {
+    if (form.classList.contains("busy")) event.preventDefault();
+    form.classList.add("busy");
+  });
+}
+// Back in the history shows the page as it was left: let it be used again.
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form.busy")) form.classList.remove("busy");
+});
+
+for (const waiting of document.querySelectorAll("[data-countdown]")) {
+  const total = Number(waiting.dataset.countdown);
+  const end = Date.now() + total * 1000;
+  const numbers = waiting.querySelectorAll("[data-seconds]");
+  const ring = waiting.querySelector(".left");
+  const again = waiting.querySelector("[data-when-done]");
+  const round = ring ? 2 * Math.PI * ring.r.baseVal.value : 0;
+  if (ring) ring.style.strokeDasharray = String(round);
+  again.setAttribute("aria-disabled", "true");
+  again.addEventListener("click", (event) => {
+    if (again.hasAttribute("aria-disabled")) event.preventDefault();
+  });
+  const tick = () => {
+    const left = Math.max(0, Math.ceil((end - Date.now()) / 1000));
+    for (const number of numbers) number.textContent = String(left);
+    if (ring) ring.style.strokeDashoffset = String(round * (1 - left / total));
+    if (left > 0) return void setTimeout(tick, 250);
+    again.removeAttribute("aria-disabled");
+    waiting.classList.add("over");
+    const said = waiting.querySelector("[data-over]");
+    if (said) said.textContent = said.dataset.over;
+  };
+  tick();
+}
+
+// Many who failed together must not return together: each waits a moment of its own.
+for (const again of document.querySelectorAll("[data-retry]")) {
+  const [least, most] = again.dataset.retry.split("-").map(Number);
+  setTimeout(() => again.click(), 1000 * (least + Math.random() * (most - least)));
+}
+
+document.querySelector("[data-focus]")?.focus();
