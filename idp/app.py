@@ -19,7 +19,7 @@ def create_app(house: House) -> Flask:
     from idp.claims import pages as claims_pages
     from idp.login import pages as login_pages
     from idp.login import sessions
-    from idp.oidc import endpoints, server
+    from idp.oidc import endpoints, pages_sign_out, server
     from idp.oidc import pages as oidc_pages
 
     app = Flask("idp", static_url_path="/static", template_folder=None)
@@ -29,6 +29,6 @@ def create_app(house: House) -> Flask:
     web.prepare(app, house.settings)
     sessions.login_manager.init_app(app)
     server.prepare(app, house)
-    for floor in (login_pages, claims_pages, oidc_pages, endpoints):
+    for floor in (login_pages, claims_pages, oidc_pages, pages_sign_out, endpoints):
         app.register_blueprint(floor.blueprint)
     return app

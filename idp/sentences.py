@@ -15,6 +15,13 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
     "hash_queue_full": (_("Het is even heel druk."), _("Wacht even. Deze pagina probeert het opnieuw.")),
     "hash_wait_too_long": (_("Het is even heel druk."), _("Wacht even. Deze pagina probeert het opnieuw.")),
     "sign_in_required": (_("Meld je eerst aan."), _("Begin bij je app of bij je eigen pagina.")),
+    "app_unknown": (_("Deze app kennen we niet."), _("Ga terug naar je app, of vraag hulp aan je school.")),
+    "app_disabled": (_("Deze app is even gesloten."), _("Vraag hulp aan je school.")),
+    "address_unknown": (
+        _("Deze app stuurde ons een adres dat we niet kennen."),
+        _("Ga terug naar je app, of vraag hulp aan je school."),
+    ),
+    "sign_out_unclear": (_("We weten niet zeker wie zich wil afmelden."), _("Meld je hier zelf af.")),
     "card_unknown": (_("Deze kaart werkt niet meer."), _("Vraag hulp aan je juf of meester.")),
 }
 

@@ -1,0 +1,152 @@
+"""What becomes of an authorization request, now? Look, decide, and write the code: in one transaction.
+
+What the request asks was checked before (request.py); what to do is decided by next_step.py. Here is what they need
+to know, and the only place that leads to a code: session, visibility, school and evidence are read in the very
+transaction that writes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, select
+
+from idp.claims import disclose, pseudonym, visibility
+from idp.claims.release import Answer
+from idp.claims.visibility import SchoolChoice
+from idp.clock import day_of_law
+from idp.context import House
+from idp.login.sessions import SignedIn
+from idp.models import Session
+from idp.oidc import evidence, next_step, signing, tokens
+from idp.oidc.next_step import Evidence, Issue, Situation, Somebody, Step
+from idp.oidc.request import AuthorizationRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issued:
+    """The code is written."""
+
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Considered:
+    """The next step, or the code; and the schools by name, for a page that asks."""
+
+    step: Step | Issued
+    schools: tuple[SchoolChoice, ...] = ()
+
+    def school_name(self, instellingsnummer: str) -> str | None:
+        return next((one.naam for one in self.schools if one.instellingsnummer == instellingsnummer), None)
+
+
+def consider(house: House, request: AuthorizationRequest, session: SignedIn | None) -> Considered:
+    """Take the next step with this request; writes a grant and its code when nothing is left to ask."""
+    now = house.clock.now()
+    if session is None:
+        return Considered(step=next_step.decide(Situation(request=request, now=now)))
+    with house.database.transaction() as db:
+        situation, schools = _look(db, house, request, session, now)
+        step = next_step.decide(situation)
+        if isinstance(step, Issue) and not evidence.take(
+            db, session.sid, request.query, step.uses, now, seconds=house.settings.marker_seconds
+        ):
+            step = next_step.decide(replace(situation, evidence=frozenset()))
+        if not isinstance(step, Issue):
+            return Considered(step=step, schools=schools)
+        code = tokens.begin_grant(
+            db,
+            house,
+            app=request.app,
+            request=request,
+            session=session,
+            instellingsnummer=step.school,
+            now=now,
+        )
+    return Considered(step=Issued(code=code), schools=schools)
+
+
+def answered(house: House, request: AuthorizationRequest, session: SignedIn, answer: Evidence) -> None:
+    """The pupil answered a question of ours about this request."""
+    with house.database.transaction() as db:
+        evidence.leave(db, session.sid, request.query, answer, house.clock.now())
+
+
+def pick(house: House, request: AuthorizationRequest, session: SignedIn, instellingsnummer: str) -> bool:
+    """The pupil picked a school for this app; it is remembered. False: it is none of those to pick from."""
+    now = house.clock.now()
+    with house.database.transaction() as db:
+        schools = visibility.schools_for(db, request.app, session.account_uuid, day_of_law(now))
+        if instellingsnummer not in {one.instellingsnummer for one in schools}:
+            return False
+        pseudonym.remember(db, house.keys, request.app, session.account_uuid, now)
+        pseudonym.choose_school(db, request.app, session.account_uuid, instellingsnummer)
+        evidence.leave(db, session.sid, request.query, Evidence.CHOSEN, now)
+    return True
+
+
+def would_be_told(
+    house: House, request: AuthorizationRequest, session: SignedIn, school: str
+) -> tuple[Answer, ...]:
+    """What the app would get for this request at this school, and why not the rest. Leaves no trace."""
+    now = house.clock.now()
+    with house.database.reading() as db:
+        return disclose.disclose(
+            db,
+            keys=house.keys,
+            app=request.app,
+            account_uuid=session.account_uuid,
+            instellingsnummer=school,
+            scope=request.scope,
+            asked=request.claims,
+            channel=disclose.Channel.PREVIEW,
+            now=now,
+            today=day_of_law(now),
+            record=False,
+        ).answers
+
+
+def _look(
+    db: Connection, house: House, request: AuthorizationRequest, session: SignedIn, now: datetime
+) -> tuple[Situation, tuple[SchoolChoice, ...]]:
+    nobody = Situation(request=request, now=now)
+    if not db.execute(_LIVES, {"sid_": session.sid}).scalar():
+        return nobody, ()
+    schools = visibility.schools_for(db, request.app, session.account_uuid, day_of_law(now))
+    asks = bool(request.prompt - {"none"} or request.max_age is not None or request.id_token_hint)
+    seconds = house.settings.marker_seconds
+    situation = Situation(
+        request=request,
+        now=now,
+        somebody=Somebody(
+            auth_time=session.auth_time, must_change=session.must_change, shared=session.shared
+        ),
+        evidence=evidence.found(db, session.sid, request.query, now, seconds=seconds)
+        if asks or session.shared
+        else frozenset(),
+        schools=tuple(one.instellingsnummer for one in schools),
+        remembered=pseudonym.chosen_school(db, request.app, session.account_uuid)
+        if len(schools) > 1
+        else None,
+        hinted_another=bool(request.id_token_hint) and _hints_another(db, house, request, session, now),
+    )
+    return situation, schools
+
+
+def _hints_another(
+    db: Connection, house: House, request: AuthorizationRequest, session: SignedIn, now: datetime
+) -> bool:
+    """Does a good id_token_hint for this app name somebody else? What we did not sign hints at nobody."""
+    claims = signing.verify(house, request.id_token_hint)
+    if claims is None or claims.get("aud") != request.app.client_id:
+        return False
+    if pseudonym.met(db, request.app.client_id, session.account_uuid) is None:
+        return bool(claims.get("sub") != pseudonym.sub_for(house.keys, request.app, session.account_uuid))
+    return bool(
+        claims.get("sub") != pseudonym.remember(db, house.keys, request.app, session.account_uuid, now)
+    )
+
+
+_LIVES = select(Session.ended_at.is_(None)).where(Session.sid == bindparam("sid_", type_=Session.sid.type))
