@@ -34,6 +34,8 @@ from idp.context import House
 from idp.models import UsedAssertion
 
 BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+CONFIDENTIAL = ("client_secret_basic", "client_secret_post", "private_key_jwt")
+METHODS = (*CONFIDENTIAL, "none")
 LONGEST_SECRET = 512
 LONGEST_ASSERTION = 8192
 LONGEST_JTI = 256

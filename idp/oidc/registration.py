@@ -16,7 +16,6 @@ from idp.claims import catalogue
 from idp.errors import Invalid
 from idp.oidc import addresses, fields
 
-
 AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 

@@ -9,21 +9,29 @@ code, a revoked family) commits.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 
 from idp import entropy
 from idp.apps import App
+from idp.claims import pseudonym
 from idp.context import House
 from idp.entropy import Token
-from idp.models import (
-    AuthorizationCode,
-    Grant,
-)
+from idp.models import AccessToken, AuthorizationCode, Base, Grant, Session
 
 OFFLINE = "offline_access"
+
+
+def table(model: type[Base]) -> Table:
+    """The table of a model, for Core statements."""
+    return cast("Table", model.__table__)
+
+
+GRANTS, CODES, ACCESS = table(Grant), table(AuthorizationCode), table(AccessToken)
+SESSIONS = table(Session)
 
 
 class Asked(Protocol):
@@ -86,6 +94,7 @@ def begin_grant(
         if offline
         else timedelta(seconds=seconds, minutes=settings.access_token_minutes)
     )
+    pseudonym.remember(db, house.keys, app, session.account_uuid, now)
     grant_id, code = entropy.row_id(), entropy.token(Token.CODE, now)
     db.execute(
         _INSERT_GRANT,
@@ -121,5 +130,179 @@ def begin_grant(
     return code
 
 
-_INSERT_GRANT = insert(Grant)
-_INSERT_CODE = insert(AuthorizationCode)
+# ---------------------------------------------------------------- what stands
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """A grant, as it is now."""
+
+    id: str
+    client_id: str
+    account_uuid: str
+    instellingsnummer: str | None
+    sid: str
+    scope: str
+    asked: dict[str, Any] | None
+    auth_time: datetime
+    amr: list[str]
+    acr: str
+    offline: bool
+    expires_at: datetime
+    revoked: bool
+    session_ended: bool
+    session_expires_at: datetime
+
+    def stands(self, now: datetime) -> bool:
+        """Not revoked, not past its end, and its session lives, unless it has refresh tokens."""
+        return not self.revoked and now < self.expires_at and (self.offline or self.session_lives(now))
+
+    def session_lives(self, now: datetime) -> bool:
+        return not self.session_ended and now < self.session_expires_at
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class No:
+    """A refusal that has been written down where needed; `because` is for the audit trail."""
+
+    because: str
+    description: str
+    """For the app's developer: printable ASCII without quotes."""
+
+
+GRANT = (
+    GRANTS.c.id.label("grant_id"),
+    GRANTS.c.client_id.label("grant_client"),
+    GRANTS.c.account_uuid,
+    GRANTS.c.instellingsnummer,
+    GRANTS.c.sid,
+    GRANTS.c.scope.label("grant_scope"),
+    GRANTS.c.asked,
+    GRANTS.c.auth_time,
+    GRANTS.c.amr,
+    GRANTS.c.acr,
+    GRANTS.c.offline,
+    GRANTS.c.expires_at.label("grant_expires_at"),
+    GRANTS.c.revoked_at.label("grant_revoked_at"),
+    SESSIONS.c.ended_at,
+    SESSIONS.c.expires_at.label("session_expires_at"),
+)
+"""The columns that `held_of` reads; join GRANTS and SESSIONS."""
+
+
+def held_of(row: Any) -> Held:
+    return Held(
+        id=row.grant_id,
+        client_id=row.grant_client,
+        account_uuid=row.account_uuid,
+        instellingsnummer=row.instellingsnummer,
+        sid=row.sid,
+        scope=row.grant_scope,
+        asked=row.asked,
+        auth_time=row.auth_time,
+        amr=row.amr,
+        acr=row.acr,
+        offline=row.offline,
+        expires_at=row.grant_expires_at,
+        revoked=row.grant_revoked_at is not None,
+        session_ended=row.ended_at is not None,
+        session_expires_at=row.session_expires_at,
+    )
+
+
+def revoke_grant(db: Connection, grant_id: str, *, because: str, now: datetime) -> bool:
+    """End everything that came of a sign-in. False: it had ended already."""
+    given = {"grant": grant_id, "at": now, "why": because}
+    return db.execute(_REVOKE_GRANT, given).rowcount == 1
+
+
+# ---------------------------------------------------------------- access tokens
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Access:
+    """An access token that exists."""
+
+    client_id: str
+    scope: str
+    issued_at: datetime
+    expires_at: datetime
+    revoked: bool
+    held: Held | None
+    """None: the app speaks for itself."""
+
+    def stands(self, now: datetime) -> bool:
+        """What is stored lets it; whether the app is still visible is decided at every release."""
+        return not self.revoked and now < self.expires_at and (self.held is None or self.held.stands(now))
+
+    @property
+    def asked(self) -> dict[str, Any] | None:
+        """The `claims` parameter; an access token with less than the grant's scope leaves it behind."""
+        return self.held.asked if self.held and self.scope == self.held.scope else None
+
+
+def issue_access(
+    db: Connection, *, client_id: str, grant_id: str | None, scope: str, now: datetime, expires_at: datetime
+) -> str:
+    """A new access token, shown once."""
+    token = entropy.token(Token.ACCESS, now)
+    db.execute(
+        _INSERT_ACCESS,
+        {
+            "digest": entropy.digest(token, Token.ACCESS),
+            "grant_id": grant_id,
+            "client_id": client_id,
+            "scope": scope,
+            "issued_at": now,
+            "expires_at": expires_at,
+        },
+    )
+    return token
+
+
+def find_access(db: Connection, token: str) -> Access | None:
+    """The access token, dead or alive, with its grant and session: one select."""
+    digest = entropy.digest(token, Token.ACCESS)
+    row = db.execute(_ACCESS, {"digest": digest}).first() if digest else None
+    if row is None:
+        return None
+    return Access(
+        client_id=row.client_id,
+        scope=row.scope,
+        issued_at=row.issued_at,
+        expires_at=row.expires_at,
+        revoked=row.revoked_at is not None,
+        held=held_of(row) if row.grant_id else None,
+    )
+
+
+def revoke_access(db: Connection, token: str, now: datetime) -> None:
+    db.execute(_REVOKE_ACCESS, {"token": entropy.digest(token, Token.ACCESS), "at": now})
+
+
+# ---------------------------------------------------------------- statements, built once
+
+_INSERT_GRANT, _INSERT_CODE, _INSERT_ACCESS = insert(GRANTS), insert(CODES), insert(ACCESS)
+_ACCESS = (
+    select(
+        ACCESS.c.client_id,
+        ACCESS.c.scope,
+        ACCESS.c.issued_at,
+        ACCESS.c.expires_at,
+        ACCESS.c.revoked_at,
+        *GRANT,
+    )
+    .outerjoin(GRANTS, GRANTS.c.id == ACCESS.c.grant_id)
+    .outerjoin(SESSIONS, SESSIONS.c.sid == GRANTS.c.sid)
+    .where(ACCESS.c.digest == bindparam("digest"))
+)
+_REVOKE_ACCESS = (
+    update(ACCESS)
+    .where(ACCESS.c.digest == bindparam("token"), ACCESS.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("at"))
+)
+_REVOKE_GRANT = (
+    update(GRANTS)
+    .where(GRANTS.c.id == bindparam("grant"), GRANTS.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("at"), revoked_because=bindparam("why"))
+)

@@ -1,0 +1,98 @@
+"""Is this token still good, and what may its app know? (RFC 7662) An app asks about its own tokens only."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from authlib.oauth2 import rfc7662
+from authlib.oauth2.rfc6749 import InvalidRequestError
+from sqlalchemy import Connection
+
+from idp import clock
+from idp.apps import App
+from idp.claims import disclose
+from idp.claims.disclose import Channel
+from idp.context import House
+from idp.oidc import clients, refresh, tokens
+from idp.oidc.tokens import Held
+
+INACTIVE: dict[str, Any] = {"active": False}
+
+
+class Introspection(rfc7662.IntrospectionEndpoint):  # type: ignore[misc]
+    """For apps that can keep a secret. The hint is not needed: a token says what it is."""
+
+    CLIENT_AUTH_METHODS = clients.CONFIDENTIAL
+    server: Any
+
+    def authenticate_token(self, request: Any, client: App) -> dict[str, Any] | None:
+        """What the token means, or None when it means nothing to this app."""
+        token = request.form.get("token", "")
+        if not token:
+            raise InvalidRequestError("token is missing.")
+        house: House = self.server.house
+        with house.database.transaction() as db:
+            return _meaning(db, house, client, token, request.now)
+
+    def create_introspection_payload(self, token: dict[str, Any] | None) -> dict[str, Any]:
+        return token or INACTIVE
+
+
+def _meaning(db: Connection, house: House, app: App, token: str, now: datetime) -> dict[str, Any] | None:
+    access = tokens.find_access(db, token)
+    if access is not None:
+        if access.client_id != app.client_id or not access.stands(now):
+            return None
+        about = {"scope": access.scope, "exp": _seconds(access.expires_at), "iat": _seconds(access.issued_at)}
+        about["token_type"] = "Bearer"
+        if access.held is None:
+            return {"active": True, "client_id": app.client_id, "iss": house.settings.issuer} | about
+        return _released(
+            db, house, app, access.held, scope=access.scope, asked=access.asked, about=about, now=now
+        )
+    found = refresh.find(db, token, lock=False)
+    if found is None or found.client_id != app.client_id or not found.stands(now) or found.rotated_at:
+        return None
+    held = found.held
+    about = {"scope": held.scope, "exp": _seconds(found.expires_at), "iat": _seconds(found.issued_at)}
+    return _released(db, house, app, held, scope=held.scope, asked=held.asked, about=about, now=now)
+
+
+def _released(
+    db: Connection,
+    house: House,
+    app: App,
+    held: Held,
+    *,
+    scope: str,
+    asked: dict[str, Any] | None,
+    about: dict[str, Any],
+    now: datetime,
+) -> dict[str, Any] | None:
+    released = disclose.disclose(
+        db,
+        keys=house.keys,
+        app=app,
+        account_uuid=held.account_uuid,
+        instellingsnummer=held.instellingsnummer,
+        scope=scope,
+        asked=asked,
+        channel=Channel.INTROSPECTION,
+        now=now,
+        today=clock.day_of_law(now),
+        record=True,
+    )
+    if not released.alive:
+        return None
+    protocol = {
+        "active": True,
+        "client_id": app.client_id,
+        "aud": app.client_id,
+        "iss": house.settings.issuer,
+    }
+    return released.claims | about | protocol
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())
