@@ -1,0 +1,289 @@
+"""How does a whole school get accounts at once? Propose, hash, write everyone together, hand out once.
+
+    proposals = bulk.propose(db, instellingsnummer=…, today=…)   a person may edit and confirm
+    handouts = bulk.create(house, proposals)                      hashed outside, written in one transaction
+
+The secrets live in the handouts only, in memory; print them at once (sheets, class_list, workbook, bundle).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date, datetime
+
+from sqlalchemy import Connection, or_, select
+
+from idp import audit
+from idp.admin.handout import Handout, Picture
+from idp.admin.sheets import Progress, silent
+from idp.claims import agreements
+from idp.context import House
+from idp.entropy import Chance
+from idp.errors import Invalid, NotFound
+from idp.hashing import Stored
+from idp.login import accounts, cards, pictures
+from idp.login.accounts import Proposal
+from idp.models import Account, AccountType, ClassMembership, Enrolment, Klas, School, SecretKind
+
+BASIC_KINDS = frozenset({SecretKind.PICTURE, SecretKind.BASIC})
+NEXT_YEAR_FROM = (8, 15)
+"""From 15 August on, accounts can be made for enrolments that begin on 1 September."""
+CARD_LABEL = "school"
+
+
+def latest_begin(today: date) -> date:
+    """Enrolments that begin after this day are not for now."""
+    return date(today.year, 9, 1) if NEXT_YEAR_FROM <= (today.month, today.day) < (9, 1) else today
+
+
+def propose(
+    db: Connection,
+    *,
+    instellingsnummer: str,
+    today: date,
+    group: str | None = None,
+    basic: SecretKind = SecretKind.PICTURE,
+) -> tuple[Proposal, ...]:
+    """Accounts for the pupils of a school, or of one administratieve groep (label or code), who have none.
+
+    `basic` is what basic accounts get: pictures or a basic password. Raises NotFound (`school_unknown`,
+    `group_unknown`) and Invalid (`secret_kind_not_basic`).
+    """
+    if basic not in BASIC_KINDS:
+        raise Invalid("secret_kind_not_basic", basic)
+    pupils = _pupils(db, instellingsnummer, today, group)
+    found = accounts.propose(db, instellingsnummer=instellingsnummer, today=today, account_uuids=[*pupils])
+    return tuple(replace(one, secret_kind=basic) if one.type is AccountType.BASIC else one for one in found)
+
+
+def create(
+    house: House,
+    proposals: Sequence[Proposal],
+    *,
+    with_cards: bool = True,
+    progress: Progress = silent,
+    chance: Chance | None = None,
+) -> tuple[Handout, ...]:
+    """Make the accounts, all or none, with a secret and a card each. Pupils who have one by now are left out.
+
+    `progress` counts hashed secrets, the work that takes long. Raises Invalid for a user name that cannot be.
+    """
+    drawn = chance or Chance()
+    secrets = [accounts.new_secret(one.secret_kind, drawn) for one in proposals]
+    hashed = hash_all(house, secrets, progress=progress)
+    now = house.clock.now()
+
+    def write(db: Connection) -> tuple[Handout, ...]:
+        created = accounts.create(db, proposals=proposals, hashed=hashed, now=now, settings=house.settings)
+        names = {one.account_uuid: one.username for one in created}
+        made = [
+            _handout(house, one, names[one.account_uuid], secret)
+            for one, secret in zip(proposals, secrets, strict=True)
+            if one.account_uuid in names
+        ]
+        return _finish(house, db, proposals, made, with_cards=with_cards, now=now, chance=chance)
+
+    return house.database.retrying(write) if proposals else ()
+
+
+def renew(
+    house: House,
+    *,
+    instellingsnummer: str,
+    account_uuids: Sequence[str],
+    kind: SecretKind | None = None,
+    with_cards: bool = True,
+    ended: Callable[[Connection, str, datetime], object] | None = None,
+    progress: Progress = silent,
+    chance: Chance | None = None,
+) -> tuple[Handout, ...]:
+    """New secrets for pupils of this school who have an account, all or none; their user names stay.
+
+    `kind` None: what each has, a temporary password where it is the pupil's own. `ended` is called in the
+    same transaction for each pupil, to end what the old secret opened. Raises Invalid (`secret_kind_not_ours`,
+    `account_not_here`: no account, or no pupil of this school).
+    """
+    drawn, now = chance or Chance(), house.clock.now()
+    with house.database.reading() as db:
+        found = _existing(db, instellingsnummer, account_uuids, house.clock.today(), kind)
+    secrets = [accounts.new_secret(one.secret_kind, drawn) for one in found]
+    hashed = hash_all(house, secrets, progress=progress)
+
+    def write(db: Connection) -> tuple[Handout, ...]:
+        for one, stored in zip(found, hashed, strict=True):
+            accounts.renew(
+                db,
+                account_uuid=one.account_uuid,
+                kind=one.secret_kind,
+                stored=stored,
+                now=now,
+                settings=house.settings,
+                instellingsnummer=instellingsnummer,
+            )
+            if ended is not None:
+                ended(db, one.account_uuid, now)
+        made = [
+            _handout(house, one, one.username, secret) for one, secret in zip(found, secrets, strict=True)
+        ]
+        return _finish(house, db, found, made, with_cards=with_cards, now=now, chance=chance)
+
+    return house.database.retrying(write) if found else ()
+
+
+def hash_all(house: House, secrets: Sequence[str], *, progress: Progress = silent) -> list[Stored]:
+    """Hash on every core: Argon2 lets other threads run while it works. Never call it in a transaction."""
+    hashed: list[Stored] = []
+    with ThreadPoolExecutor(house.settings.hash_slots or os.cpu_count() or 1) as pool:
+        for done, stored in enumerate(pool.map(house.hasher.hash, secrets), 1):
+            hashed.append(stored)
+            progress(done, len(secrets))
+    return hashed
+
+
+# ---------------------------------------------------------------- inside
+
+
+def _pupils(db: Connection, instellingsnummer: str, today: date, group: str | None) -> set[str]:
+    here = Enrolment.instellingsnummer == instellingsnummer
+    if not db.execute(select(School.naam).where(School.instellingsnummer == instellingsnummer)).first():
+        raise NotFound("school_unknown", instellingsnummer)
+    wanted = select(Enrolment.account_uuid).where(
+        here, Enrolment.einddatum >= today, Enrolment.begindatum <= latest_begin(today)
+    )
+    if group is not None:
+        named = or_(Enrolment.administratieve_groep == group, Enrolment.administratieve_groep_code == group)
+        if not db.execute(select(Enrolment.id).where(here, named).limit(1)).first():
+            raise NotFound("group_unknown", group)
+        wanted = wanted.where(named)
+    return set(db.execute(wanted).scalars())
+
+
+def _existing(
+    db: Connection,
+    instellingsnummer: str,
+    account_uuids: Sequence[str],
+    today: date,
+    kind: SecretKind | None,
+) -> list[Proposal]:
+    rows = {
+        row.account_uuid: row
+        for row in db.execute(
+            select(
+                Enrolment.account_uuid,
+                Enrolment.voornaam,
+                Enrolment.naam,
+                Enrolment.stamnummer,
+                Enrolment.administratieve_groep,
+                Enrolment.begindatum,
+                Account.username,
+                Account.type,
+                Account.secret_kind,
+            )
+            .join(Account, Account.account_uuid == Enrolment.account_uuid)
+            .where(
+                Enrolment.instellingsnummer == instellingsnummer,
+                Enrolment.einddatum >= today,
+                Enrolment.begindatum <= latest_begin(today),
+            )
+            .order_by(Enrolment.begindatum.desc())
+        )
+    }
+    found = []
+    for account_uuid in account_uuids:
+        row = rows.get(account_uuid)
+        if row is None:
+            raise Invalid("account_not_here", account_uuid)
+        same = SecretKind.TEMPORARY if row.secret_kind is SecretKind.OWN else row.secret_kind
+        found.append(
+            Proposal(
+                account_uuid=account_uuid,
+                instellingsnummer=instellingsnummer,
+                voornaam=row.voornaam,
+                naam=row.naam,
+                stamnummer=row.stamnummer,
+                administratieve_groep=row.administratieve_groep,
+                username=row.username,
+                type=row.type,
+                secret_kind=kind or same,
+            )
+        )
+    return found
+
+
+def _handout(house: House, one: Proposal, username: str, secret: str) -> Handout:
+    with_pictures = one.secret_kind is SecretKind.PICTURE
+    four = pictures.of(secret) if with_pictures else ()
+    story = pictures.story(secret, "nl") if with_pictures else ""
+    return Handout(
+        account_uuid=one.account_uuid,
+        stamnummer=one.stamnummer,
+        voornaam=one.voornaam,
+        naam=one.naam,
+        group=one.administratieve_groep,
+        username=username,
+        kind=one.secret_kind,
+        secret=secret,
+        pictures=tuple(Picture(key=picture.key, word=picture.words["nl"]) for picture in four),
+        story=f"{story[:1].upper()}{story[1:]}." if story else "",
+        personal_url=f"{house.settings.my_url}/{username}",
+    )
+
+
+def _finish(
+    house: House,
+    db: Connection,
+    proposals: Sequence[Proposal],
+    made: Sequence[Handout],
+    *,
+    with_cards: bool,
+    now: datetime,
+    chance: Chance | None,
+) -> tuple[Handout, ...]:
+    """Add classes (where the school shares) and cards, in the order of the proposals."""
+    schools = {one.account_uuid: one.instellingsnummer for one in proposals}
+    klassen = {school: _klassen(db, school, house.clock.today()) for school in sorted(set(schools.values()))}
+    done = []
+    for one in made:
+        school = schools[one.account_uuid]
+        full = replace(one, klassen=klassen[school].get(one.account_uuid, ()))
+        if with_cards:
+            card = cards.issue(
+                db,
+                account_uuid=one.account_uuid,
+                label=CARD_LABEL,
+                now=now,
+                days=house.settings.card_days,
+                instellingsnummer=school,
+                chance=chance,
+            )
+            full = replace(full, card_url=cards.url(house.settings, card.token))
+        done.append(full)
+    if with_cards:
+        for school in klassen:
+            count = sum(schools[one.account_uuid] == school for one in made)
+            audit.cards_printed(db, instellingsnummer=school, count=count)
+    return tuple(done)
+
+
+def _klassen(db: Connection, instellingsnummer: str, today: date) -> Mapping[str, tuple[str, ...]]:
+    """Codes of the current classes by pupil, main classes first; empty unless the school shares today."""
+    if not agreements.shares_today(db, instellingsnummer, today):
+        return {}
+    rows = db.execute(
+        select(ClassMembership.account_uuid, Klas.code)
+        .join(Klas, Klas.id == ClassMembership.klas)
+        .where(
+            ClassMembership.instellingsnummer == instellingsnummer,
+            ClassMembership.replaced_at.is_(None),
+            ClassMembership.begindatum <= today,
+            or_(ClassMembership.einddatum.is_(None), ClassMembership.einddatum >= today),
+        )
+        .order_by(ClassMembership.account_uuid, Klas.soort, Klas.code)
+    )
+    found: dict[str, list[str]] = {}
+    for account_uuid, code in rows:
+        found.setdefault(account_uuid, []).append(code)
+    return {account_uuid: tuple(codes) for account_uuid, codes in found.items()}

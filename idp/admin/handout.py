@@ -1,0 +1,66 @@
+"""What is handed to a pupil, once? A name, a user name, a secret as it is typed, and a card's address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from idp.models import SecretKind
+
+LABELS = {
+    SecretKind.PICTURE: "Wachtwoord",
+    SecretKind.BASIC: "Wachtwoord",
+    SecretKind.TEMPORARY: "Tijdelijk wachtwoord",
+    SecretKind.OWN: "Wachtwoord",
+}
+NO_GROUP = "Zonder groep"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One of the four on a card: which drawing, and the word beneath it."""
+
+    key: str
+    word: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handout:
+    """Everything that goes on one pupil's card. It lives in memory only, and is printed once."""
+
+    account_uuid: str
+    stamnummer: str
+    voornaam: str
+    naam: str
+    group: str
+    """Label of the administratieve groep."""
+    klassen: tuple[str, ...] = ()
+    """Codes of classes and subclasses; empty unless the school shares."""
+    username: str
+    kind: SecretKind
+    secret: str | None = field(default=None, repr=False)
+    """As it is typed; four words for pictures. None: the secret stays as it was (a new card only)."""
+    pictures: tuple[Picture, ...] = field(default=(), repr=False)
+    story: str = field(default="", repr=False)
+    """The four pictures as one sentence."""
+    personal_url: str
+    card_url: str | None = field(default=None, repr=False)
+    """What the QR code says; None: no card."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.voornaam} {self.naam}"
+
+    @property
+    def label(self) -> str:
+        """The word before the secret."""
+        return LABELS[self.kind]
+
+
+def by_group(handouts: Iterable[Handout], *, by_klas: bool = False) -> dict[str, list[Handout]]:
+    """Per administratieve groep, or per first class where there is one: in the order in which they came."""
+    groups: dict[str, list[Handout]] = {}
+    for one in handouts:
+        where = one.klassen[0] if by_klas and one.klassen else one.group
+        groups.setdefault(where or NO_GROUP, []).append(one)
+    return groups

@@ -1,0 +1,161 @@
+"""How does something get onto paper? Text in any script, QR codes, pictures and cut lines, in millimetres.
+
+Everything is drawn, nothing is interpreted: a name with markup in it is printed letter by letter, and no
+address in it is ever visited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+import segno
+from reportlab.lib.colors import Color, HexColor
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfgen.canvas import Canvas
+
+from idp.admin.typefaces import Line
+
+PICTURES = Path(__file__).parent.parent / "static" / "built" / "pictures"
+A4 = (210.0, 297.0)
+MM = 72 / 25.4
+INK = HexColor(0x14201F)
+QUIET_INK = HexColor(0x4A5755)
+HAIRLINE = HexColor(0x9AA5A3)
+ACCENT = HexColor(0x0B5D5E)
+QUIET_ZONE = 4
+"""Modules of white around a QR code (ISO/IEC 18004)."""
+QR_MASK = 3
+"""Fixed: choosing the best of eight masks costs six times as much and helps no scanner of today."""
+
+
+class Paper:
+    """A4 sheets in one PDF. Places are in millimetres from the lower left corner of the sheet."""
+
+    def __init__(self, target: BinaryIO, *, title: str, author: str, accent: Color = ACCENT) -> None:
+        self._canvas = Canvas(
+            target, pagesize=(A4[0] * MM, A4[1] * MM), pageCompression=1, invariant=1, lang="nl-BE"
+        )
+        self._canvas.setTitle(title)
+        self._canvas.setAuthor(author)
+        self._canvas.setCreator(author)
+        self.accent = accent
+
+    def text(self, x: float, y: float, line: Line, *, ink: Color = INK, align: float = 0.0) -> None:
+        """One line whose baseline starts at (x, y); `align` 0.5 centres it on x, 1 ends it there."""
+        if not line.runs:
+            return
+        drawn = self._canvas.beginText(x * MM - line.width * align, y * MM)
+        drawn.setFillColor(ink)
+        for run in line.runs:
+            drawn.setFont(run.face, line.size)
+            drawn.textOut(run.text)
+        self._canvas.drawText(drawn)
+
+    def lines(
+        self, x: float, y: float, lines: Sequence[Line], *, ink: Color = INK, leading: float = 1.2
+    ) -> float:
+        """Lines beneath each other, the first baseline at y. Returns the last baseline."""
+        for index, line in enumerate(lines):
+            if index:
+                y -= line.size * leading / MM
+            self.text(x, y, line, ink=ink)
+        return y
+
+    def qr(self, x: float, y: float, size: float, url: str) -> None:
+        """A QR code of `size` mm, level M, without its quiet zone: the caller leaves `quiet(url, size)` white."""
+        matrix = _modules(url)
+        module = size * MM / len(matrix)
+        canvas = self._canvas
+        canvas.saveState()
+        canvas.translate(x * MM, y * MM)
+        canvas.scale(module, module)
+        canvas.setFillColor(INK)
+        path = canvas.beginPath()
+        for row, modules in enumerate(reversed(matrix)):
+            start = None
+            for column, dark in enumerate((*modules, 0)):
+                if dark and start is None:
+                    start = column
+                elif not dark and start is not None:
+                    path.rect(start, row, column - start, 1)
+                    start = None
+        canvas.drawPath(path, stroke=0, fill=1)
+        canvas.restoreState()
+
+    def picture(self, x: float, y: float, size: float, key: str) -> bool:
+        """One of the pictures, `size` mm square. False when the pictures have not been built."""
+        image = _picture(key)
+        if image is None:
+            return False
+        self._canvas.drawImage(image, x * MM, y * MM, size * MM, size * MM, mask="auto")
+        return True
+
+    def rule(self, x1: float, y1: float, x2: float, y2: float, *, dashed: bool = False) -> None:
+        """A hairline, to cut along or to keep rows apart."""
+        canvas = self._canvas
+        canvas.setStrokeColor(HAIRLINE)
+        canvas.setLineWidth(0.25)
+        canvas.setDash([1, 2] if dashed else [])
+        canvas.line(x1 * MM, y1 * MM, x2 * MM, y2 * MM)
+
+    def mark(self, x: float, y: float, size: float) -> None:
+        """Our key, its bow an open book, `size` mm wide, its middle at height y."""
+        canvas, unit = self._canvas, size * MM / 20
+        canvas.saveState()
+        canvas.translate(x * MM, y * MM)
+        canvas.scale(unit, unit)
+        canvas.setStrokeColor(self.accent)
+        canvas.setLineWidth(1.7)
+        canvas.setLineCap(1)
+        canvas.setLineJoin(1)
+        path = canvas.beginPath()
+        path.moveTo(5, -4)
+        path.curveTo(4, -3, 2, -3, 0.8, -3.4)
+        path.lineTo(0.8, 3.6)
+        path.curveTo(2, 4, 4, 4, 5, 3)
+        path.curveTo(6, 4, 8, 4, 9.2, 3.6)
+        path.lineTo(9.2, -3.4)
+        path.curveTo(8, -3, 6, -3, 5, -4)
+        path.lineTo(5, 3)
+        path.moveTo(9.2, 0)
+        path.lineTo(19, 0)
+        path.lineTo(19, -3.4)
+        path.moveTo(15.4, 0)
+        path.lineTo(15.4, -2.6)
+        canvas.drawPath(path, stroke=1, fill=0)
+        canvas.restoreState()
+
+    def turn(self) -> None:
+        """The next sheet."""
+        self._canvas.showPage()
+
+    def close(self) -> None:
+        """Write everything to the target; an empty document is one empty sheet."""
+        self._canvas.showPage()
+        self._canvas.save()
+
+
+def quiet(url: str, size: float) -> float:
+    """Millimetres of white that a QR code of `size` mm needs on each side."""
+    return QUIET_ZONE * size / len(_modules(url))
+
+
+def accent(colour: str) -> Color:
+    """The accent of the settings (#rrggbb), or our own."""
+    return HexColor(colour) if colour else ACCENT
+
+
+def _modules(url: str) -> tuple[bytearray, ...]:
+    return segno.make_qr(url, error="m", mask=QR_MASK, boost_error=False).matrix
+
+
+@cache
+def _picture(key: str) -> ImageReader | None:
+    """The drawing, opened once; kept small in every PDF because each is embedded there once."""
+    path = PICTURES / f"{key}.png"
+    if not key.replace("-", "").replace("_", "").isalnum() or not path.is_file():
+        return None
+    return ImageReader(str(path))

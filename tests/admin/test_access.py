@@ -1,0 +1,132 @@
+"""Who of the staff may do what today?"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+from sqlalchemy import select
+
+from idp import models
+from idp.admin import access
+from idp.clock import day_of_law
+from idp.errors import Invalid, NotAllowed, NotFound
+from idp.models import RightKind, SchoolKind
+from tests import make
+
+NOW, TODAY = make.NOW, make.TODAY
+
+
+def granted(db, person, kind, school, **words):
+    return access.grant(db, person_id=person, kind=kind, instellingsnummer=school, now=NOW, **words)
+
+
+def test_a_right_counts_from_its_first_through_its_last_day(house):
+    with house.database.transaction() as db:
+        school, person = make.school(db), make.person(db)
+        make.right(db, person, school, begindatum=date(2026, 11, 23), einddatum=date(2027, 8, 31))
+    with house.database.reading() as db:
+        for day, expected in (
+            (date(2026, 11, 22), False),
+            (date(2026, 11, 23), True),
+            (date(2027, 8, 31), True),
+            (date(2027, 9, 1), False),
+        ):
+            assert access.may(db, person, RightKind.DATABEHEERDER, school, day) is expected
+
+
+def test_ROLE_01_a_right_ends_at_midnight_in_brussels(house):
+    before, after = datetime(2027, 8, 31, 21, 59, tzinfo=UTC), datetime(2027, 8, 31, 22, 0, tzinfo=UTC)
+    with house.database.transaction() as db:
+        school, person = make.school(db), make.person(db)
+        make.right(db, person, school, einddatum=date(2027, 8, 31))
+        make.right(db, person, school, kind=RightKind.BEHEERDER, einddatum=date(2028, 8, 31))
+        access.require(db, person, RightKind.DATABEHEERDER, school, day_of_law(before))
+        with pytest.raises(NotAllowed, match="right_missing"):
+            access.require(db, person, RightKind.DATABEHEERDER, school, day_of_law(after))
+        access.require(db, person, RightKind.BEHEERDER, school, day_of_law(after))
+
+
+def test_rights_at_one_school_say_nothing_about_another(house):
+    with house.database.transaction() as db:
+        here, there, person = make.school(db), make.school(db), make.person(db)
+        make.right(db, person, here, kind=RightKind.BEHEERDER)
+        assert access.may(db, person, RightKind.BEHEERDER, here, TODAY)
+        assert not access.may(db, person, RightKind.BEHEERDER, there, TODAY)
+        assert not access.may(db, person, RightKind.DATABEHEERDER, here, TODAY)
+        assert not access.may(db, person, RightKind.OPERATOR, None, TODAY)
+        assert [right.kind for right in access.rights(db, person, TODAY)] == [RightKind.BEHEERDER]
+
+
+def test_an_operator_is_no_beheerder(house):
+    with house.database.transaction() as db:
+        school, person = make.school(db), make.person(db)
+        granted(db, person, RightKind.OPERATOR, None)
+        assert access.may(db, person, RightKind.OPERATOR, None, TODAY)
+        assert not access.may(db, person, RightKind.BEHEERDER, school, TODAY)
+
+
+def test_a_given_right_lasts_the_school_year_and_is_written_down(house):
+    with house.database.transaction() as db:
+        school, person = make.school(db), make.person(db)
+        granted(db, person, RightKind.BEHEERDER, school)
+        (right,) = access.rights(db, person, TODAY)
+        assert right.einddatum == date(2027, 8, 31)
+        event = db.execute(select(models.AuditEvent.event, models.AuditEvent.object)).one()
+    assert event == ("right_given", f"person:{person}")
+
+
+def test_a_teacher_never_keeps_a_right_into_the_next_year(house):
+    with house.database.transaction() as db:
+        school, person = make.school(db), make.person(db)
+        granted(db, person, RightKind.TEACHER, school, einddatum=date(2030, 1, 1))
+        (right,) = access.rights(db, person, TODAY)
+    assert right.einddatum == date(2027, 8, 31)
+
+
+@pytest.mark.parametrize(
+    ("kind", "where", "words", "code"),
+    [
+        (RightKind.OPERATOR, "school", {}, "right_is_everywhere"),
+        (RightKind.BEHEERDER, None, {}, "right_needs_school"),
+        (RightKind.BEHEERDER, "school", {"einddatum": date(2026, 11, 22)}, "dates_reversed"),
+        (RightKind.DATABEHEERDER, "real", {}, "right_comes_from_assignment"),
+    ],
+)
+def test_what_cannot_be_given(house, kind, where, words, code):
+    with house.database.transaction() as db:
+        school = make.school(db, kind=SchoolKind.REAL if where == "real" else SchoolKind.TEST)
+        with pytest.raises(Invalid, match=code):
+            granted(db, make.person(db), kind, school if where else None, **words)
+
+
+def test_unknown_people_and_schools_get_nothing(house):
+    with house.database.transaction() as db:
+        with pytest.raises(NotFound, match="person_unknown"):
+            granted(db, "nobody", RightKind.OPERATOR, None)
+        with pytest.raises(NotFound, match="school_unknown"):
+            granted(db, make.person(db), RightKind.BEHEERDER, "000000")
+
+
+def test_ROLE_05_nobody_gives_a_right_that_is_not_theirs_to_give(house):
+    with house.database.transaction() as db:
+        school, other = make.school(db), make.school(db)
+        beheerder, person = make.person(db), make.person(db)
+        make.right(db, beheerder, school, kind=RightKind.BEHEERDER)
+        granted(db, person, RightKind.TEACHER, school, by=beheerder)
+        for kind, where in (
+            (RightKind.BEHEERDER, other),
+            (RightKind.DATABEHEERDER, school),
+            (RightKind.OPERATOR, None),
+        ):
+            with pytest.raises(NotAllowed, match="right_missing"):
+                granted(db, person, kind, where, by=beheerder)
+        with pytest.raises(NotAllowed, match="right_for_oneself"):
+            granted(db, beheerder, RightKind.BEHEERDER, school, by=beheerder)
+
+
+def test_meeting_somebody_again_brings_the_names_up_to_date(house):
+    with house.database.transaction() as db:
+        for naam in ("Maes", "Maes-Peeters"):
+            access.meet(db, person_id="p-1", voornaam="Ann", naam=naam, now=NOW)
+        assert db.execute(select(models.Person.naam)).scalars().all() == ["Maes-Peeters"]
