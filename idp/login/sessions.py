@@ -1,0 +1,347 @@
+"""Who is signed in on this browser? A row per sign-in; the cookie is opaque, new at every sign-in, and known by digest.
+
+The only file of plain login code that knows Flask: `current()` answers for the request at hand, and Flask-Login
+asks it. While `must_change` is set nobody counts as signed in for a `Door.PUPIL`: such a request goes to
+`/nieuw-wachtwoord`, which asks `current()` itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from flask import Flask, Response, g, request
+from flask_login import LoginManager
+from sqlalchemy import Connection, Date, Row, Select, bindparam, delete, insert, select, update
+
+from idp import audit, context, entropy, web
+from idp.clock import BRUSSELS, day_of_law
+from idp.config import Settings
+from idp.context import House
+from idp.login import accounts
+from idp.models import Account, AccountType, Grant, Marker, Session
+
+COOKIE = "session"
+SIGN_IN = "/aanmelden"
+NEW_PASSWORD = "/nieuw-wachtwoord"
+WAY_BACK = ("/authorize?", "/mijn-apps")
+"""Where a sign-in may lead: nowhere else, and never to another host."""
+ACR = "urn:leersleutel:acr:"
+_TOUCH = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedIn:
+    """The pupil behind this request, in the words that Flask-Login wants too."""
+
+    sid: str
+    account_uuid: str
+    username: str
+    type: AccountType
+    given_name: str
+    auth_time: datetime
+    amr: tuple[str, ...]
+    acr: str
+    must_change: bool
+    shared: bool
+
+    is_active = True
+    is_anonymous = False
+
+    @property
+    def is_authenticated(self) -> bool:
+        return not self.must_change
+
+    def get_id(self) -> str:
+        return self.sid
+
+
+class Started(NamedTuple):
+    sid: str
+    cookie: str
+    """The value of the cookie; shown to the browser once, and nowhere else."""
+
+
+# ---------------------------------------------------------------- beginning and ending
+
+
+def start(
+    db: Connection,
+    house: House,
+    *,
+    account_uuid: str,
+    amr: tuple[str, ...],
+    acr: str,
+    must_change: bool,
+    shared: bool,
+    now: datetime,
+) -> Started:
+    """Begin a session. Beyond settings.sessions_per_pupil the oldest gives way."""
+    _make_room(db, account_uuid, now, most=house.settings.sessions_per_pupil)
+    sid, cookie = entropy.identifier(), entropy.token(entropy.Token.SESSION, now)
+    db.execute(
+        insert(Session),
+        {
+            "sid": sid,
+            "cookie_digest": entropy.digest(cookie, entropy.Token.SESSION),
+            "account_uuid": account_uuid,
+            "auth_time": now,
+            "amr": [*amr],
+            "acr": acr,
+            "must_change": must_change,
+            "shared": shared,
+            "last_seen_at": now,
+            "expires_at": _ends(house.settings, now, shared=shared),
+        },
+    )
+    return Started(sid=sid, cookie=cookie)
+
+
+def end(db: Connection, sid: str, because: str, now: datetime) -> bool:
+    """End one session; False when it had ended. Grants that live on it end with it, by being looked at."""
+    account_uuid = db.execute(
+        update(Session)
+        .where(Session.sid == sid, Session.ended_at.is_(None))
+        .values(ended_at=now, ended_because=because)
+        .returning(Session.account_uuid)
+    ).scalar_one_or_none()
+    if account_uuid is None:
+        return False
+    audit.signed_out(db, account_uuid=account_uuid, because=because)
+    return True
+
+
+def end_all(
+    db: Connection, account_uuid: str, because: str, now: datetime, *, grants: bool = False
+) -> tuple[str, ...]:
+    """End every session of a pupil; with `grants` also all that apps hold, refresh tokens included.
+
+    Returns the sids that ended, so that apps can be told.
+    """
+    sids = tuple(
+        db.scalars(
+            update(Session)
+            .where(Session.account_uuid == account_uuid, Session.ended_at.is_(None))
+            .values(ended_at=now, ended_because=because)
+            .returning(Session.sid)
+        )
+    )
+    if grants:
+        db.execute(
+            update(Grant)
+            .where(Grant.account_uuid == account_uuid, Grant.revoked_at.is_(None))
+            .values(revoked_at=now, revoked_because=because)
+        )
+    if sids:
+        audit.signed_out(db, account_uuid=account_uuid, because=because)
+    return sids
+
+
+def after_own_password(
+    db: Connection, house: House, *, account_uuid: str, shared: bool, now: datetime
+) -> Started:
+    """The pupil just chose a password: all else ends, and this browser goes on with a session of its own."""
+    end_all(db, account_uuid, "password_changed", now, grants=True)
+    return start(
+        db,
+        house,
+        account_uuid=account_uuid,
+        amr=("pwd",),
+        acr=f"{ACR}own",
+        must_change=False,
+        shared=shared,
+        now=now,
+    )
+
+
+def _make_room(db: Connection, account_uuid: str, now: datetime, *, most: int) -> None:
+    too_old = (
+        select(Session.sid)
+        .where(Session.account_uuid == account_uuid, Session.ended_at.is_(None))
+        .order_by(Session.auth_time.desc(), Session.sid)
+        .limit(1000)
+        .offset(most - 1)
+    )
+    db.execute(
+        update(Session)
+        .where(Session.sid.in_(too_old.scalar_subquery()))
+        .values(ended_at=now, ended_because="too_many")
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _ends(settings: Settings, now: datetime, *, shared: bool) -> datetime:
+    longest = now + timedelta(hours=settings.session_hours)
+    return min(longest, _school_day_ends(settings, now)) if shared else longest
+
+
+def _school_day_ends(settings: Settings, now: datetime) -> datetime:
+    """The next time the clock in Brussels shows this hour."""
+    hour, minute = map(int, settings.school_day_ends.split(":"))
+    day = day_of_law(now)
+    for ahead in (0, 1):
+        on = day + timedelta(days=ahead)
+        moment = datetime(on.year, on.month, on.day, hour, minute, tzinfo=BRUSSELS)
+        if moment > now:
+            return moment
+    raise AssertionError("tomorrow is later than now")
+
+
+# ---------------------------------------------------------------- looking
+
+
+def look(db: Connection, settings: Settings, cookie: str, now: datetime) -> SignedIn | None:
+    """Whose session this cookie opens, if it is alive and its pupil may still sign in."""
+    row = _find(db, cookie, now)
+    return _value(row) if row is not None and _alive(row, settings, now) and _may_sign_in(row) else None
+
+
+def current() -> SignedIn | None:
+    """The pupil behind this request. Looks once; an account that went inactive ends its session here."""
+    if "signed_in" not in g:
+        g.signed_in = _look_now(web.read_cookie(COOKIE))
+    signed_in: SignedIn | None = g.signed_in
+    return signed_in
+
+
+def _look_now(cookie: str) -> SignedIn | None:
+    if not cookie:
+        return None
+    house = context.house()
+    now = house.clock.now()
+    with house.database.reading() as db:
+        row = _find(db, cookie, now)
+    if row is None or not _alive(row, house.settings, now):
+        return None
+    if not _may_sign_in(row):
+        with house.database.transaction() as db:
+            end(db, row.sid, "inactive", now)
+        return None
+    if now - row.last_seen_at >= _TOUCH:
+        with house.database.transaction() as db:
+            db.execute(update(Session).where(Session.sid == row.sid).values(last_seen_at=now))
+    return _value(row)
+
+
+def _find(db: Connection, cookie: str, now: datetime) -> Row[Any] | None:
+    """The session that has not ended, with what decides about its pupil."""
+    digest = entropy.digest(cookie, entropy.Token.SESSION)
+    if digest is None:
+        return None
+    return db.execute(_session_and_pupil(), {"digest": digest, "today": day_of_law(now)}).one_or_none()
+
+
+@cache
+def _session_and_pupil() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Session.sid,
+            Session.account_uuid,
+            Session.auth_time,
+            Session.amr,
+            Session.acr,
+            Session.must_change,
+            Session.shared,
+            Session.last_seen_at,
+            Session.expires_at,
+            Account.username,
+            Account.type,
+            Account.blocked_at,
+            accounts.given_name_today(bindparam("today", type_=Date())).label("given_name"),
+        )
+        .join(Account, Account.account_uuid == Session.account_uuid)
+        .where(Session.cookie_digest == bindparam("digest"), Session.ended_at.is_(None))
+    )
+
+
+def _alive(row: Row[Any], settings: Settings, now: datetime) -> bool:
+    idle = settings.shared_idle_minutes if row.shared else settings.session_idle_minutes
+    return bool(row.expires_at > now and row.last_seen_at + timedelta(minutes=idle) > now)
+
+
+def _may_sign_in(row: Row[Any]) -> bool:
+    return row.blocked_at is None and row.given_name is not None
+
+
+def _value(row: Row[Any]) -> SignedIn:
+    return SignedIn(
+        sid=row.sid,
+        account_uuid=row.account_uuid,
+        username=row.username,
+        type=row.type,
+        given_name=row.given_name,
+        auth_time=row.auth_time,
+        amr=tuple(row.amr),
+        acr=row.acr,
+        must_change=row.must_change,
+        shared=row.shared,
+    )
+
+
+# ---------------------------------------------------------------- markers
+
+
+def leave_marker(db: Connection, sid: str, url: str, now: datetime) -> None:
+    """This session is fresh for the authorization request at `url` (path and query, or the whole address)."""
+    mark = {"sid": sid, "request_digest": _request_digest(url)}
+    db.execute(
+        delete(Marker).where(Marker.sid == mark["sid"], Marker.request_digest == mark["request_digest"])
+    )
+    db.execute(insert(Marker), mark | {"created_at": now})
+
+
+def take_marker(db: Connection, sid: str, url: str, now: datetime, seconds: int) -> bool:
+    """Was there a fresh sign-in for this very request in the last `seconds`? True once."""
+    done = db.execute(
+        delete(Marker).where(
+            Marker.sid == sid,
+            Marker.request_digest == _request_digest(url),
+            Marker.created_at > now - timedelta(seconds=seconds),
+        )
+    )
+    return bool(done.rowcount)
+
+
+def _request_digest(url: str) -> str:
+    """Of the parameters in their order, however the address was escaped."""
+    given = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    return hashlib.sha256(urlencode(given).encode()).hexdigest()
+
+
+# ---------------------------------------------------------------- Flask-Login
+
+
+class Manager(LoginManager):  # type: ignore[misc]
+    """Flask-Login asks `current()` and nothing else: no user in Flask's session, no remember-me cookie."""
+
+    def init_app(self, app: Flask, add_context_processor: bool = True) -> None:  # noqa: FBT001, FBT002
+        super().init_app(app, add_context_processor)
+        app.config["REMEMBER_COOKIE_NAME"] = "__Host-idp-no-such-cookie"
+        app.config["SESSION_PROTECTION"] = None
+
+
+login_manager = Manager()
+login_manager.session_protection = None
+
+
+@login_manager.request_loader  # type: ignore[untyped-decorator]
+def _who(_request: Any) -> SignedIn | None:
+    return current()
+
+
+@login_manager.unauthorized_handler  # type: ignore[untyped-decorator]
+def _sign_in_first() -> Response | None:
+    """To the sign-in page and back; a pupil with a temporary password changes it first."""
+    signed_in = current()
+    if signed_in is None:
+        return web.see_other(_with_way_back(SIGN_IN))
+    return None if request.path == NEW_PASSWORD else web.see_other(_with_way_back(NEW_PASSWORD))
+
+
+def _with_way_back(page: str) -> str:
+    here = request.full_path.rstrip("?")
+    return f"{page}?{urlencode({'next': here})}" if here.startswith(WAY_BACK) else page

@@ -1,0 +1,304 @@
+"""How does somebody get in? Say who you are, prove it, and a session begins.
+
+The order is always: reserve a try (transaction) → hash (gate) → record (transaction). A name that does not
+exist, one that may not sign in, and a wrong secret cost the same work and get the same answer.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Date, Select, String, Uuid, and_, bindparam, select, update
+from sqlalchemy.orm import aliased
+
+from idp import audit, entropy
+from idp.clock import day_of_law
+from idp.context import House
+from idp.errors import Busy
+from idp.hashing import Stored, Verdict
+from idp.keys import Keys
+from idp.login import accounts, browsers, passwords, sessions, throttle, usernames
+from idp.login.accounts import Account
+from idp.login.browsers import Browser
+from idp.login.cards import HeldCard
+from idp.login.throttle import Channel, Pass, Subject, Wait
+from idp.models import Account as AccountRow
+from idp.models import Card, Moment, SecretKind
+
+__all__ = ["Attempt", "Expired", "Outcome", "SignedIn", "Step", "Wait", "Wrong", "next_step", "prove"]
+
+_NO_CARD = str(uuid.UUID(int=0))
+
+
+class Step(StrEnum):
+    PICTURES = "pictures"
+    PASSWORD = "password"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    username: str
+    """As typed, or canonical."""
+    secret: str
+    """As typed; four taps as `pictures.taps` gives them."""
+    browser: Browser
+    address: str
+    card: HeldCard | None = None
+    """The card this browser holds; it counts only when it is this pupil's."""
+    class_device: bool = False
+    shared: bool = False
+    previous: str | None = None
+    """The sid of the session that this browser has until now: it ends."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedIn:
+    account_uuid: str
+    sid: str
+    cookie: str
+    """Value of the session cookie."""
+    browser_cookie: str
+    """Value of the browser cookie, which now knows this pupil."""
+    must_change: bool
+    amr: tuple[str, ...]
+    acr: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrong:
+    """Not this name with this secret: nobody learns which of the two."""
+
+    wait: Wait | None = None
+    """This was one too many: the next try must wait."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expired:
+    """The right temporary password, too late: the school gives a new one."""
+
+
+Outcome = SignedIn | Wrong | Wait | Expired
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """What there is behind a name."""
+
+    account: Account | None
+    kind: SecretKind
+    """Of the account, or of the one a name without account pretends to be."""
+    card: str | None
+    """The card of this pupil that this browser holds, and that is still live."""
+
+
+def next_step(db: Connection, keys: Keys, username: str, now: datetime) -> Step:
+    """What to ask for this (canonical) name; a name without account gets one of the two, always the same."""
+    found = _look_up(db, keys, username, None, now)
+    return Step.PICTURES if found.kind is SecretKind.PICTURE else Step.PASSWORD
+
+
+def prove(house: House, attempt: Attempt) -> Outcome:
+    """Sign in, or not. Raises Busy when too many sign in at once: the try is not counted then."""
+    username = usernames.canonical(attempt.username)
+    if username is None:
+        return Wrong()
+    attempt = replace(attempt, username=username)
+    now = house.clock.now()
+    found, taken = house.database.retrying(lambda db: _reserve(db, house, attempt, now))
+    if isinstance(taken, Wait):
+        return taken
+    account = found.account
+    canonical = passwords.canonical(found.kind, attempt.secret)
+    tried = attempt.secret[: passwords.LONGEST] if canonical is None else canonical
+    try:
+        verdict = house.hasher.verify(account.stored if account else None, tried)
+    except Busy:
+        house.database.retrying(lambda db: throttle.release(db, taken))
+        raise
+    if account is None or not account.active or not verdict.right:
+        return house.database.retrying(lambda db: _wrong(db, house, taken, tried=tried, found=found, now=now))
+    fresh = _hash_again(house, verdict, tried)
+    return house.database.retrying(
+        lambda db: _right(db, house, attempt, taken=taken, found=found, account=account, fresh=fresh, now=now)
+    )
+
+
+def _reserve(db: Connection, house: House, attempt: Attempt, now: datetime) -> tuple[_Found, Pass | Wait]:
+    today = day_of_law(now)
+    found = _look_up(db, house.keys, attempt.username, attempt.card, now)
+    account = found.account
+    subject = Subject(
+        channel=_channel(attempt, found, today, house.settings.known_browser_days),
+        username=attempt.username,
+        secret_since=account.secret_set_at.isoformat() if account else "",
+        browser=attempt.browser.id,
+        card=found.card,
+        address=attempt.address,
+        pictures=found.kind is SecretKind.PICTURE,
+    )
+    return found, throttle.reserve(
+        db, key=house.keys.throttle, settings=house.settings, subject=subject, now=now
+    )
+
+
+def _channel(attempt: Attempt, found: _Found, today: date, days: int) -> Channel:
+    if found.card is not None:
+        return Channel.CARD
+    if found.account and attempt.browser.knows(found.account.account_uuid, today, days=days):
+        return Channel.KNOWN
+    return Channel.CLASS_DEVICE if attempt.class_device else Channel.OTHER
+
+
+def _hash_again(house: House, verdict: Verdict, secret: str) -> Stored | None:
+    """A fresh hash when the kept one has an old pepper or old parameters; not when it is busy."""
+    if not verdict.stale:
+        return None
+    try:
+        return house.hasher.hash_waiting(secret)
+    except Busy:
+        return None
+
+
+def _wrong(db: Connection, house: House, taken: Pass, *, tried: str, found: _Found, now: datetime) -> Wrong:
+    failed = throttle.failed(
+        db, key=house.keys.throttle, settings=house.settings, passed=taken, secret=tried, now=now
+    )
+    account_uuid = found.account.account_uuid if found.account else None
+    channel = taken.subject.channel
+    audit.sign_in_failed(db, account_uuid=account_uuid, channel=channel, way=found.kind)
+    if failed.wait is None:
+        return Wrong()
+    audit.sign_in_slowed(db, account_uuid=account_uuid, channel=channel, counter=failed.wait.counter)
+    return Wrong(wait=failed.wait)
+
+
+def _right(
+    db: Connection,
+    house: House,
+    attempt: Attempt,
+    *,
+    taken: Pass,
+    found: _Found,
+    account: Account,
+    fresh: Stored | None,
+    now: datetime,
+) -> Outcome:
+    throttle.succeeded(db, key=house.keys.throttle, passed=taken, now=now)
+    if account.secret_expires_at is not None and account.secret_expires_at <= now:
+        return Expired()
+    if not _still_so(db, account, fresh, day_of_law(now)):
+        return Wrong()
+    amr, acr = _method(account.secret_kind, card=found.card is not None)
+    if attempt.previous is not None:
+        sessions.end(db, attempt.previous, "signed_in_anew", now)
+    must_change = account.secret_kind is SecretKind.TEMPORARY
+    started = sessions.start(
+        db,
+        house,
+        account_uuid=account.account_uuid,
+        amr=amr,
+        acr=acr,
+        must_change=must_change,
+        shared=attempt.shared,
+        now=now,
+    )
+    audit.signed_in(db, account_uuid=account.account_uuid, amr=[*amr], acr=acr)
+    met = browsers.after_meeting(attempt.browser, account.account_uuid, now)
+    return SignedIn(
+        account_uuid=account.account_uuid,
+        sid=started.sid,
+        cookie=started.cookie,
+        browser_cookie=browsers.cookie(house.keys, met, now),
+        must_change=must_change,
+        amr=amr,
+        acr=acr,
+    )
+
+
+def _still_so(db: Connection, account: Account, fresh: Stored | None, today: date) -> bool:
+    """Note the day (and a fresh hash); False when the secret was changed or the account blocked meanwhile."""
+    values: dict[str, Any] = {"last_sign_in_on": today}
+    if fresh is not None:
+        values |= {"secret_hash": fresh.hash, "pepper_id": fresh.pepper_id}
+    done = db.execute(
+        update(AccountRow)
+        .where(
+            AccountRow.account_uuid == account.account_uuid,
+            AccountRow.secret_hash == account.stored.hash,
+            AccountRow.blocked_at.is_(None),
+        )
+        .values(values)
+    )
+    return bool(done.rowcount)
+
+
+def _method(kind: SecretKind, *, card: bool) -> tuple[tuple[str, ...], str]:
+    """(amr, acr): how the pupil proved it, said honestly."""
+    way = "pictures" if kind is SecretKind.PICTURE else "pwd"
+    return ((way, "card") if card else (way,)), f"{sessions.ACR}{kind}{'+card' if card else ''}"
+
+
+# ---------------------------------------------------------------- looking up
+
+
+def _look_up(db: Connection, keys: Keys, username: str, card: HeldCard | None, now: datetime) -> _Found:
+    """The same statement, and the same work, whether the name exists or not."""
+    pivot = entropy.keyed_digest(keys.throttle, "step", username)
+    row = db.execute(
+        _statement(),
+        {
+            "name": username,
+            "card": card.id if card else _NO_CARD,
+            "now": now,
+            "today": day_of_law(now),
+            "pivot": str(uuid.UUID(pivot[:32])),
+        },
+    ).one()
+    pretended = row.pretended or (SecretKind.PICTURE if int(pivot[-1], 16) % 2 else SecretKind.BASIC)
+    if row.account_uuid is None:
+        return _Found(account=None, kind=pretended, card=None)
+    account = accounts.from_row(row)
+    return _Found(account=account, kind=account.secret_kind, card=row.card_id)
+
+
+@cache
+def _statement() -> Select[*tuple[Any, ...]]:
+    """The account of a name, this browser's card if it is of that account, and the kind of a drawn account.
+
+    Drawing (by a keyed hash of the name, among random account_uuids) gives names without account the real mix
+    of kinds, and the same one each time.
+    """
+    asked = select(bindparam("name", type_=String).label("name")).subquery("asked")
+    drawn = aliased(AccountRow)
+    pretended = (
+        select(drawn.secret_kind)
+        .where(drawn.account_uuid >= bindparam("pivot", type_=Uuid(as_uuid=False)))
+        .order_by(drawn.account_uuid)
+        .limit(1)
+        .scalar_subquery()
+    )
+    given_name = accounts.given_name_today(bindparam("today", type_=Date()))
+    return (
+        select(
+            *accounts.COLUMNS,
+            given_name.label("given_name"),
+            Card.id.label("card_id"),
+            pretended.label("pretended"),
+        )
+        .select_from(asked)
+        .outerjoin(AccountRow, AccountRow.username == asked.c.name)
+        .outerjoin(
+            Card,
+            and_(
+                Card.id == bindparam("card", type_=Uuid(as_uuid=False)),
+                Card.account_uuid == AccountRow.account_uuid,
+                Card.voided_at.is_(None),
+                Card.expires_at > bindparam("now", type_=Moment()),
+            ),
+        )
+    )

@@ -1,0 +1,325 @@
+"""Who must wait before trying again? A channel is slowed; a child is never locked out.
+
+A try is reserved before its secret is looked at, and given back when the secret is right: thirty tries at once
+count as thirty. Every counter is one row under a keyed digest, so that the table names nobody. A name that does
+not exist is counted exactly like one that does. The rules are those of the table in docs (signing in, 3):
+
+| counter    | counts wrong tries on                | closes                                              |
+|------------|--------------------------------------|-----------------------------------------------------|
+| `browser`  | one name in one browser, C1 to C3    | this browser for this name: 30 s, 2 min, 5 min      |
+| `card`     | one card in a day                    | this card, until help                               |
+| `stranger` | one name from all C4, in an hour     | C4 for this name: 1 h, doubling to 24 h             |
+| `month`    | one secret from C2 to C4, in 30 days | C2 to C4 for this name, until it has a new secret   |
+| `address`  | one network address in 10 minutes    | C4 from this address for 10 minutes                 |
+| `system`   | pictures over C4 in 10 minutes       | C4 with pictures, for everyone, for 30 minutes      |
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from statistics import median
+
+from sqlalchemy import Connection, and_, case, delete, func, or_, select, update
+
+from idp import entropy
+from idp.clock import BRUSSELS
+from idp.config import Settings
+from idp.login import counting, slowing
+from idp.login.counting import Reserved
+from idp.login.slowing import Counter, State
+from idp.models import Throttle
+
+__all__ = ["Channel", "Counter", "Pass", "Subject", "Wait", "failed", "release", "reserve", "succeeded"]
+
+SLOT = timedelta(minutes=10)
+_RECENT = timedelta(minutes=2)
+_MOST_FORGIVEN = 3
+_MONTH_DAYS = 30
+_MOST_PER_ADDRESS = 20
+_BREAKER_RESTS = timedelta(minutes=30)
+_WEEKS = 4
+_LONGEST_WAIT = 24 * 60 * 60
+
+
+class Channel(StrEnum):
+    CARD = "C1"
+    """This browser presented a live card of this pupil."""
+    KNOWN = "C2"
+    """This pupil signed in here before."""
+    CLASS_DEVICE = "C3"
+    """A device that the school enrolled."""
+    OTHER = "C4"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """Who tries what, from where."""
+
+    channel: Channel
+    username: str
+    """Canonical, whether it exists or not."""
+    secret_since: str
+    """When the secret was set (any text; empty for a name that does not exist): a new secret starts a new month."""
+    browser: str
+    """The id of the browser."""
+    card: str | None
+    """The id of the card, on C1."""
+    address: str
+    pictures: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pass:
+    """A reserved try: hand it to `succeeded`, `failed` or `release`."""
+
+    subject: Subject
+    reserved: tuple[Reserved, ...]
+
+    def wait(self, now: datetime) -> Wait | None:
+        """What comes after this try, should it be wrong."""
+        waits = [
+            _wait(one.counter, one.after.closed_until, now) for one in self.reserved if one.after.closed_until
+        ]
+        return max(waits, key=lambda wait: wait.seconds, default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """Not now."""
+
+    seconds: int
+    """1 to 86,400. After `card` and `month` waiting does not help: another card, or help, does."""
+    counter: Counter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    counted: bool
+    """False: the same mistake was made, and counted, before."""
+    wait: Wait | None
+    """This try closed a counter."""
+
+
+# ---------------------------------------------------------------- before the secret is looked at
+
+
+def reserve(
+    db: Connection, *, key: bytes, settings: Settings, subject: Subject, now: datetime
+) -> Pass | Wait:
+    """Take one try, or hear how long to wait. `key` is keys.throttle. Changes nothing when the answer is Wait."""
+    if (closed := _closed(db, key, subject, now)) is not None:
+        return closed
+    wanted = {_key(key, counter, subject): counter for counter in _reserved_counters(subject)}
+    found = counting.open_rows(db, sorted(wanted), now)
+    taken, waits = [], []
+    for name, before in found.items():
+        answer = slowing.take(wanted[name], before, now, settings)
+        if isinstance(answer, State):
+            taken.append(Reserved(key=name, counter=wanted[name], before=before, after=answer))
+        else:
+            waits.append(_wait(wanted[name], answer, now))
+    if waits:
+        counting.remove(db, [name for name, before in found.items() if before is None])
+        return max(waits, key=lambda wait: wait.seconds)
+    fresh_is_right = State(count=1, since=now, changed_at=now)
+    counting.write(db, [one for one in taken if one.before is not None or one.after != fresh_is_right])
+    return Pass(subject=subject, reserved=tuple(taken))
+
+
+def _reserved_counters(subject: Subject) -> tuple[Counter, ...]:
+    if subject.channel is Channel.OTHER:
+        return (Counter.STRANGER,)
+    return (Counter.BROWSER, Counter.CARD) if subject.channel is Channel.CARD else (Counter.BROWSER,)
+
+
+def _closed(db: Connection, key: bytes, subject: Subject, now: datetime) -> Wait | None:
+    """Is a counter closed that only wrong tries write to?"""
+    watched = []
+    if subject.channel is not Channel.CARD:
+        watched.append(Counter.MONTH)
+    if subject.channel is Channel.OTHER:
+        watched.append(Counter.ADDRESS)
+        watched += [Counter.SYSTEM] if subject.pictures else []
+    if not watched:
+        return None
+    names = {_key(key, counter, subject): counter for counter in watched}
+    rows = db.execute(
+        select(Throttle.key, Throttle.closed_until).where(
+            Throttle.key.in_(names), Throttle.closed_until > now
+        )
+    ).all()
+    waits = [_wait(names[row.key], row.closed_until, now) for row in rows]
+    return max(waits, key=lambda wait: wait.seconds, default=None)
+
+
+# ---------------------------------------------------------------- after
+
+
+def succeeded(db: Connection, *, key: bytes, passed: Pass, now: datetime) -> None:
+    """The secret was right: give the try back, and forgive up to three mistakes of the last two minutes here."""
+    subject = passed.subject
+    recent = _key(key, Counter.RECENT, subject)
+    reset = [recent, *(one.key for one in passed.reserved if one.counter is Counter.BROWSER)]
+    refund = [one for one in passed.reserved if one.counter is not Counter.BROWSER]
+    mine_alone = and_(Throttle.key.in_([one.key for one in refund]), Throttle.count <= 1, Throttle.level == 0)
+    rows = db.execute(
+        delete(Throttle)
+        .where(or_(Throttle.key.in_(reset), mine_alone))
+        .returning(Throttle.key, Throttle.count, Throttle.changed_at)
+    )
+    gone = {name: (count, at) for name, count, at in rows}
+    mistakes, last = gone.get(recent, (0, now))
+    forgiven = min(mistakes, _MOST_FORGIVEN) if last > now - _RECENT else 0
+    counting.give_back(db, [one for one in refund if one.key not in gone], tries=1 + forgiven)
+    if forgiven and subject.channel is not Channel.CARD:
+        today = _month_key(key, subject, now)
+        db.execute(
+            update(Throttle)
+            .where(Throttle.key == today)
+            .values(count=case((Throttle.count > forgiven, Throttle.count - forgiven), else_=0))
+        )
+
+
+def failed(
+    db: Connection, *, key: bytes, settings: Settings, passed: Pass, secret: str, now: datetime
+) -> Failed:
+    """The secret was wrong: the try stays, unless the same mistake was counted in the last 24 hours."""
+    subject = passed.subject
+    if subject.channel is Channel.OTHER:
+        closed = _count_stranger(db, key, settings, subject, now)
+    else:
+        closed = None
+        address_failed(db, key=key, settings=settings, address=subject.address, now=now)
+    digest = entropy.keyed_digest(key, "wrong", subject.username, subject.secret_since, secret)
+    if not counting.is_new_mistake(db, digest, now, hours=settings.keep_wrong_secret_hours):
+        release(db, passed)
+        return Failed(counted=False, wait=closed)
+    counting.bump(db, _key(key, Counter.RECENT, subject), now, after_quiet=_RECENT)
+    if subject.channel is not Channel.CARD and _count_month(db, key, settings, subject, now):
+        return Failed(counted=True, wait=_wait(Counter.MONTH, slowing.UNTIL_HELP, now))
+    return Failed(counted=True, wait=passed.wait(now) or closed)
+
+
+def release(db: Connection, passed: Pass) -> None:
+    """The try was not made after all (too busy), or does not count: give it back."""
+    counting.give_back(db, passed.reserved, tries=1)
+
+
+def address_failed(db: Connection, *, key: bytes, settings: Settings, address: str, now: datetime) -> bool:
+    """Count a failed try from this address; True when it closed. Also for cards that do not exist."""
+    name = entropy.keyed_digest(key, Counter.ADDRESS, network(address))
+    count = counting.bump(db, name, now, after=SLOT)
+    if count < settings.throttle_address:
+        return False
+    counting.close(db, name, now + SLOT)
+    return True
+
+
+def wake_card(db: Connection, key: bytes, card: str) -> None:
+    """Help was given: a card that rests works again."""
+    counting.remove(db, [entropy.keyed_digest(key, Counter.CARD, card)])
+
+
+def network(address: str) -> str:
+    """The address, or for IPv6 its /64: one household or one machine owns at least that."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+# ---------------------------------------------------------------- counters that only failures write
+
+
+def _count_stranger(
+    db: Connection, key: bytes, settings: Settings, subject: Subject, now: datetime
+) -> Wait | None:
+    """Address and system. One address moves the breaker by at most twenty a slot."""
+    full = address_failed(db, key=key, settings=settings, address=subject.address, now=now)
+    closed = _wait(Counter.ADDRESS, now + SLOT, now) if full else None
+    if not subject.pictures:
+        return closed
+    slot = _slot(now)
+    here = entropy.keyed_digest(key, Counter.SYSTEM, str(slot), network(subject.address))
+    if counting.bump(db, here, now) > _MOST_PER_ADDRESS:
+        return closed
+    count = counting.bump(db, _slot_key(key, slot), now)
+    if count <= settings.throttle_system:
+        return closed
+    if count <= settings.throttle_system + _normal(db, key, now):
+        return closed
+    counting.close(db, _key(key, Counter.SYSTEM, subject), now + _BREAKER_RESTS)
+    return _wait(Counter.SYSTEM, now + _BREAKER_RESTS, now)
+
+
+def _count_month(db: Connection, key: bytes, settings: Settings, subject: Subject, now: datetime) -> bool:
+    """One more different wrong secret today; True when thirty days hold too many."""
+    counting.bump(db, _month_key(key, subject, now), now)
+    first = _month_key(key, subject, now - timedelta(days=_MONTH_DAYS - 1))
+    total = db.execute(
+        select(func.sum(Throttle.count)).where(
+            Throttle.key >= first, Throttle.key <= _month_key(key, subject, now)
+        )
+    ).scalar_one()
+    if total < settings.throttle_month:
+        return False
+    counting.close(db, _key(key, Counter.MONTH, subject), slowing.UNTIL_HELP)
+    return True
+
+
+def _normal(db: Connection, key: bytes, now: datetime) -> float:
+    """The median of this slot, by the clock on the wall, in the last four weeks."""
+    wall = now.astimezone(BRUSSELS).replace(tzinfo=None)
+    weeks = [_slot((wall - timedelta(weeks=back)).replace(tzinfo=BRUSSELS)) for back in range(1, _WEEKS + 1)]
+    names = {_slot_key(key, slot) for slot in weeks}
+    counts = [*db.scalars(select(Throttle.count).where(Throttle.key.in_(names)))]
+    return float(median([*counts, *[0] * (_WEEKS - len(counts))]))
+
+
+# ---------------------------------------------------------------- names of counters
+
+
+def _key(key: bytes, counter: Counter, subject: Subject) -> str:
+    return entropy.keyed_digest(key, counter, *_named_by(counter, subject))
+
+
+def _named_by(counter: Counter, subject: Subject) -> tuple[str, ...]:
+    match counter:
+        case Counter.BROWSER | Counter.RECENT:
+            return (subject.username, subject.browser)
+        case Counter.CARD:
+            return (subject.card or "",)
+        case Counter.STRANGER:
+            return (subject.username,)
+        case Counter.MONTH:
+            return (subject.username, subject.secret_since)
+        case Counter.ADDRESS:
+            return (network(subject.address),)
+        case Counter.SYSTEM:
+            return ()
+
+
+def _month_key(key: bytes, subject: Subject, now: datetime) -> str:
+    """One row a day; the days of one secret lie side by side."""
+    return f"{_key(key, Counter.MONTH, subject)}{now.date().toordinal():07d}"
+
+
+def _slot(moment: datetime) -> int:
+    return int(moment.timestamp() // SLOT.total_seconds())
+
+
+def _slot_key(key: bytes, slot: int) -> str:
+    return entropy.keyed_digest(key, Counter.SYSTEM, str(slot))
+
+
+def _wait(counter: Counter, until: datetime, now: datetime) -> Wait:
+    seconds = -int(-(until - now).total_seconds() // 1)
+    return Wait(seconds=max(1, min(_LONGEST_WAIT, seconds)), counter=counter)
