@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
 from idp import entropy
@@ -75,7 +76,7 @@ class Keys:
         pem = base64.b64decode(source) if source is not None else path.read_bytes()
         return _import(pem, kid)
 
-    def save_private(self, kid: str, key: Key) -> None:
+    def save_private(self, kid: str, key: RSAKey | ECKey | OKPKey) -> None:
         """Keep a private signing key, readable by us alone."""
         _write(self.folder / SIGNING / f"{kid}.pem", key.as_pem(private=True))
 
@@ -171,7 +172,7 @@ def _import(pem: bytes, kid: str) -> Key:
     for kind in (RSAKey, ECKey, OKPKey):
         try:
             return kind.import_key(pem, {"kid": kid, "use": "sig"})
-        except (ValueError, TypeError):
+        except (JoseError, ValueError, TypeError):
             continue
     raise ConfigurationError([f"signing key {kid} cannot be read: not a PEM private key"])
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from idp.claims import catalogue
 from idp.config import Settings
 from idp.context import House
-from idp.oidc import request_checks, signing
+from idp.oidc import clients, registration, request_checks, signing
 from idp.oidc.signing import Published
 from idp.web import LANGUAGES
 
@@ -40,8 +40,9 @@ def metadata(settings: Settings) -> dict[str, Any]:
     """OpenID provider metadata (Discovery section 3, RFC 8414 section 2). Only what is true today."""
     issuer = settings.issuer
     signs = list(settings.signing_algorithms)
-    methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
-    assertion_algorithms = ["RS256", "PS256", "ES256"]
+    methods = list(registration.AUTH_METHODS)
+    proven = [method for method in methods if method != "none"]
+    assertion_algorithms = [alg for kind in clients.ALGORITHMS.values() for alg in kind]
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
@@ -56,17 +57,17 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "claim_types_supported": ["normal"],
         "response_types_supported": ["code"],
         "response_modes_supported": list(request_checks.RESPONSE_MODES),
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": list(registration.GRANT_TYPES),
         "prompt_values_supported": sorted(request_checks.PROMPTS),
         "acr_values_supported": list(ACR_VALUES),
         "subject_types_supported": ["pairwise", "public"],
         "id_token_signing_alg_values_supported": signs,
         "userinfo_signing_alg_values_supported": signs,
-        "token_endpoint_auth_methods_supported": [*methods, "none"],
+        "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": assertion_algorithms,
-        "introspection_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": proven,
         "introspection_endpoint_auth_signing_alg_values_supported": assertion_algorithms,
-        "revocation_endpoint_auth_methods_supported": [*methods, "none"],
+        "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": assertion_algorithms,
         "code_challenge_methods_supported": ["S256"],
         "ui_locales_supported": list(LANGUAGES),

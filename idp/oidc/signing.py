@@ -347,7 +347,7 @@ def _goes_on(db: Connection, line: KeyLine, now: datetime) -> None:
     db.execute(update(SigningKey).where(waits).values(retires_at=None, gone_at=None))
 
 
-def _generate(alg: str) -> Key:
+def _generate(alg: str) -> RSAKey | ECKey | OKPKey:
     match alg:
         case "RS256" | "PS256":
             return RSAKey.generate_key(_RSA_BITS)
