@@ -1,0 +1,254 @@
+"""Who directs which school? The weekly list of sent *directeursopdrachten* makes LeerID-databeheerders.
+
+A right runs through the end date of the assignment, or of an explicit end row. Who is missing without an end is
+reported, not removed: the end date of the assignment is the end date of the right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from idp import audit, entropy
+from idp.context import House
+from idp.feeds import deliveries, lists, problems, reading
+from idp.feeds.cells import Cells
+from idp.feeds.problems import Problem, RowRefused, Weight
+from idp.models import DeliveryState, Person, Right, RightKind, School
+
+COLUMNS = reading.Columns(
+    required=frozenset(
+        {
+            "instellingsnummer",
+            "persoon_id",
+            "voornaam",
+            "naam",
+            "e_mail",
+            "aanstelling",
+            "begindatum",
+            "einddatum",
+        }
+    )
+)
+VAST, TIJDELIJK = "vast", "tijdelijk"
+MAXIMUM_VALIDITY = timedelta(days=3652)
+"""A permanent appointment has no end; its right does, ten years after it was last renewed."""
+RENEWED_BEFORE = timedelta(days=365)
+"""… and while the director stays on the list, it is renewed in its last year."""
+SOURCE = "directeursopdracht"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    line: int
+    instellingsnummer: str
+    persoon_id: str
+    voornaam: str = field(repr=False)
+    naam: str = field(repr=False)
+    e_mail: str | None = field(repr=False)
+    begindatum: date
+    einddatum: date | None
+    """None: permanent."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Given:
+    row: Row
+    einddatum: date
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changed:
+    id: str
+    begindatum: date
+    einddatum: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a list of directors changes."""
+
+    reading: lists.Listed[Row] = field(repr=False)
+    today: date
+    persons: tuple[Row, ...] = field(default=(), repr=False)
+    """New people, and people whose name or address changed."""
+    give: tuple[Given, ...] = ()
+    change: tuple[Changed, ...] = ()
+    keep: int = 0
+    missing: tuple[tuple[str, str], ...] = ()
+    """Running rights (instellingsnummer, person_id) that the list does not have: for the operator to look at."""
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def refused(self) -> Problem | None:
+        return self.reading.refused
+
+    @property
+    def counts(self) -> dict[str, int]:
+        counts = {"give": len(self.give), "change": len(self.change), "keep": self.keep}
+        counts |= {"persons": len(self.persons), "missing": len(self.missing)}
+        return counts | {"refused": sum(1 for problem in self.problems if problem.weight is Weight.ROW)}
+
+    def sentences(self) -> Iterator[str]:
+        """What the command line prints: person ids, no names."""
+        if self.refused:
+            yield f"refused ({self.refused.code}): {self.refused.sentence}"
+            return
+        yield "directors: " + ", ".join(f"{name} {count}" for name, count in self.counts.items() if count)
+        for school, person in self.missing:
+            yield f"{school}: {person} has a running right and is not in the file; it stays until its end date"
+        for problem in self.problems:
+            yield f"{problem.weight} {problem.code}: {problem.sentence}"
+
+
+def read(source: reading.Source) -> lists.Listed[Row]:
+    """Read a list of directors. Never raises for what is in it."""
+    return lists.read(source, COLUMNS, _row)
+
+
+def plan(db: Connection, found: lists.Listed[Row], *, today: date) -> Plan:
+    """Compare with the rights that are there."""
+    if found.refused:
+        return Plan(reading=found, today=today, problems=found.problems)
+    schools = set(db.execute(select(School.instellingsnummer)).scalars())
+    people = {
+        p.person_id: p
+        for p in db.execute(select(Person.person_id, Person.voornaam, Person.naam, Person.e_mail))
+    }
+    columns = (Right.id, Right.person_id, Right.instellingsnummer, Right.begindatum, Right.einddatum)
+    ours = (Right.kind == RightKind.DATABEHEERDER, Right.source == SOURCE)
+    there: dict[tuple[str, str], list[Any]] = {}
+    for held in db.execute(select(*columns).where(*ours).order_by(Right.begindatum)):
+        there.setdefault((held.instellingsnummer or "", held.person_id), []).append(held)
+    told = list(found.problems)
+    persons: dict[str, Row] = {}
+    give: list[Given] = []
+    change: list[Changed] = []
+    keep = 0
+    seen: set[tuple[str, str, date]] = set()
+    for row in found.rows:
+        key = (row.instellingsnummer, row.persoon_id)
+        if row.instellingsnummer not in schools:
+            told.append(Problem(code="unknown_school", line=row.line, column="instellingsnummer"))
+            continue
+        if (*key, row.begindatum) in seen:
+            told.append(Problem(code="director_twice", line=row.line))
+            continue
+        seen.add((*key, row.begindatum))
+        known: Any = people.get(row.persoon_id)
+        if known is None or (known.voornaam, known.naam, known.e_mail) != (
+            row.voornaam,
+            row.naam,
+            row.e_mail,
+        ):
+            persons[row.persoon_id] = row
+        right = next((r for r in there.get(key, ()) if _same_assignment(row, r, today)), None)
+        until = _until(row, right, today)
+        if right is None:
+            give.append(Given(row=row, einddatum=until))
+        elif (right.begindatum, right.einddatum) != (row.begindatum, until):
+            change.append(Changed(id=right.id, begindatum=row.begindatum, einddatum=until))
+        else:
+            keep += 1
+    named = {(school, person) for school, person, _ in seen}
+    missing = [
+        key for key, rights in there.items() if key not in named and any(r.einddatum >= today for r in rights)
+    ]
+    return Plan(
+        reading=found,
+        today=today,
+        persons=tuple(persons.values()),
+        give=tuple(give),
+        change=tuple(change),
+        keep=keep,
+        missing=tuple(sorted(missing)),
+        problems=tuple(sorted(told, key=lambda problem: problem.line or 0)),
+    )
+
+
+def apply(house: House, planned: Plan) -> Plan:
+    """Execute in one transaction; returns what was done. The same list again changes nothing."""
+    return house.database.retrying(partial(_apply, house=house, planned=planned))
+
+
+def _apply(db: Connection, *, house: House, planned: Plan) -> Plan:
+    deliveries.one_at_a_time(db)
+    fresh, now = plan(db, planned.reading, today=planned.today), house.clock.now()
+    there = set(db.execute(select(Person.person_id)).scalars())
+    for row in fresh.persons:
+        values = {"voornaam": row.voornaam, "naam": row.naam, "e_mail": row.e_mail}
+        if row.persoon_id in there:
+            same = Person.person_id == row.persoon_id
+            db.execute(update(Person).where(same).values(**values))
+        else:
+            db.execute(insert(Person), values | {"person_id": row.persoon_id, "created_at": now})
+    for one in fresh.give:
+        right: dict[str, Any] = {
+            "id": entropy.row_id(),
+            "person_id": one.row.persoon_id,
+            "kind": RightKind.DATABEHEERDER,
+        }
+        right |= {"instellingsnummer": one.row.instellingsnummer, "begindatum": one.row.begindatum}
+        db.execute(insert(Right), right | {"einddatum": one.einddatum, "source": SOURCE, "granted_at": now})
+        audit.right_given(
+            db,
+            person_id=one.row.persoon_id,
+            right=RightKind.DATABEHEERDER,
+            instellingsnummer=one.row.instellingsnummer,
+        )
+    for other in fresh.change:
+        days = {"begindatum": other.begindatum, "einddatum": other.einddatum}
+        db.execute(update(Right).where(Right.id == other.id).values(**days))
+    deliveries.record(
+        db,
+        kind=deliveries.DIRECTORS,
+        form=fresh.reading.format,
+        sha256=fresh.reading.sha256,
+        state=DeliveryState.REFUSED if fresh.refused else DeliveryState.APPLIED,
+        report=problems.stored(fresh.problems) | {"counts": fresh.counts},
+        now=now,
+    )
+    return fresh
+
+
+def _same_assignment(row: Row, right: Any, today: date) -> bool:
+    """The same begin, or days in common: an assignment that was prolonged or ended."""
+    until = row.einddatum or max(today, right.einddatum)
+    return bool(
+        row.begindatum == right.begindatum
+        or (row.begindatum <= right.einddatum and right.begindatum <= until)
+    )
+
+
+def _until(row: Row, right: Any, today: date) -> date:
+    if row.einddatum is not None:
+        return row.einddatum
+    renewed: date = max(today, row.begindatum) + MAXIMUM_VALIDITY
+    if right is None or not today + RENEWED_BEFORE < right.einddatum <= renewed:
+        return renewed
+    until: date = right.einddatum
+    return until
+
+
+def _row(cells: Cells, line: int) -> Row:
+    permanent = cells.word("aanstelling", (VAST, TIJDELIJK)) == VAST
+    begin, end = cells.required_day("begindatum"), cells.day("einddatum")
+    if end is None and not permanent:
+        raise RowRefused("missing_value", "einddatum")
+    if end is not None and end < begin:
+        raise RowRefused("dates_reversed", "einddatum")
+    return Row(
+        line=line,
+        instellingsnummer=cells.school(),
+        persoon_id=cells.required("persoon_id", 60),
+        voornaam=cells.required("voornaam", 200),
+        naam=cells.required("naam", 200),
+        e_mail=cells.text("e_mail", 254),
+        begindatum=begin,
+        einddatum=end,
+    )

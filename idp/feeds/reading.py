@@ -1,0 +1,339 @@
+"""What stands in a file? Bytes become records with line numbers, or the file is refused as a whole.
+
+UTF-8 only (a byte order mark is tolerated); CSV with comma or semicolon, strictly by RFC 4180; JSON Lines.
+A guess about an encoding or a quote would be a guess about a child's name, so there is none. One line is in
+memory at a time, and every length has a limit.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from idp.feeds.problems import Broken
+
+MEGABYTE = 1024 * 1024
+Source = bytes | Path | BinaryIO
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_TOKENS = {
+    delimiter: re.compile(rf'(?:"((?:[^"]|"")*)"|([^"{delimiter}\r\n]*))({delimiter}|\Z)')
+    for delimiter in ",;"
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much of a file we are willing to read."""
+
+    megabytes: int
+    rows: int
+    line: int = 65_536
+    """Bytes in one line."""
+    record: int = 65_536
+    """Characters in one record, which may run over several lines between quotes."""
+
+
+class Bytes:
+    """A source being read line by line: counted, limited, and remembered by its SHA-256."""
+
+    def __init__(self, file: BinaryIO, limits: Limits) -> None:
+        self._file, self._limits = file, limits
+        self._hash = hashlib.sha256()
+        self._count = 0
+
+    @property
+    def sha256(self) -> str:
+        """Of what was read so far: the whole file, once it was read to its end."""
+        return self._hash.hexdigest()
+
+    def readline(self, number: int) -> bytes:
+        raw = self._file.readline(self._limits.line + 1)
+        self._take(raw)
+        if len(raw) > self._limits.line:
+            raise Broken("line_too_long", number)
+        return raw
+
+    def whole(self) -> bytes:
+        """Everything, for formats that are one document."""
+        parts = []
+        while part := self._file.read(MEGABYTE):
+            self._take(part)
+            parts.append(part)
+        return b"".join(parts)
+
+    def finish(self) -> None:
+        """Read on to the end, so that the digest names the whole file."""
+        try:
+            while part := self._file.read(MEGABYTE):
+                self._take(part)
+        except Broken:
+            return
+
+    def _take(self, raw: bytes) -> None:
+        self._hash.update(raw)
+        self._count += len(raw)
+        if self._count > self._limits.megabytes * MEGABYTE:
+            raise Broken("too_large")
+
+
+@contextmanager
+def opened(source: Source, limits: Limits) -> Iterator[Bytes]:
+    """A file, or bytes, or a stream (which is left open), ready to be read once. Raises Broken."""
+    if isinstance(source, bytes):
+        yield Bytes(io.BytesIO(source), limits)
+    elif isinstance(source, Path):
+        if not source.is_file():
+            raise Broken("not_a_file")
+        try:
+            file = source.open("rb")
+        except OSError:
+            raise Broken("not_a_file") from None
+        with file:
+            yield Bytes(file, limits)
+    else:
+        yield Bytes(source, limits)
+
+
+def text_lines(file: Bytes) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers from 1, decoded, line ends included. Raises Broken."""
+    number = 1
+    while raw := file.readline(number):
+        if number == 1:
+            if raw.startswith(UTF_16) or b"\x00" in raw[:64]:
+                raise Broken("utf_16")
+            raw = raw.removeprefix(codecs.BOM_UTF8)
+        try:
+            yield number, raw.decode()
+        except UnicodeDecodeError:
+            raise Broken("not_utf_8", number) from None
+        number += 1
+
+
+def decoded(raw: bytes, *, otherwise: str | None = None) -> str:
+    """A whole document as text; `otherwise`: the encoding of a package that has no UTF-8. Raises Broken."""
+    if raw.startswith(UTF_16) or b"\x00" in raw[:64]:
+        raise Broken("utf_16")
+    try:
+        return raw.removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError as fault:
+        if otherwise is not None:
+            with suppress(UnicodeDecodeError):
+                return raw.decode(otherwise)
+        raise Broken("not_utf_8", raw.count(b"\n", 0, fault.start) + 1) from None
+
+
+def numbered(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a document with their numbers from 1, line ends included."""
+    return enumerate(io.StringIO(text, newline="\n"), 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Which columns a file must have, and which it may have."""
+
+    required: frozenset[str]
+    optional: frozenset[str] = frozenset()
+    ignored: bool = False
+    """Other columns are dropped while reading (real exports), instead of refusing the file (our own format)."""
+
+    @property
+    def known(self) -> frozenset[str]:
+        return self.required | self.optional
+
+
+Record = tuple[int, dict[str, Any] | None]
+"""The line a record begins on, and its cells by column; None: it has another number of fields than the header."""
+
+
+def table(lines: Iterator[tuple[int, str]], columns: Columns, limits: Limits) -> Iterator[Record]:
+    """The records of a CSV file. Blank lines count for nothing. Raises Broken, also halfway."""
+    first = next(lines, None)
+    if first is None or not first[1].strip():
+        raise Broken("empty_file")
+    delimiter = _delimiter(first, columns)
+    header = _header(_split(first[1], delimiter, 1), columns)
+    count = 0
+    for number, text in _whole_records(lines, limits):
+        cells = _split(text, delimiter, number)
+        if cells == [""]:
+            continue
+        count += 1
+        if count > limits.rows:
+            raise Broken("too_many_rows")
+        if len(cells) != len(header):
+            yield number, None
+            continue
+        yield number, {name: cell for name, cell in zip(header, cells, strict=True) if name}
+    if not count:
+        raise Broken("no_rows")
+
+
+def json_lines(lines: Iterator[tuple[int, str]], columns: Columns, limits: Limits) -> Iterator[Record]:
+    """The records of a JSON Lines file: one object a line, text or null as values. Raises Broken."""
+    count = 0
+    for number, text in lines:
+        if not text.strip():
+            continue
+        count += 1
+        if count > limits.rows:
+            raise Broken("too_many_rows")
+        yield number, _object(text, number, columns)
+    if not count:
+        raise Broken("empty_file")
+
+
+def records(
+    lines: Iterator[tuple[int, str]], columns: Columns, limits: Limits
+) -> tuple[str, Iterator[Record]]:
+    """`csv` or `jsonl`, by how the file begins, and its records."""
+    first = next(lines, None)
+    if first is None:
+        raise Broken("empty_file")
+    again = _chained(first, lines)
+    if first[1].lstrip().startswith("{"):
+        return "jsonl", json_lines(again, columns, limits)
+    return "csv", table(again, columns, limits)
+
+
+def parsed(text: str, line: int | None = None) -> Any:
+    """A JSON document without repeated names, `NaN`, or more nesting than a file of ours has. Raises Broken."""
+    try:
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise Broken("not_json", line) from None
+
+
+def items(text: str, limits: Limits) -> Iterator[tuple[int, Any]]:
+    """The items of one JSON array with the lines they begin on, one in memory at a time. Raises Broken."""
+    decoder = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant)
+    position, line, count = _after(text, 0), 1, 0
+    if not text.strip():
+        raise Broken("empty_file")
+    if text[position : position + 1] != "[":
+        raise Broken("not_json", 1)
+    line += text.count("\n", 0, position)
+    start, position = position, _after(text, position + 1)
+    while text[position : position + 1] != "]" or count:
+        line, start = line + text.count("\n", start, position), position
+        try:
+            item, position = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            raise Broken("not_json", line) from None
+        count += 1
+        if count > limits.rows:
+            raise Broken("too_many_rows")
+        yield line, item
+        position = _after(text, position)
+        if text[position : position + 1] == "]":
+            break
+        if text[position : position + 1] != ",":
+            raise Broken("not_json", line)
+        position = _after(text, position + 1)
+    if text[position + 1 :].strip():
+        raise Broken("not_json", line)
+    if not count:
+        raise Broken("no_rows")
+
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+
+def _after(text: str, position: int) -> int:
+    """Where the next thing that is no white space stands."""
+    match = _SPACE.match(text, position)
+    return match.end() if match else position
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name is repeated")
+    return found
+
+
+def _no_constant(word: str) -> None:
+    raise ValueError(word)
+
+
+def _object(text: str, number: int, columns: Columns) -> dict[str, Any]:
+    found = parsed(text, number)
+    if not isinstance(found, dict):
+        raise Broken("not_json", number)
+    if not columns.ignored and found.keys() - columns.known:
+        raise Broken("unknown_column", number)
+    return {name: value for name, value in found.items() if name in columns.known}
+
+
+def _chained(first: tuple[int, str], rest: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    yield first
+    yield from rest
+
+
+def _delimiter(first: tuple[int, str], columns: Columns) -> str:
+    """The one that makes more of our columns."""
+    names = {d: {_plain(name) for name in first[1].strip().split(d)} for d in ",;"}
+    return max(",;", key=lambda d: len(names[d] & columns.known))
+
+
+def _plain(name: str) -> str:
+    return name.strip().strip('"').strip().lower()
+
+
+def _header(names: list[str], columns: Columns) -> list[str | None]:
+    """Our name of each column, or None for one that is dropped. A stranger's name is never repeated."""
+    found: list[str | None] = []
+    for position, name in enumerate(map(_plain, names), 1):
+        if name in columns.known:
+            if name in found:
+                raise Broken("duplicate_column", 1, name)
+            found.append(name)
+        elif columns.ignored:
+            found.append(None)
+        else:
+            raise Broken("unknown_column", 1, f"column {position}")
+    if missing := sorted(columns.required - set(found)):
+        raise Broken("missing_column", 1, missing[0])
+    return found
+
+
+def _whole_records(lines: Iterator[tuple[int, str]], limits: Limits) -> Iterator[tuple[int, str]]:
+    """Lines, joined where a quoted cell runs on: quotes come in pairs in a record that is complete."""
+    for number, line in lines:
+        if line.count('"') % 2 == 0:
+            yield number, line
+            continue
+        parts, length = [line], len(line)
+        for _, more in lines:
+            parts.append(more)
+            length += len(more)
+            if length > limits.record:
+                raise Broken("unclosed_quote", number)
+            if more.count('"') % 2:
+                break
+        else:
+            raise Broken("unclosed_quote", number)
+        yield number, "".join(parts)
+
+
+def _split(record: str, delimiter: str, number: int) -> list[str]:
+    record = record.removesuffix("\n").removesuffix("\r")
+    if '"' not in record:
+        if "\r" in record:
+            raise Broken("broken_line_end", number)
+        return record.split(delimiter)
+    cells, position = [], 0
+    while match := _TOKENS[delimiter].match(record, position):
+        quoted, plain, end = match.groups()
+        cells.append(plain if quoted is None else quoted.replace('""', '"'))
+        if not end:
+            return cells
+        position = match.end()
+    raise Broken("broken_quotes", number)

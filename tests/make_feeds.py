@@ -1,0 +1,99 @@
+"""Schools, files and rows for the tests of what arrives."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert
+
+from idp import audit, models
+from idp.feeds import enrolments
+
+DATA = Path(__file__).parent / "data"
+HEADER = [
+    "instellingsnummer",
+    "stamnummer",
+    "voornaam",
+    "naam",
+    "officiele_voornaam",
+    "officiele_naam",
+    "geslacht",
+    "geboortedatum",
+    "rijksregisternummer",
+    "bisnummer",
+    "hoofdstructuur",
+    "administratieve_groep",
+    "administratieve_groep_code",
+    "leerjaar",
+    "vestigingsplaats",
+    "begindatum",
+    "einddatum",
+]
+SCHOOLS = {"999001": "wisa", "999002": "informat", "999003": "oneroster", "999004": "informat"}
+
+
+def schools(house, *numbers: str, kind=models.SchoolKind.TEST) -> None:
+    with house.database.transaction() as db:
+        for number in numbers or SCHOOLS:
+            values = {"instellingsnummer": number, "naam": f"School {number}", "kind": kind}
+            values |= {"pakket": SCHOOLS.get(number, "informat"), "created_at": house.clock.now()}
+            db.execute(insert(models.School), values)
+
+
+def national_number(serial: int, born: date = date(2012, 5, 6)) -> str:
+    """An invented bis number with a right check number."""
+    body = f"{born:%y}{born.month + 40:02}{born.day:02}{serial:03}"
+    return body + f"{97 - int(('2' if born.year >= 2000 else '') + body) % 97:02}"
+
+
+def row(stamnummer: str = "1", **words: Any) -> dict[str, str]:
+    """A row of an enrolment file; `number=7` gives a valid national number and official data."""
+    serial = words.pop("number", None)
+    values = {
+        "instellingsnummer": "999001",
+        "stamnummer": stamnummer,
+        "voornaam": "Bo",
+        "naam": "Peeters",
+        "hoofdstructuur": "311",
+        "administratieve_groep": "1e lj A",
+        "administratieve_groep_code": "2112",
+        "begindatum": "2026-09-01",
+        "einddatum": "2027-08-31",
+    }
+    if serial is not None:
+        values |= {"officiele_voornaam": "Bo", "officiele_naam": "Peeters", "geslacht": "X"}
+        values |= {"geboortedatum": "2012-05-06", "rijksregisternummer": national_number(serial)}
+    return values | words
+
+
+def file(*rows: dict[str, str], header: list[str] | None = None, delimiter: str = ";") -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, header or HEADER, delimiter=delimiter, restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def plan(house, source, *, delta: bool = False, today: date | None = None) -> enrolments.Plan:
+    found = enrolments.read(source)
+    with house.database.reading() as db:
+        return enrolments.plan(
+            db,
+            found,
+            today=today or house.clock.today(),
+            now=house.clock.now(),
+            settings=house.settings,
+            keys=house.keys,
+            delta=delta,
+        )
+
+
+def bring(house, source, *, delta: bool = False, accept_holds: bool = False) -> enrolments.Outcome:
+    """Read, plan and apply."""
+    made = plan(house, source, delta=delta)
+    with audit.circumstances(audit.Circumstances(now=house.clock.now(), actor="operator:cli", source="cli")):
+        return enrolments.apply(house, made, accept_holds=accept_holds)
