@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Date, Select, exists, literal, select
+from sqlalchemy import ColumnElement, Connection, Date, Select, literal, select
 from sqlalchemy.orm import aliased
 
 from idp.models import Agreement, ProtocolText, School
@@ -14,12 +14,14 @@ from idp.models import Agreement, ProtocolText, School
 def shares(instellingsnummer: Any, today: Any) -> ColumnElement[bool]:
     """SQL: this school has an agreement that nobody stopped, to a text that no newer one in force replaces."""
     agreed, newer = aliased(ProtocolText), aliased(ProtocolText)
-    replaced = exists().where(newer.in_force_from > agreed.in_force_from, newer.in_force_from <= today)
+    replacing = select(1).where(newer.in_force_from > agreed.in_force_from, newer.in_force_from <= today)
     return (
         select(1)
         .select_from(Agreement)
         .join(agreed, agreed.sha256 == Agreement.protocol_sha256)
-        .where(Agreement.instellingsnummer == instellingsnummer, Agreement.stopped_at.is_(None), ~replaced)
+        .where(Agreement.instellingsnummer == instellingsnummer, Agreement.stopped_at.is_(None))
+        .where(~replacing.correlate_except(newer).exists())
+        .correlate_except(Agreement, agreed)
         .exists()
     )
 

@@ -22,7 +22,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     exists,
-    func,
     select,
 )
 from sqlalchemy.ext.compiler import compiles
@@ -123,18 +122,19 @@ def _values(row: Any, today: date) -> dict[str, Any]:
 
 
 def _klassen(rows: Sequence[Any], keys: Keys, app: App, today: date) -> list[dict[str, Any]] | None:
-    """The classes of today, or None when the package delivered none."""
+    """The classes of today, classes before subclasses, or None when the package delivered none."""
     found = {row.klas: row for row in rows if row.klas is not None}
+    ordered = sorted(found.values(), key=lambda row: (row.klas_soort, row.klas_code.casefold(), row.klas))
     return [
         {
-            "id": pseudonym.klas_id(keys, app.sector, klas),
+            "id": pseudonym.klas_id(keys, app.sector, row.klas),
             "code": row.klas_code,
             "naam": row.klas_naam,
             "soort": row.klas_soort.value,
             "orgcode": row.instellingsnummer,
             "schooljaar": school_year(today),
         }
-        for klas, row in found.items()
+        for row in ordered
     ] or None
 
 
@@ -196,11 +196,9 @@ def _statement(*, classes: bool) -> Select[Any]:
     )
     if not classes:
         return select(*columns).select_from(sources).where(Pupil.account_uuid == account)
-    seats = ClassMembership.__table__.join(Klas, Klas.id == ClassMembership.klas)
     sits = and_(
         ClassMembership.account_uuid == account,
         ClassMembership.instellingsnummer == school,
-        Klas.instellingsnummer == school,
         visibility.current(ClassMembership, today),
     )
     columns += [
@@ -209,9 +207,7 @@ def _statement(*, classes: bool) -> Select[Any]:
         Klas.naam.label("klas_naam"),
         Klas.soort.label("klas_soort"),
     ]
-    return (
-        select(*columns)
-        .select_from(sources.outerjoin(seats, sits))
-        .where(Pupil.account_uuid == account)
-        .order_by(Klas.soort, func.lower(Klas.code), Klas.id)
+    seats = sources.outerjoin(ClassMembership, sits).outerjoin(
+        Klas, and_(Klas.id == ClassMembership.klas, Klas.instellingsnummer == school)
     )
+    return select(*columns).select_from(seats).where(Pupil.account_uuid == account)

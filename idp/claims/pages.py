@@ -13,6 +13,7 @@ from idp.claims import disclose, explain, pseudonym, visibility
 from idp.config import LOOPBACK
 from idp.errors import NotFound, SignInRequired
 from idp.login import sessions
+from idp.models import AccountType
 
 blueprint = Blueprint("claims", __name__)
 
@@ -41,6 +42,7 @@ def my_apps() -> str:
         name=who.given_name,
         apps=[_tile(app) for app in apps],
         shared=who.shared,
+        own_password=who.type is AccountType.ADVANCED,
     )
 
 
