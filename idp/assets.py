@@ -11,7 +11,6 @@ import gzip
 import hashlib
 import json
 import re
-import zlib
 from pathlib import Path
 
 from flask import Flask, Response, abort, make_response, request, send_from_directory
@@ -51,11 +50,10 @@ def prepare(app: Flask, settings: Settings) -> None:
 # ---------------------------------------------------------------- for templates
 
 
-@functools.cache
 def asset(name: str) -> str:
     """The address of a file in idp/static, with a digest of its content."""
-    path = STATIC / name
-    return f"/static/{name}?v={_hash(path.read_bytes())}" if path.is_file() else f"/static/{name}"
+    changed = _changed(name)
+    return f"/static/{name}?v={_digest(name, changed)}" if changed else f"/static/{name}"
 
 
 def icon(name: str) -> Markup:
@@ -75,7 +73,7 @@ def here() -> str:
 
 def hue(name: str) -> int:
     """The number of the colour that always goes with this name."""
-    return zlib.crc32(name.encode()) % HUES
+    return int(_hash(name.encode()), 16) % HUES
 
 
 def first_letter(name: str) -> Markup:
@@ -97,24 +95,35 @@ def _file(name: str) -> Response:
     kind = TEXTS.get(Path(name).suffix)
     if kind is None:
         return send_from_directory(STATIC, name)
-    packed = _packed(name)
-    if packed is None:
+    changed = _changed(name)
+    if not changed:
         abort(404)
-    small = "gzip" in request.accept_encodings
+    packed = _packed(name, changed)
+    small = request.accept_encodings.quality("gzip") > 0
     response = make_response(packed if small else gzip.decompress(packed))
     response.headers["Content-Type"] = f"{kind}; charset=utf-8"
     response.headers["Vary"] = "Accept-Encoding"
     if small:
         response.headers["Content-Encoding"] = "gzip"
     response.set_etag(_hash(packed) + ("-gz" if small else ""))
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
-@functools.cache
-def _packed(name: str) -> bytes | None:
+def _changed(name: str) -> int:
+    """When this file of ours last changed (nanoseconds); 0 when there is none. A new build needs no restart."""
     path = (STATIC / name).resolve()
-    inside = path.is_relative_to(STATIC.resolve()) and path.is_file()
-    return gzip.compress(path.read_bytes(), 9, mtime=0) if inside else None
+    return path.stat().st_mtime_ns if path.is_relative_to(STATIC.resolve()) and path.is_file() else 0
+
+
+@functools.lru_cache(maxsize=64)
+def _digest(name: str, _changed: int) -> str:
+    return _hash((STATIC / name).read_bytes())
+
+
+@functools.lru_cache(maxsize=64)
+def _packed(name: str, _changed: int) -> bytes:
+    return gzip.compress((STATIC / name).read_bytes(), 9, mtime=0)
 
 
 def _kept(response: Response) -> Response:

@@ -1,0 +1,63 @@
+"""How does a pupil get a password of their own? Prove the present one, choose, and everything else is signed out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from idp.context import House
+from idp.login import accounts, passwords, sessions
+from idp.login.sessions import SignedIn
+from idp.models import Enrolment, School, SecretKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changed:
+    session: sessions.Started
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unsuitable:
+    """Codes of what is wrong with it (passwords.judge_own)."""
+
+    codes: tuple[str, ...]
+
+
+def change(house: House, who: SignedIn, chosen: str) -> Changed | Unsuitable:
+    """Give this pupil the chosen password. Raises Busy, and Invalid for a basic account."""
+    with house.database.reading() as db:
+        names = names_around(db, who.account_uuid)
+        account = accounts.find(db, who.account_uuid, house.clock.today())
+    codes = passwords.judge_own(chosen, names=(*names, who.username, house.settings.brand))
+    canonical = passwords.canonical(SecretKind.OWN, chosen)
+    if codes or canonical is None:
+        return Unsuitable(codes=tuple(codes) or ("password_too_short",))
+    if account is not None and who.must_change and _same(house, account, chosen):
+        return Unsuitable(codes=("password_is_the_old_one",))
+    stored = house.hasher.hash_waiting(canonical)
+    now = house.clock.now()
+    with house.database.transaction() as db:
+        accounts.set_own_password(
+            db, account_uuid=who.account_uuid, stored=stored, now=now, settings=house.settings
+        )
+        started = sessions.after_own_password(
+            db, house, account_uuid=who.account_uuid, shared=who.shared, now=now
+        )
+    return Changed(session=started)
+
+
+def names_around(db: Connection, account_uuid: str) -> tuple[str, ...]:
+    """The pupil's names and those of their schools: what a classmate would try first."""
+    rows = db.execute(
+        select(Enrolment.voornaam, Enrolment.naam, School.naam.label("school"))
+        .join(School, School.instellingsnummer == Enrolment.instellingsnummer)
+        .where(Enrolment.account_uuid == account_uuid)
+    ).all()
+    return tuple({name for row in rows for name in (row.voornaam, row.naam, row.school)})
+
+
+def _same(house: House, account: accounts.Account, chosen: str) -> bool:
+    """Is it the temporary password again?"""
+    tried = passwords.canonical(account.secret_kind, chosen)
+    return tried is not None and house.hasher.verify(account.stored, tried).right

@@ -1,0 +1,302 @@
+"""What does a person see who signs in? First *Wie ben je?*, then pictures or a password; the address is the state.
+
+    /aanmelden              who are you; with a sealed `wie` (or a card): prove it
+    /mijn/NAME, /k/TOKEN    a personal URL and a card: both only say who, and lead to the same page
+    /nieuw-wachtwoord       a password of one's own: forced after a temporary one, or wished
+    /afmelden, /taal        done; and another language
+
+No name stands in an address: `wie` is sealed. Nothing personal shows before the secret is right, unless this
+browser holds a card. A name that does not exist gets the same pages in the same time.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from flask import Blueprint, Response, request
+from flask_babel import gettext, lazy_gettext
+
+from idp import audit, context, web
+from idp.errors import Busy
+from idp.login import (
+    browsers,
+    cards,
+    pages_frame,
+    pages_own,
+    pictures,
+    sessions,
+    sign_in,
+    throttle,
+    usernames,
+)
+from idp.login.pages_frame import Who
+from idp.login.sessions import SIGN_IN
+from idp.login.way_back import WayBack
+
+blueprint = Blueprint("login", __name__)
+blueprint.register_blueprint(pages_own.blueprint)
+
+AGAIN = "again"
+AGAIN_SECONDS = 120
+COUNTABLE = 10 * 60
+"""A wait longer than this is not counted down: a child should do something else."""
+CARD_ADDRESS = re.compile(r"(?:https?://[^/\s]+/k/)?(K1[0-9A-Z]{26})", re.IGNORECASE)
+"""What a scanner types, or reads: the address on the card, or its token."""
+
+QUESTIONS = (
+    lazy_gettext("Welk dier?"),
+    lazy_gettext("Welk eten?"),
+    lazy_gettext("Waarmee ga je?"),
+    lazy_gettext("Waar woon je?"),
+)
+"""The questions of pictures.SCREENS, for the translators."""
+
+
+# ---------------------------------------------------------------- who are you, and prove it
+
+
+@blueprint.get(SIGN_IN)
+@web.door(web.Door.ANYONE)
+def sign_in_page() -> Response:
+    way = pages_frame.way()
+    if request.args.get("wie"):
+        who = pages_frame.unsealed(request.args["wie"])
+        return _prove_page(way, who) if who else web.see_other(way.page())
+    if not way.url and sessions.current() is not None:
+        return web.see_other(way.onward)
+    held = pages_frame.held_card()
+    if held is not None:
+        return _prove_page(way, Who(username=held.username, shared=False, card=held))
+    return _who_page(way, message=request.args.get("bericht"))
+
+
+@blueprint.post(SIGN_IN)
+@web.door(web.Door.ANYONE)
+def sign_in_answer() -> Response:
+    way = pages_frame.way()
+    if "wissel" in request.form:
+        response = web.see_other(way.page())
+        web.drop_cookie(response, cards.COOKIE)
+        return response
+    if "wie" not in request.form:
+        return _identify(way)
+    who = pages_frame.unsealed(request.form["wie"])
+    if who is None:
+        return web.see_other(way.page())
+    if "shared" in request.form:
+        who = replace(who, shared=True)
+    secret = _secret(who)
+    if secret is None:
+        return _prove_page(way, who, message="incomplete")
+    return _prove(way, who, secret)
+
+
+def _identify(way: WayBack) -> Response:
+    typed = request.form.get("username", "")[:300]
+    shared = "shared" in request.form
+    if card := CARD_ADDRESS.fullmatch(typed.strip()):
+        return _take_card(card.group(1), way)
+    username = usernames.canonical(typed)
+    if username is None:
+        return _who_page(way, message="naam", typed=typed[:60], shared=shared, status=400)
+    return web.see_other(way.page(wie=pages_frame.sealed(Who(username=username, shared=shared))))
+
+
+def _prove(way: WayBack, who: Who, secret: str) -> Response:
+    house = context.house()
+    now = house.clock.now()
+    signed_in = sessions.current()
+    browser = pages_frame.browser()
+    attempt = sign_in.Attempt(
+        username=who.username,
+        secret=secret,
+        browser=browser,
+        address=request.remote_addr or "",
+        card=who.card,
+        shared=who.shared,
+        previous=signed_in.sid if signed_in else None,
+    )
+    try:
+        outcome = sign_in.prove(house, attempt)
+    except Busy as busy:
+        return _busy_page(way, who, secret, busy)
+    match outcome:
+        case sign_in.SignedIn():
+            return _welcome(way, outcome)
+        case sign_in.Wait():
+            response = _wait_page(way, who, outcome)
+        case sign_in.Wrong():
+            response = (
+                _wait_page(way, who, outcome.wait)
+                if outcome.wait
+                else _prove_page(way, who, message="wrong", status=401)
+            )
+        case sign_in.Expired():
+            response = web.refusal_page("password_expired", 403, back=way.page())
+    if browser.fresh:
+        pages_frame.give_browser(response, browsers.cookie(house.keys, browser, now))
+    return response
+
+
+def _welcome(way: WayBack, outcome: sign_in.SignedIn) -> Response:
+    house = context.house()
+    onward = way.page(sessions.NEW_PASSWORD) if outcome.must_change else way.onward
+    if way.url.startswith("/authorize?"):
+        with house.database.transaction() as db:
+            sessions.leave_marker(db, outcome.sid, way.url, house.clock.now())
+    web.forget_page()
+    response = web.see_other(onward)
+    web.set_cookie(response, sessions.COOKIE, outcome.cookie)
+    pages_frame.give_browser(response, outcome.browser_cookie)
+    web.drop_cookie(response, cards.COOKIE)
+    return response
+
+
+def _secret(who: Who) -> str | None:
+    """What was typed, sealed for another try, or tapped; None when not every screen has its tap."""
+    if "opnieuw" in request.form:
+        house = context.house()
+        kept = house.keys.unseal(AGAIN, request.form["opnieuw"], house.clock.now(), seconds=AGAIN_SECONDS)
+        return str(kept["secret"]) if kept and kept.get("u") == who.username else None
+    typed = request.form.get("password", "")[: pages_frame.LONGEST_SECRET]
+    if typed:
+        return typed
+    taps = [request.form.get(screen.name, "") for screen in pictures.SCREENS]
+    return pictures.taps([int(tap) for tap in taps]) if all(_is_number(tap) for tap in taps) else None
+
+
+def _is_number(tap: str) -> bool:
+    return tap.isascii() and tap.isdigit() and len(tap) <= 2
+
+
+# ---------------------------------------------------------------- other ways to say who
+
+
+@blueprint.get("/mijn/<username>")
+@web.door(web.Door.ANYONE)
+def personal_url(username: str) -> Response:
+    """A personal URL is public and guessable: it only fills in the name."""
+    way = WayBack(url="")
+    canonical = usernames.canonical(username[:300])
+    if canonical is None:
+        return web.see_other(way.page(bericht="naam"))
+    return web.see_other(way.page(wie=pages_frame.sealed(Who(username=canonical, shared=False))))
+
+
+@blueprint.get("/k/<token>")
+@blueprint.get("/K/<token>", endpoint="card_in_capitals")
+@web.door(web.Door.ANYONE)
+def card(token: str) -> Response:
+    """A scanned card: noted in a cookie for some minutes, and away from the address at once."""
+    return _take_card(token, WayBack(url=""))
+
+
+def _take_card(token: str, way: WayBack) -> Response:
+    house = context.house()
+    now = house.clock.now()
+    with house.database.reading() as db:
+        found = cards.find(db, token, now)
+    if found is None:
+        with house.database.transaction() as db:
+            audit.card_refused(db, because="unknown")
+            throttle.address_failed(
+                db,
+                key=house.keys.throttle,
+                settings=house.settings,
+                address=request.remote_addr or "",
+                now=now,
+            )
+        return web.see_other(way.page(bericht="kaart"))
+    response = web.see_other(way.page(wie=pages_frame.sealed(Who(username=found.username, shared=False))))
+    minutes = house.settings.card_cookie_minutes
+    web.set_cookie(response, cards.COOKIE, cards.hold(house.keys, found, now), seconds=60 * minutes)
+    return response
+
+
+# ---------------------------------------------------------------- the pages
+
+
+def _who_page(
+    way: WayBack, *, message: str | None, typed: str = "", shared: bool = False, status: int = 200
+) -> Response:
+    return pages_frame.page(
+        "login/who.html",
+        way,
+        status=status,
+        action=way.page(),
+        message=message,
+        typed=typed or (usernames.canonical(way.login_hint) or ""),
+        shared=shared,
+    )
+
+
+def _prove_page(way: WayBack, who: Who, *, message: str | None = None, status: int = 200) -> Response:
+    house = context.house()
+    with house.database.reading() as db:
+        step = sign_in.next_step(db, house.keys, who.username, house.clock.now())
+    sealed = pages_frame.sealed(who)
+    words: dict[str, Any] = {
+        "action": way.page(wie=sealed),
+        "wie": sealed,
+        "message": message,
+        "name": who.card.given_name if who.card else None,
+        "username": who.username,
+        "away": way.page(),
+        "ask_shared": who.card is not None,
+        "shared": who.shared,
+    }
+    if step is sign_in.Step.PASSWORD:
+        return pages_frame.page("login/password.html", way, status=status, **words)
+    typing = message == "wrong" and bool(request.form.get("password"))
+    return pages_frame.page(
+        "login/pictures.html", way, status=status, screens=_screens(), typing=typing, **words
+    )
+
+
+def _screens() -> list[dict[str, Any]]:
+    language = web.language()
+    return [
+        {
+            "name": screen.name,
+            "question": gettext(screen.question),
+            "pictures": [
+                {"index": index, "key": picture.key, "word": picture.words[language]}
+                for index, picture in enumerate(screen.pictures)
+            ],
+        }
+        for screen in pictures.SCREENS
+    ]
+
+
+def _wait_page(way: WayBack, who: Who, wait: sign_in.Wait) -> Response:
+    reasons = {throttle.Counter.CARD: "card", throttle.Counter.MONTH: "help"}
+    reason = reasons.get(wait.counter, "soon" if wait.seconds <= COUNTABLE else "later")
+    again = way.page(wie=pages_frame.sealed(who)) if reason == "soon" else way.page()
+    response = pages_frame.page(
+        "login/wait.html", way, status=429, seconds=wait.seconds, reason=reason, again=again
+    )
+    response.headers["Retry-After"] = str(wait.seconds)
+    if reason == "card":
+        web.drop_cookie(response, cards.COOKIE)
+    return response
+
+
+def _busy_page(way: WayBack, who: Who, secret: str, busy: Busy) -> Response:
+    """The try goes out again by itself, sealed: nobody has to tap the four pictures twice."""
+    house = context.house()
+    again = house.keys.seal(AGAIN, {"u": who.username, "secret": secret}, house.clock.now())
+    sealed = pages_frame.sealed(who)
+    response = pages_frame.page(
+        "login/busy.html",
+        way,
+        status=503,
+        action=way.page(wie=sealed),
+        wie=sealed,
+        again=again,
+        shared=who.shared,
+        seconds=busy.retry_after,
+    )
+    response.headers["Retry-After"] = str(busy.retry_after)
+    return response

@@ -1,0 +1,86 @@
+"""What does every page of signing in carry? The way back, who says to be there, this browser, and its card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, make_response, render_template, request
+
+from idp import context, web
+from idp.login import browsers, cards, way_back
+from idp.login.browsers import Browser
+from idp.login.cards import HeldCard
+from idp.login.way_back import WayBack
+
+WHO = "who"
+WHO_SECONDS = 60 * 60
+LONGEST_SECRET = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Who:
+    """Whoever says to be at the keyboard."""
+
+    username: str
+    """Canonical."""
+    shared: bool
+    card: HeldCard | None = None
+    """Set when this browser holds a card of this pupil."""
+
+
+def page(template: str, way: WayBack, *, status: int = 200, **words: Any) -> Response:
+    """A page whose form may end, through redirects, at the app that sent this person."""
+    if way.ends_at:
+        web.allow_form_to(way.ends_at)
+    app_name, app_logo = (way.app.client_name, way.app.logo_uri) if way.app else (None, None)
+    body = render_template(template, next=way.url, app_name=app_name, app_logo=app_logo, **words)
+    return make_response(body, status)
+
+
+def way() -> WayBack:
+    given = request.form.get("next") or request.args.get("next", "")
+    return way_back.read(given, context.house().apps)
+
+
+def sealed(who: Who) -> str:
+    house = context.house()
+    return house.keys.seal(WHO, {"u": who.username, "s": int(who.shared)}, house.clock.now())
+
+
+def unsealed(text: str) -> Who | None:
+    """None when it is older than an hour, or not ours: the person starts again with the same request."""
+    house = context.house()
+    inside = house.keys.unseal(WHO, text, house.clock.now(), seconds=WHO_SECONDS)
+    if inside is None:
+        return None
+    held = held_card()
+    mine = held if held is not None and held.username == inside["u"] else None
+    return Who(username=str(inside["u"]), shared=bool(inside["s"]), card=mine)
+
+
+def held_card() -> HeldCard | None:
+    house = context.house()
+    cookie = web.read_cookie(cards.COOKIE)
+    if not cookie:
+        return None
+    with house.database.reading() as db:
+        return cards.held(
+            db, house.keys, cookie, house.clock.now(), minutes=house.settings.card_cookie_minutes
+        )
+
+
+def give_browser(response: Response, value: str) -> None:
+    days = context.house().settings.known_browser_days
+    web.set_cookie(response, browsers.COOKIE, value, seconds=days * 24 * 60 * 60)
+
+
+def browser() -> Browser:
+    """This browser, by its cookie; a new one when we never met."""
+    house = context.house()
+    return browsers.recognise(
+        house.keys,
+        web.read_cookie(browsers.COOKIE),
+        house.clock.now(),
+        days=house.settings.known_browser_days,
+    )

@@ -1,0 +1,136 @@
+"""What else does a signed-in pupil do here? Choose a password of their own, be done, and read another language."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, make_response, render_template, request
+
+from idp import context, sentences, web
+from idp.errors import Busy
+from idp.login import cards, own_password, pages_frame, sessions, sign_in, way_back
+from idp.login.pages_frame import LONGEST_SECRET
+from idp.login.sessions import SIGN_IN
+from idp.login.way_back import WayBack
+from idp.models import AccountType
+
+blueprint = Blueprint("own", __name__)
+
+
+# ---------------------------------------------------------------- a password of one's own
+
+
+@blueprint.get(sessions.NEW_PASSWORD)
+@web.door(web.Door.PUPIL)
+def new_password() -> Response:
+    who = _signed_in()
+    if who.type is AccountType.BASIC:
+        return web.see_other(way_back.HOME)
+    return _new_password_page(pages_frame.way(), who)
+
+
+@blueprint.post(sessions.NEW_PASSWORD)
+@web.door(web.Door.PUPIL)
+def new_password_answer() -> Response:
+    house, who, way = context.house(), _signed_in(), pages_frame.way()
+    if who.type is AccountType.BASIC:
+        return web.see_other(way_back.HOME)
+    try:
+        if not who.must_change and (problem := _current_is_wrong(who)):
+            return _new_password_page(way, who, problems=[problem])
+        outcome = own_password.change(house, who, request.form.get("password", "")[:LONGEST_SECRET])
+    except Busy:
+        return _new_password_page(way, who, problems=[sentences.sentence("hash_queue_full")], status=503)
+    if isinstance(outcome, own_password.Unsuitable):
+        return _new_password_page(way, who, problems=[sentences.sentence(code) for code in outcome.codes])
+    if way.url.startswith("/authorize?"):
+        with house.database.transaction() as db:
+            sessions.leave_marker(db, outcome.session.sid, way.url, house.clock.now())
+    web.forget_page()
+    response = web.see_other(way.onward)
+    web.set_cookie(response, sessions.COOKIE, outcome.session.cookie)
+    return response
+
+
+def _current_is_wrong(who: sessions.SignedIn) -> str | None:
+    """Proving the present password counts as a try, like any other."""
+    house = context.house()
+    outcome = sign_in.prove(
+        house,
+        sign_in.Attempt(
+            username=who.username,
+            secret=request.form.get("current", "")[:LONGEST_SECRET],
+            browser=pages_frame.browser(),
+            address=request.remote_addr or "",
+            shared=who.shared,
+        ),
+    )
+    if isinstance(outcome, sign_in.SignedIn):
+        return None
+    return sentences.sentence("too_many_tries" if isinstance(outcome, sign_in.Wait) else "password_wrong")
+
+
+# ---------------------------------------------------------------- done, and another language
+
+
+@blueprint.get("/afmelden")
+@web.door(web.Door.ANYONE)
+def sign_out() -> Response:
+    who = sessions.current()
+    if who is None:
+        return web.see_other(SIGN_IN)
+    return make_response(
+        render_template(
+            "login/sign_out.html",
+            app_name=None,
+            app_logo=None,
+            name=who.given_name,
+            action="/afmelden",
+            hidden={},
+        )
+    )
+
+
+@blueprint.post("/afmelden")
+@web.door(web.Door.ANYONE)
+def sign_out_answer() -> Response:
+    """*Klaar*: our session ends, and the next child lands on *Wie ben je?*"""
+    if request.form.get("antwoord") == "nee":
+        return web.see_other(way_back.HOME)
+    house, who = context.house(), sessions.current()
+    if who is not None:
+        with house.database.transaction() as db:
+            sessions.end(db, who.sid, "signed_out", house.clock.now())
+    web.forget_page()
+    response = web.see_other(WayBack(url="").page(bericht="klaar"))
+    web.drop_cookie(response, sessions.COOKIE)
+    web.drop_cookie(response, cards.COOKIE)
+    return response
+
+
+@blueprint.post("/taal")
+@web.door(web.Door.ANYONE)
+def choose_language() -> Response:
+    back = request.form.get("terug", "")
+    response = web.see_other(back if way_back.local(back) else SIGN_IN)
+    if request.form.get("taal") in web.LANGUAGES:
+        web.set_cookie(response, web.LANGUAGE_COOKIE, request.form["taal"])
+    return response
+
+
+def _new_password_page(
+    way: WayBack, who: sessions.SignedIn, *, problems: list[str] | None = None, status: int = 200
+) -> Response:
+    return pages_frame.page(
+        "login/new_password.html",
+        way,
+        status=status,
+        action=way.page(sessions.NEW_PASSWORD),
+        forced=who.must_change,
+        problems=problems or [],
+        username=who.username,
+    )
+
+
+def _signed_in() -> sessions.SignedIn:
+    who = sessions.current()
+    assert who is not None, "the door let in somebody who is not signed in"
+    return who

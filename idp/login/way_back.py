@@ -1,0 +1,78 @@
+"""Where does a sign-in lead? Only ever to a page of ours; usually the authorization request of an app."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from idp.apps import App, Registry
+from idp.config import LOOPBACK
+from idp.login.sessions import SIGN_IN, WAY_BACK
+
+HOME = "/mijn-apps"
+LONGEST = 24_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class WayBack:
+    """After signing in, on to `url`."""
+
+    url: str
+    """A local path with query, or empty: nobody sent this person."""
+    app: App | None = None
+    """The app that sent this person."""
+    ends_at: str | None = None
+    """The address of the app at which the way ends, when it is one that the app registered."""
+    login_hint: str = ""
+    """Who the app thinks it is; only ever a suggestion (OpenID Connect Core 3.1.2.1)."""
+
+    @property
+    def onward(self) -> str:
+        return self.url or HOME
+
+    def page(self, path: str = SIGN_IN, **words: str) -> str:
+        """The address of one of our pages that keeps this way back."""
+        query = {"next": self.url, **words}
+        text = urlencode({name: value for name, value in query.items() if value})
+        return f"{path}?{text}" if text else path
+
+
+def read(given: str, registry: Registry) -> WayBack:
+    """What a page was told. Anything but a known way of our own counts as nothing."""
+    if not local(given) or not given.startswith(WAY_BACK) or len(given) > LONGEST:
+        return WayBack(url="")
+    if not given.startswith("/authorize?"):
+        return WayBack(url=given)
+    asked = dict(parse_qsl(urlsplit(given).query))
+    app = registry.find(asked.get("client_id", ""))
+    if app is None:
+        return WayBack(url=given)
+    return WayBack(
+        url=given,
+        app=app,
+        ends_at=_ends_at(app, asked.get("redirect_uri")),
+        login_hint=asked.get("login_hint", "")[:100],
+    )
+
+
+def local(path: str) -> bool:
+    """Is this a path of ours, which no browser takes for another host?"""
+    return re.fullmatch(r"/(?![/\\])[^\\\x00-\x20\x7f]*", path) is not None
+
+
+def _ends_at(app: App, asked: str | None) -> str | None:
+    if asked is None:
+        return app.redirect_uris[0] if len(app.redirect_uris) == 1 else None
+    if asked in app.redirect_uris:
+        return asked
+    # A native app may listen on any port of this machine (RFC 8252 section 7.3).
+    machine = any(urlsplit(uri).hostname in LOOPBACK for uri in app.redirect_uris)
+    return asked if machine and _host(asked) in LOOPBACK else None
+
+
+def _host(uri: str) -> str | None:
+    try:
+        return urlsplit(uri).hostname
+    except ValueError:
+        return None
