@@ -196,7 +196,7 @@ def create(
     for proposal, stored in todo:
         row = _row(proposal, stored, now, settings)
         free = proposal.username not in retired and _insert(db, row)
-        name = proposal.username if free else _insert_next(db, row)
+        name = proposal.username if free else _insert_next(db, row, _base(proposal))
         if name is None:
             continue
         made[proposal.account_uuid] = Created(account_uuid=proposal.account_uuid, username=name)
@@ -322,10 +322,17 @@ def _insert(db: Connection, row: dict[str, Any]) -> bool:
     return done.one_or_none() is not None
 
 
-def _insert_next(db: Connection, row: dict[str, Any]) -> str | None:
+def _base(proposal: Proposal) -> str:
+    """What counting goes on from: `jan.peeters` for `jan.peeters3`, and an edited name for itself."""
+    base = usernames.propose(proposal.voornaam, proposal.naam)
+    number = proposal.username.removeprefix(base)
+    return base if proposal.username.startswith(base) and number.isdigit() else proposal.username
+
+
+def _insert_next(db: Connection, row: dict[str, Any], base: str) -> str | None:
     """Insert under the next free name; None when the pupil has an account already."""
     known: dict[str, bool] = {}
-    for name in free_names.walk(db, row["username"], known):
+    for name in free_names.walk(db, base, known):
         has_one = select(AccountRow.username).where(AccountRow.account_uuid == row["account_uuid"])
         if db.execute(has_one).one_or_none() is not None:
             return None

@@ -149,7 +149,7 @@ def _canonical(token: str) -> str | None:
     if len(token) > 64 or not token.isascii():
         return None
     upper = token.strip().upper().replace("-", "")
-    found = upper[:2] + upper[2:].translate(_LOOKALIKES)
+    found = upper.translate(_LOOKALIKES)
     return found if _FORM.fullmatch(found) else None
 
 

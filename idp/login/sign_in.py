@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Date, Select, String, Uuid, and_, bindparam, 
 from sqlalchemy.orm import aliased
 
 from idp import audit, entropy
-from idp.clock import day_of_law
+from idp.clock import day_of_law, midnight
 from idp.context import House
 from idp.errors import Busy
 from idp.hashing import Stored, Verdict
@@ -30,9 +30,23 @@ from idp.login.throttle import Channel, Pass, Subject, Wait
 from idp.models import Account as AccountRow
 from idp.models import Card, Moment, SecretKind
 
-__all__ = ["Attempt", "Expired", "Outcome", "SignedIn", "Step", "Wait", "Wrong", "next_step", "prove"]
+__all__ = [
+    "Attempt",
+    "Confirmed",
+    "Expired",
+    "Outcome",
+    "SignedIn",
+    "Step",
+    "Wait",
+    "Wrong",
+    "confirm",
+    "next_step",
+    "prove",
+]
 
 _NO_CARD = str(uuid.UUID(int=0))
+_LONGEST_SECRET = 1000
+"""Characters that are looked at: more than any kind allows, so that too much is still too much."""
 
 
 class Step(StrEnum):
@@ -82,6 +96,11 @@ class Expired:
     """The right temporary password, too late: the school gives a new one."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Confirmed:
+    """The right secret; no session began."""
+
+
 Outcome = SignedIn | Wrong | Wait | Expired
 
 
@@ -96,18 +115,32 @@ class _Found:
     """The card of this pupil that this browser holds, and that is still live."""
 
 
-def next_step(db: Connection, keys: Keys, username: str, now: datetime) -> Step:
+def next_step(db: Connection, keys: Keys, username: str, today: date) -> Step:
     """What to ask for this (canonical) name; a name without account gets one of the two, always the same."""
-    found = _look_up(db, keys, username, None, now)
+    found = _look_up(db, keys, username, None, midnight(today))
     return Step.PICTURES if found.kind is SecretKind.PICTURE else Step.PASSWORD
 
 
 def prove(house: House, attempt: Attempt) -> Outcome:
     """Sign in, or not. Raises Busy when too many sign in at once: the try is not counted then."""
+    outcome = _try(house, attempt, begin=True)
+    assert not isinstance(outcome, Confirmed)
+    return outcome
+
+
+def confirm(house: House, attempt: Attempt) -> Confirmed | Wrong | Wait | Expired:
+    """The same try without a session at the end: is it still the same pupil? Raises Busy."""
+    outcome = _try(house, attempt, begin=False)
+    assert not isinstance(outcome, SignedIn)
+    return outcome
+
+
+def _try(house: House, attempt: Attempt, *, begin: bool) -> Outcome | Confirmed:
     username = usernames.canonical(attempt.username)
     if username is None:
         return Wrong()
-    attempt = replace(attempt, username=username)
+    secret = attempt.secret[:_LONGEST_SECRET].encode(errors="replace").decode()
+    attempt = replace(attempt, username=username, secret=secret)
     now = house.clock.now()
     found, taken = house.database.retrying(lambda db: _reserve(db, house, attempt, now))
     if isinstance(taken, Wait):
@@ -124,7 +157,16 @@ def prove(house: House, attempt: Attempt) -> Outcome:
         return house.database.retrying(lambda db: _wrong(db, house, taken, tried=tried, found=found, now=now))
     fresh = _hash_again(house, verdict, tried)
     return house.database.retrying(
-        lambda db: _right(db, house, attempt, taken=taken, found=found, account=account, fresh=fresh, now=now)
+        lambda db: _right(
+            db,
+            house,
+            attempt if begin else None,
+            taken=taken,
+            found=found,
+            account=account,
+            fresh=fresh,
+            now=now,
+        )
     )
 
 
@@ -180,19 +222,21 @@ def _wrong(db: Connection, house: House, taken: Pass, *, tried: str, found: _Fou
 def _right(
     db: Connection,
     house: House,
-    attempt: Attempt,
+    attempt: Attempt | None,
     *,
     taken: Pass,
     found: _Found,
     account: Account,
     fresh: Stored | None,
     now: datetime,
-) -> Outcome:
+) -> Outcome | Confirmed:
     throttle.succeeded(db, key=house.keys.throttle, passed=taken, now=now)
     if account.secret_expires_at is not None and account.secret_expires_at <= now:
         return Expired()
     if not _still_so(db, account, fresh, day_of_law(now)):
         return Wrong()
+    if attempt is None:
+        return Confirmed()
     amr, acr = _method(account.secret_kind, card=found.card is not None)
     if attempt.previous is not None:
         sessions.end(db, attempt.previous, "signed_in_anew", now)
