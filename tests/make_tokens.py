@@ -100,8 +100,9 @@ class Bench:
         """Exchange a code as that app would; words override the form, None leaves one out."""
         auth = form.pop("auth", (story.app.client_id, SECRET))
         words = {"grant_type": "authorization_code", "code": code, "code_verifier": VERIFIER}
+        headers = form.pop("headers", {})
         words |= {"redirect_uri": story.app.redirect_uris[0]} | form
-        return self.post("/token", words, auth=auth)
+        return self.post("/token", words, auth=auth, headers=headers)
 
     def tokens(
         self, story: make.Story, session: sessions.SignedIn | None = None, **request: Any
