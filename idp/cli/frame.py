@@ -50,7 +50,9 @@ def orderly(command: F) -> F:
                 click.echo(f"idp: {problem}", err=True)
             sys.exit(MISUSED)
         except Refusal as refusal:
-            click.echo(f"idp: refused ({refusal.code}){': ' + refusal.detail if refusal.detail else ''}", err=True)
+            click.echo(
+                f"idp: refused ({refusal.code}){': ' + refusal.detail if refusal.detail else ''}", err=True
+            )
             sys.exit(REFUSED)
 
     return run  # type: ignore[return-value]
@@ -99,6 +101,8 @@ def _plain(cell: Any) -> str:
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error for long work: call it with (done, all)."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, everything: bar.update(task, completed=done, total=everything)

@@ -17,7 +17,9 @@ from idp.oidc import signing
 
 @click.command()
 @data_option
-@click.option("--issuer", help="Our own address, exactly as apps will know it, such as https://id.example.org")
+@click.option(
+    "--issuer", help="Our own address, exactly as apps will know it, such as https://id.example.org"
+)
 @click.option("--database-url", help="postgresql://… ; left out: SQLite in the data folder")
 @orderly
 def init(data: Path | None, issuer: str | None, database_url: str | None) -> None:
@@ -29,7 +31,7 @@ def init(data: Path | None, issuer: str | None, database_url: str | None) -> Non
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / config.FILE
     given = {"issuer": issuer, "database_url": database_url}
-    settings = config.read(data=folder, **given)
+    settings = config.read(data=folder, issuer=issuer, database_url=database_url)
     if not file.exists():
         chosen = {name: value for name, value in given.items() if value} or {"issuer": settings.issuer}
         lines = "".join(f'{name} = "{value}"\n' for name, value in chosen.items())
@@ -44,10 +46,14 @@ def init(data: Path | None, issuer: str | None, database_url: str | None) -> Non
 def _bring_up_to_date(settings: config.Settings) -> None:
     house = context.open_house(settings)
     before, after = upgrading.upgrade(house.database)
-    click.echo(f"database: {before or 'empty'} → {after}" if before != after else f"database: {after}, up to date")
+    click.echo(
+        f"database: {before or 'empty'} → {after}" if before != after else f"database: {after}, up to date"
+    )
     house.database.close()
     with opened(settings.data) as ready:
-        for kid in signing.ensure(ready, ready.clock.now()):
+        with ready.database.transaction() as db:
+            made = signing.ensure(db, ready, ready.clock.now())
+        for kid in made:
             click.echo(f"made signing key {kid}")
 
 
@@ -73,7 +79,9 @@ def serve(data: Path | None, host: str | None, port: int | None, workers: int | 
 
 @click.command()
 @data_option
-@click.option("--port", type=click.IntRange(1024, 65534), default=8080, show_default=True, help="Port of the provider.")
+@click.option(
+    "--port", type=click.IntRange(1024, 65534), default=8080, show_default=True, help="Port of the provider."
+)
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Worker processes.")
 @orderly
 def demo(data: Path | None, port: int, workers: int) -> None:

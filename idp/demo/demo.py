@@ -20,7 +20,9 @@ from idp.oidc import signing
 def run(data: Path, port: int, *, workers: int) -> None:
     """Everything self-contained in `data`, issuer http://localhost:PORT. Returns when told to stop."""
     if not _is_free(port):
-        raise ConfigurationError([f"port {port} is taken by another program: choose one with --port (make: PORT=…)"])
+        raise ConfigurationError(
+            [f"port {port} is taken by another program: choose one with --port (make: PORT=…)"]
+        )
     apps_at = f"http://localhost:{_port_for_apps(port + 1)}"
     settings = prepare(data, port)
     house = context.open_house(settings)
@@ -39,14 +41,18 @@ def prepare(data: Path, port: int) -> config.Settings:
     wanted = f'# A demo, made by `idp demo`. All settings: docs/settings.md\ndemo = true\nissuer = "http://localhost:{port}"\nport = {port}\n'
     file = data / config.FILE
     if file.exists() and "demo = true" not in file.read_text(encoding="utf-8"):
-        raise ConfigurationError([f"{file} belongs to an installation, not to a demo: give the demo another --data DIR"])
+        raise ConfigurationError(
+            [f"{file} belongs to an installation, not to a demo: give the demo another --data DIR"]
+        )
     file.write_text(wanted, encoding="utf-8")
     settings = config.read(data=data)
     keys.create(settings.keys_folder)
     house = context.open_house(settings)
     upgrading.upgrade(house.database)
-    with audit.circumstances(audit.Circumstances(now=house.clock.now(), actor="operator:demo", source="cli")):
-        signing.ensure(house, house.clock.now())
+    now = house.clock.now()
+    these = audit.Circumstances(now=now, actor="operator:demo", source="cli")
+    with audit.circumstances(these), house.database.transaction() as db:
+        signing.ensure(db, house, now)
     house.database.close()
     return settings
 
@@ -55,7 +61,9 @@ def introduce(shown: dict[str, Any], apps_at: str | None = None) -> None:
     """Say what to open and who to sign in as."""
     screen = Console(width=None if os.isatty(1) else 120, highlight=False)
     screen.print()
-    screen.print("[bold]Leersleutel[/bold] is a school identity provider; this is a demo on this machine only.")
+    screen.print(
+        "[bold]Leersleutel[/bold] is a school identity provider; this is a demo on this machine only."
+    )
     screen.print(f"  A demo app   {apps_at or shown['apps'][0]['client_uri']}", style="bold green")
     screen.print(f"  Pupil's page {shown['issuer']}/mijn-apps", style="bold green")
     screen.print()

@@ -54,9 +54,21 @@ def create(issuer: str, own: str, apps: list[DemoApp], why: Why) -> Flask:
             client_kwargs={"scope": app.scope, "code_challenge_method": "S256"},
         )
 
+    _pages(site, issuer, by_slug, why)
+    _signing_in(site, issuer, own, by_slug, oauth)
+
+    @site.after_request
+    def careful(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return site
+
+
+def _pages(site: Flask, issuer: str, by_slug: dict[str, DemoApp], why: Why) -> None:
     @site.get("/")
     def home() -> str:
-        return render_template("demo/home.html", apps=apps, issuer=issuer)
+        return render_template("demo/home.html", apps=list(by_slug.values()), issuer=issuer)
 
     @site.get("/<slug>/")
     def app_page(slug: str) -> Any:
@@ -65,6 +77,8 @@ def create(issuer: str, own: str, apps: list[DemoApp], why: Why) -> Flask:
             return redirect("/")
         return render_template("demo/app.html", app=app, issuer=issuer, **_shown(session.get(slug), app, why))
 
+
+def _signing_in(site: Flask, issuer: str, own: str, by_slug: dict[str, DemoApp], oauth: OAuth) -> None:
     @site.get("/<slug>/start")
     def start(slug: str) -> Any:
         """Sign in; also where a tile of the pupil's page leads (OpenID Connect Core 4: `iss` must be ours)."""
@@ -80,9 +94,15 @@ def create(issuer: str, own: str, apps: list[DemoApp], why: Why) -> Flask:
         try:
             token = client.authorize_access_token()
         except OAuthError as refusal:
-            return render_template("demo/refused.html", app=by_slug[slug], error=refusal.error, about=refusal.description)
+            return render_template(
+                "demo/refused.html", app=by_slug[slug], error=refusal.error, about=refusal.description
+            )
         info = client.userinfo(token=token)
-        session[slug] = {"id_token": token["id_token"], "claims": dict(token["userinfo"]), "userinfo": dict(info)}
+        session[slug] = {
+            "id_token": token["id_token"],
+            "claims": dict(token["userinfo"]),
+            "userinfo": dict(info),
+        }
         return redirect(url_for("app_page", slug=slug))
 
     @site.post("/<slug>/sign-out")
@@ -97,18 +117,13 @@ def create(issuer: str, own: str, apps: list[DemoApp], why: Why) -> Flask:
         }
         return redirect(f"{issuer}/end_session?{urlencode(words)}", 303)
 
-    @site.after_request
-    def careful(response: Response) -> Response:
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
-    return site
-
 
 def _shown(kept: dict[str, Any] | None, app: DemoApp, why: Why) -> dict[str, Any]:
     if kept is None:
         return {"signed_in": False, "claims": {}, "protocol": {}, "withheld": []}
-    protocol = {name: value for name, value in kept["claims"].items() if name not in kept["userinfo"] or name == "sub"}
+    protocol = {
+        name: value for name, value in kept["claims"].items() if name not in kept["userinfo"] or name == "sub"
+    }
     reasons = why(app.client_id, str(kept["claims"]["sub"]))
     return {
         "signed_in": True,

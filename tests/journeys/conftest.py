@@ -42,7 +42,9 @@ class Demo:
     log: Path
 
     def pupil(self, **wanted: Any) -> dict[str, Any]:
-        return next(p for p in self.sandbox["pupils"] if all(p[name] == value for name, value in wanted.items()))
+        return next(
+            p for p in self.sandbox["pupils"] if all(p[name] == value for name, value in wanted.items())
+        )
 
     def idp(self, *words: str, exit_code: int = 0) -> str:
         """Run a command of ours on this demo; its standard output."""
@@ -83,9 +85,15 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     issuer = f"http://localhost:{port}"
     try:
         _wait_for(f"{issuer}/.well-known/openid-configuration", process, log)
-        shown = subprocess.run([IDP, "sandbox", "--json", "--data", data], capture_output=True, text=True, check=True)
+        shown = subprocess.run(
+            [IDP, "sandbox", "--json", "--data", data], capture_output=True, text=True, check=True
+        )
         yield Demo(
-            data=data, issuer=issuer, apps_at=f"http://localhost:{port + 1}", sandbox=json.loads(shown.stdout), log=log
+            data=data,
+            issuer=issuer,
+            apps_at=f"http://localhost:{port + 1}",
+            sandbox=json.loads(shown.stdout),
+            log=log,
         )
     finally:
         os.killpg(process.pid, signal.SIGTERM)

@@ -11,7 +11,7 @@ import requests
 from authlib.integrations.requests_client import OAuth2Session
 from joserfc import jwt
 from joserfc.jwk import KeySet
-from requests_oauth2client import AuthorizationRequestSerializer, OAuth2Client
+from requests_oauth2client import ClientSecretBasic, OAuth2Client
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -75,7 +75,9 @@ def test_authlibs_client_signs_a_pupil_in(demo, rp):
     pupil = demo.pupil(kind="picture")
     with requests.Session() as browser:
         back = sign_in(browser, url, pupil["username"], pupil["secret"], redirect_uri)
-    token = client.fetch_token(metadata["token_endpoint"], authorization_response=back, code_verifier=verifier, state=state)
+    token = client.fetch_token(
+        metadata["token_endpoint"], authorization_response=back, code_verifier=verifier, state=state
+    )
     keys = KeySet.import_key_set(requests.get(metadata["jwks_uri"], timeout=5).json())
     claims = jwt.decode(token["id_token"], keys, algorithms=["RS256"]).claims
     assert claims["iss"] == demo.issuer
@@ -92,13 +94,11 @@ def test_requests_oauth2client_signs_a_pupil_in_and_refreshes(demo, rp):
     client = OAuth2Client.from_discovery_endpoint(
         f"{demo.issuer}/.well-known/openid-configuration",
         issuer=demo.issuer,
-        client_id=app["client_id"],
-        client_secret=app["client_secret"],
+        auth=ClientSecretBasic(app["client_id"], app["client_secret"]),
         redirect_uri=redirect_uri,
         testing=True,
     )
     request = client.authorization_request(scope="openid profile offline_access", acr_values=None)
-    AuthorizationRequestSerializer().dumper(request)
     pupil = demo.pupil(kind="basic")
     with requests.Session() as browser:
         back = sign_in(browser, str(request), pupil["username"], pupil["secret"], redirect_uri)

@@ -1,0 +1,470 @@
+"""How do the sandbox schools come to be, and what may a script know of them? Secrets derive from a local seed.
+
+Everything is made with the same functions as real schools; only names and secrets are published. Loading again
+brings dates up to today and puts back secrets that somebody changed. Works on loopback only, in a demo only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from idp import apps as registered
+from idp import entropy
+from idp.admin import access, apps
+from idp.claims import consent, disclose, klasinformatie, visibility
+from idp.clock import day_of_law, school_year_ends
+from idp.config import ConfigurationError
+from idp.context import House
+from idp.demo.people import OPERATORS, PUPILS, SCHOOLS, SHARING, STAFF, STOPPED, TEST_SCHOOLS, Invented, Staff
+from idp.demo.relying_party import DemoApp
+from idp.errors import Invalid
+from idp.login import accounts, cards
+from idp.models import (
+    Account,
+    AppPupil,
+    Card,
+    Enrolment,
+    Grant,
+    Pupil,
+    RightKind,
+    RuleKind,
+    School,
+    SchoolKind,
+    SecretKind,
+    Soort,
+)
+
+PROTOCOL = """# Voorbeeldprotocol voor het delen van klasinformatie
+
+De school deelt met dit systeem in welke klas en subklas een leerling zit. Een app die de school voor een leerling
+zichtbaar maakt, krijgt die klasinformatie, als de app ze kan gebruiken. Ook leerkrachten van de school mogen ze
+zien, om hun eigen leerlingen te helpen. De school kan op elk moment stoppen; dat werkt meteen.
+"""
+CARD_LABEL = "sandbox"
+_FULL = "openid profile ov_leerling ov_inschrijving ov_klas offline_access"
+_WHY = {"purpose": "Tonen hoe aanmelden werkt", "legal_ground": "Geen: verzonnen leerlingen"}
+
+
+def load(house: House, *, apps_at: str) -> list[DemoApp]:
+    """Make the sandbox, or bring it up to today; returns the demo apps at `apps_at` with their credentials.
+
+    Needs `audit.circumstances`. Raises ConfigurationError outside a demo.
+    """
+    if not (house.settings.demo and house.settings.loopback):
+        raise ConfigurationError(["a sandbox shows its secrets: it exists in a demo on this machine only"])
+    now, today = house.clock.now(), house.clock.today()
+    with house.database.transaction() as db:
+        _schools(db, now)
+        _people(db, now)
+        uuids = {one.username: _pupil(db, one, now, today) for one in PUPILS}
+    _accounts(house, uuids, now)
+    with house.database.transaction() as db:
+        _sharing(db, now, today)
+        for school in SHARING:
+            _classes(db, school, uuids, now, today)
+    demo_apps = _apps(house, apps_at, now)
+    with house.database.transaction() as db:
+        _visible(db, demo_apps, now, today)
+    return [app for app in demo_apps if app.slug]
+
+
+def describe(house: House) -> dict[str, Any]:
+    """What scripts may know: `issuer`, `pupils`, `staff`, `operators`, `apps`, all with their secrets."""
+    if not house.settings.demo:
+        raise ConfigurationError(["there is no sandbox here: it belongs to a demo (`idp demo`)"])
+    with house.database.reading() as db:
+        by_id = {app.client_id: app for app in registered.load_all(db)}
+        own = set(db.execute(select(Account.username).where(Account.secret_kind == SecretKind.OWN)).scalars())
+    return {
+        "issuer": house.settings.issuer,
+        "pupils": [_described(house, one, changed=one.username in own) for one in PUPILS],
+        "staff": [_person(one) for one in STAFF],
+        "operators": [_person(one) for one in OPERATORS],
+        "apps": [
+            {
+                "client_id": app.client_id,
+                "client_secret": None if app.public else _app_secret(house, app.client_id),
+                "client_name": app.client_name,
+                "redirect_uris": list(app.redirect_uris),
+                "post_logout_redirect_uris": list(app.post_logout_redirect_uris),
+                "client_uri": app.client_uri,
+                "scope": " ".join(sorted(app.scopes)),
+            }
+            for app in (by_id.get(name) for name in _CLIENT_IDS)
+            if app is not None
+        ],
+    }
+
+
+def why(house: House, client_id: str, sub: str) -> list[tuple[str, str]]:
+    """For the demo apps' own page: every claim with `released` or the gate that is closed, for their last sign-in."""
+    with house.database.reading() as db:
+        found = db.execute(
+            select(Grant.account_uuid, Grant.instellingsnummer)
+            .join(AppPupil, AppPupil.account_uuid == Grant.account_uuid)
+            .where(AppPupil.client_id == client_id, AppPupil.sub == sub, Grant.client_id == client_id)
+            .order_by(Grant.created_at.desc())
+            .limit(1)
+        ).first()
+        app = registered.load(db, client_id)
+        if found is None or app is None:
+            return []
+        shown = disclose.preview(
+            db,
+            keys=house.keys,
+            app=app,
+            account_uuid=found.account_uuid,
+            instellingsnummer=found.instellingsnummer,
+            today=house.clock.today(),
+        )
+    return [(answer.claim, str(answer.word)) for answer in shown.answers]
+
+
+def show_to_sandbox_schools(house: House, client_id: str) -> None:
+    """Make an app visible in every sandbox school, as `idp visible add` would."""
+    now, today = house.clock.now(), house.clock.today()
+    with house.database.transaction() as db:
+        app = registered.load(db, client_id)
+        if app is None:
+            raise Invalid("app_unknown", client_id)
+        for school in SCHOOLS:
+            _show(db, app, school, now, today)
+
+
+# ---------------------------------------------------------------- secrets from the seed
+
+
+def _chance(house: House, *words: str) -> entropy.Chance:
+    seed = hmac.new(house.keys.sandbox, "\x00".join(words).encode(), hashlib.sha256).digest()
+    return entropy.Chance(seed)
+
+
+def _secret(house: House, one: Invented) -> str:
+    """What this pupil types; a password "of one's own" is two temporary ones in a row."""
+    chance = _chance(house, "secret", one.username)
+    if one.kind is SecretKind.OWN:
+        halves = [accounts.new_secret(SecretKind.TEMPORARY, chance) for _ in range(2)]
+        return "-".join(halves)
+    return accounts.new_secret(one.kind, chance)
+
+
+def _card_token(house: House, one: Invented) -> str:
+    return cards.new_token(_chance(house, "card", one.username))
+
+
+def _app_secret(house: House, client_id: str) -> str:
+    return f"sandbox-{_chance(house, 'app', client_id).token_bytes(24).hex()}"
+
+
+# ---------------------------------------------------------------- schools, people, pupils
+
+
+def _schools(db: Connection, now: datetime) -> None:
+    known = set(db.execute(select(School.instellingsnummer)).scalars())
+    rows = [(number, naam, SchoolKind.SANDBOX, "leersleutel") for number, naam in SCHOOLS.items()]
+    rows += [(number, naam, SchoolKind.TEST, pakket) for number, (naam, pakket) in TEST_SCHOOLS.items()]
+    for number, naam, kind, pakket in rows:
+        if number not in known:
+            row = {"instellingsnummer": number, "naam": naam, "kind": kind, "pakket": pakket}
+            db.execute(insert(School), row | {"created_at": now})
+
+
+def _people(db: Connection, now: datetime) -> None:
+    today = day_of_law(now)
+    for person in (*STAFF, *OPERATORS):
+        access.meet(db, person_id=person.person_id, voornaam=person.voornaam, naam=person.naam, now=now)
+        held = {(right.kind, right.instellingsnummer) for right in access.rights(db, person.person_id, today)}
+        for word, school in person.rights:
+            kind, where = RightKind(word), school or None
+            if (kind, where) not in held:
+                access.grant(
+                    db,
+                    person_id=person.person_id,
+                    kind=kind,
+                    instellingsnummer=where,
+                    source="sandbox",
+                    now=now,
+                )
+
+
+def _pupil(db: Connection, one: Invented, now: datetime, today: date) -> str:
+    """The pupil and an enrolment for this school year at each of the schools; returns the account_uuid."""
+    ends = school_year_ends(today)
+    begins = date(ends.year - 1, 9, 1)
+    mine = select(Enrolment.account_uuid).where(Enrolment.stamnummer == one.stamnummer).limit(1)
+    account_uuid = db.execute(mine).scalar()
+    if account_uuid is None:
+        account_uuid = entropy.identifier()
+        official = {
+            "voornaam": one.voornaam,
+            "naam": one.naam,
+            "geslacht": "X",
+            "geboortedatum": date(2018, 3, 1),
+        }
+        row: dict[str, Any] = {"account_uuid": account_uuid, "created_at": now}
+        db.execute(insert(Pupil), row | (official if one.official else {}))
+    for school in filter(None, (one.school, one.also_at)):
+        here = (Enrolment.account_uuid == account_uuid, Enrolment.instellingsnummer == school)
+        moved = update(Enrolment).where(*here).values(begindatum=begins, einddatum=ends, changed_at=now)
+        if db.execute(moved).rowcount:
+            continue
+        db.execute(
+            insert(Enrolment),
+            {
+                "id": entropy.row_id(),
+                "account_uuid": account_uuid,
+                "instellingsnummer": school,
+                "stamnummer": one.stamnummer,
+                "voornaam": one.voornaam,
+                "naam": one.naam,
+                "hoofdstructuur": one.year.hoofdstructuur,
+                "administratieve_groep": one.year.group,
+                "administratieve_groep_code": one.year.code,
+                "leerjaar": one.year.leerjaar,
+                "begindatum": begins,
+                "einddatum": ends,
+                "changed_at": now,
+            },
+        )
+    return str(account_uuid)
+
+
+# ---------------------------------------------------------------- accounts and cards
+
+
+def _accounts(house: House, uuids: dict[str, str], now: datetime) -> None:
+    today = house.clock.today()
+    with house.database.reading() as db:
+        there = {one.username: accounts.find(db, uuids[one.username], today) for one in PUPILS}
+    due = [one for one in PUPILS if not _is_as_published(house, one, there[one.username])]
+    hashed = {one.username: house.hasher.hash(_secret(house, one)) for one in due}
+    with house.database.transaction() as db:
+        for one in due:
+            kind = SecretKind.TEMPORARY if one.kind is SecretKind.OWN else one.kind
+            stored, uuid = hashed[one.username], uuids[one.username]
+            if there[one.username] is None:
+                proposal = next(
+                    iter(
+                        accounts.propose(db, instellingsnummer=one.school, today=today, account_uuids=[uuid])
+                    )
+                )
+                wanted = replace(proposal, username=one.username, secret_kind=kind)
+                accounts.create(db, proposals=[wanted], hashed=[stored], now=now, settings=house.settings)
+            else:
+                accounts.renew(
+                    db,
+                    account_uuid=uuid,
+                    kind=kind,
+                    stored=stored,
+                    now=now,
+                    settings=house.settings,
+                    instellingsnummer=one.school,
+                )
+            if one.kind is SecretKind.OWN:
+                accounts.set_own_password(
+                    db, account_uuid=uuid, stored=stored, now=now, settings=house.settings
+                )
+        for one in PUPILS:
+            _card(db, house, one, uuids[one.username], now)
+
+
+def _is_as_published(house: House, one: Invented, account: accounts.Account | None) -> bool:
+    if account is None or account.secret_kind is not one.kind:
+        return False
+    if account.secret_expires_at is not None and account.secret_expires_at < house.clock.now() + timedelta(
+        days=7
+    ):
+        return False
+    return house.hasher.verify(account.stored, _secret(house, one)).right
+
+
+def _card(db: Connection, house: House, one: Invented, account_uuid: str, now: datetime) -> None:
+    """The published card, once: printed again only when it was voided or has expired."""
+    if cards.find(db, _card_token(house, one), now) is not None:
+        return
+    db.execute(delete(Card).where(Card.account_uuid == account_uuid, Card.label == CARD_LABEL))
+    cards.issue(
+        db,
+        account_uuid=account_uuid,
+        label=CARD_LABEL,
+        now=now,
+        days=house.settings.card_days,
+        instellingsnummer=one.school,
+        chance=_chance(house, "card", one.username),
+    )
+
+
+# ---------------------------------------------------------------- agreements, classes, apps
+
+
+def _sharing(db: Connection, now: datetime, today: date) -> None:
+    """De Grendel agreed once and stopped; the others share, unless somebody stopped one to see what happens."""
+    first = not consent.state(db, STOPPED, today).newest
+    sha256 = consent.publish_protocol(
+        db,
+        version="voorbeeld-1",
+        body=PROTOCOL,
+        in_force_from=today,
+        names_teachers=True,
+        notice_days=0,
+        now=now,
+    )
+    if not first:
+        return
+    director = STAFF[0].person_id
+    for school in SCHOOLS:
+        consent.give(
+            db, instellingsnummer=school, person_id=director, protocol_sha256=sha256, now=now, today=today
+        )
+    consent.stop(db, instellingsnummer=STOPPED, person_id=director, now=now, today=today)
+
+
+def _classes(db: Connection, school: str, uuids: dict[str, str], now: datetime, today: date) -> None:
+    """A delivery as a package would make it, unless the school stopped sharing meanwhile."""
+    if not consent.state(db, school, today).shares:
+        return
+    begins = date(school_year_ends(today).year - 1, 9, 1)
+    seats: list[tuple[str, str, date, date | None]] = []
+    for one in PUPILS:
+        if school not in {one.school, one.also_at}:
+            continue
+        uuid = uuids[one.username]
+        last = today if one.tomorrow is not None else None
+        seats += [(code, uuid, begins, last) for code in one.klassen]
+        seats += [(code, uuid, today + timedelta(days=1), None) for code in one.tomorrow or ()]
+    klasinformatie.replace(
+        db,
+        school,
+        [
+            klasinformatie.DeliveredKlas(
+                klas_id=code,
+                code=code,
+                naam=f"Klas {code}",
+                soort=Soort.SUBKLAS if "." in code else Soort.KLAS,
+            )
+            for code in dict.fromkeys(code for code, *_ in seats)
+        ],
+        [
+            klasinformatie.DeliveredMembership(
+                klas_id=code, account_uuid=uuid, begindatum=begin, einddatum=end
+            )
+            for code, uuid, begin, end in seats
+        ],
+        now,
+    )
+
+
+_CLIENT_IDS = ("demo-rekenrijk", "demo-leesland", "sandbox-native")
+
+
+def _apps(house: House, apps_at: str, now: datetime) -> list[DemoApp]:
+    rekenrijk = DemoApp(
+        slug="rekenrijk",
+        client_id="demo-rekenrijk",
+        client_secret=_app_secret(house, "demo-rekenrijk"),
+        client_name="Rekenrijk",
+        scope=_FULL,
+        colour="#0f6e6e",
+        about="Rekenen op jouw niveau, met je eigen klas.",
+    )
+    leesland = DemoApp(
+        slug="leesland",
+        client_id="demo-leesland",
+        client_secret=_app_secret(house, "demo-leesland"),
+        client_name="Leesland",
+        scope="openid ov_leerling",
+        colour="#8a3d8f",
+        about="Boeken kiezen en lezen. Je klas hoeft Leesland niet te kennen.",
+    )
+    reasons = {
+        "ov_klassen": "Om je oefeningen van je eigen klas te tonen",
+        "given_name": "Om je bij je naam te begroeten",
+        "ov_orgnaam": "Om je school te tonen",
+        "ov_account_uuid": "Om je werk te bewaren",
+    }
+    documents: list[dict[str, Any]] = [
+        {
+            "client_id": app.client_id,
+            "client_secret": app.client_secret,
+            "client_name": app.client_name,
+            "scope": app.scope,
+            "redirect_uris": [f"{apps_at}/{app.slug}/callback"],
+            "post_logout_redirect_uris": [f"{apps_at}/"],
+            "initiate_login_uri": f"{apps_at}/{app.slug}/start",
+            "client_uri": f"{apps_at}/{app.slug}/",
+            "grant_types": ["authorization_code", "refresh_token"],
+            "reasons": {
+                name: text for name, text in reasons.items() if app is rekenrijk or name == "ov_account_uuid"
+            },
+            **_WHY,
+        }
+        for app in (rekenrijk, leesland)
+    ]
+    documents.append(
+        {
+            "client_id": "sandbox-native",
+            "client_name": "Sandbox: app op een toestel",
+            "application_type": "native",
+            "token_endpoint_auth_method": "none",
+            "scope": "openid profile ov_leerling",
+            "redirect_uris": ["http://127.0.0.1/callback"],
+            **_WHY,
+        }
+    )
+    apps.import_apps(house, documents, now=now)
+    native = replace(leesland, slug="", client_id="sandbox-native", client_secret="")
+    return [rekenrijk, leesland, native]
+
+
+def _visible(db: Connection, demo_apps: list[DemoApp], now: datetime, today: date) -> None:
+    """Rekenrijk everywhere; Leesland and the native app in De Sleutel only, so that a closed door can be seen too."""
+    if visibility.listing(db, client_id=demo_apps[0].client_id):
+        return
+    for one in demo_apps:
+        app = registered.load(db, one.client_id)
+        assert app is not None
+        for school in SCHOOLS if one.slug == "rekenrijk" else ("999901",):
+            _show(db, app, school, now, today)
+
+
+def _show(db: Connection, app: registered.App, school: str, now: datetime, today: date) -> None:
+    visibility.add(
+        db,
+        app=app,
+        instellingsnummer=school,
+        kind=RuleKind.SCHOOL,
+        begindatum=today,
+        by="operator:sandbox",
+        now=now,
+    )
+
+
+# ---------------------------------------------------------------- for scripts
+
+
+def _described(house: House, one: Invented, *, changed: bool) -> dict[str, Any]:
+    kind = {SecretKind.OWN: "advanced"}.get(one.kind, one.kind.value)
+    note = one.note
+    if one.kind is SecretKind.TEMPORARY and changed:
+        note += " (done: start the demo again to put it back)"
+    return {
+        "username": one.username,
+        "kind": kind,
+        "secret": _secret(house, one),
+        "school": one.school,
+        "also_at": one.also_at,
+        "card_url": f"{house.settings.issuer}/k/{_card_token(house, one)}",
+        "personal_url": f"{house.settings.my_url}/{one.username}",
+        "note": note,
+    }
+
+
+def _person(one: Staff) -> dict[str, Any]:
+    rights = [{"right": word, "school": school or None} for word, school in one.rights]
+    return {"person_id": one.person_id, "name": f"{one.voornaam} {one.naam}", "rights": rights}
