@@ -9,7 +9,7 @@ The secrets live in the handouts only, in memory; print them at once (sheets, cl
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime
@@ -24,7 +24,7 @@ from idp.context import House
 from idp.entropy import Chance
 from idp.errors import Invalid, NotFound
 from idp.hashing import Stored
-from idp.login import accounts, cards, pictures
+from idp.login import accounts, cards, pictures, sessions
 from idp.login.accounts import Proposal
 from idp.models import Account, AccountType, ClassMembership, Enrolment, Klas, School, SecretKind
 
@@ -96,14 +96,13 @@ def renew(
     account_uuids: Sequence[str],
     kind: SecretKind | None = None,
     with_cards: bool = True,
-    ended: Callable[[Connection, str, datetime], object] | None = None,
     progress: Progress = silent,
     chance: Chance | None = None,
 ) -> tuple[Handout, ...]:
     """New secrets for pupils of this school who have an account, all or none; their user names stay.
 
-    `kind` None: what each has, a temporary password where it is the pupil's own. `ended` is called in the
-    same transaction for each pupil, to end what the old secret opened. Raises Invalid (`secret_kind_not_ours`,
+    `kind` None: what each has, a temporary password where it is the pupil's own. What the old secret opened
+    ends with it: sessions and what apps hold. Raises Invalid (`secret_kind_not_ours`,
     `account_not_here`: no account, or no pupil of this school).
     """
     drawn, now = chance or Chance(), house.clock.now()
@@ -123,8 +122,7 @@ def renew(
                 settings=house.settings,
                 instellingsnummer=instellingsnummer,
             )
-            if ended is not None:
-                ended(db, one.account_uuid, now)
+            sessions.end_all(db, one.account_uuid, "secret_renewed", now, grants=True)
         made = [
             _handout(house, one, one.username, secret) for one, secret in zip(found, secrets, strict=True)
         ]

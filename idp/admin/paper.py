@@ -13,12 +13,13 @@ from typing import BinaryIO
 
 import segno
 from reportlab.lib.colors import Color, HexColor
-from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from idp.admin.typefaces import Line
 
 PICTURES = Path(__file__).parent.parent / "static" / "built" / "pictures"
+Code = tuple[bytearray, ...]
+"""Rows of modules from the top, 1 is dark."""
 A4 = (210.0, 297.0)
 MM = 72 / 25.4
 INK = HexColor(0x14201F)
@@ -64,17 +65,16 @@ class Paper:
             self.text(x, y, line, ink=ink)
         return y
 
-    def qr(self, x: float, y: float, size: float, url: str) -> None:
-        """A QR code of `size` mm, level M, without its quiet zone: the caller leaves `quiet(url, size)` white."""
-        matrix = _modules(url)
-        module = size * MM / len(matrix)
+    def qr(self, x: float, y: float, size: float, code: Code) -> None:
+        """A QR code of `size` mm without its quiet zone: the caller leaves `quiet(code, size)` white."""
+        module = size * MM / len(code)
         canvas = self._canvas
         canvas.saveState()
         canvas.translate(x * MM, y * MM)
         canvas.scale(module, module)
         canvas.setFillColor(INK)
         path = canvas.beginPath()
-        for row, modules in enumerate(reversed(matrix)):
+        for row, modules in enumerate(reversed(code)):
             start = None
             for column, dark in enumerate((*modules, 0)):
                 if dark and start is None:
@@ -138,9 +138,14 @@ class Paper:
         self._canvas.save()
 
 
-def quiet(url: str, size: float) -> float:
+def encode(url: str) -> Code:
+    """The modules of a QR code, level M; a URL in capitals makes a small one (alphanumeric mode)."""
+    return segno.make_qr(url, error="m", mask=QR_MASK, boost_error=False).matrix
+
+
+def quiet(code: Code, size: float) -> float:
     """Millimetres of white that a QR code of `size` mm needs on each side."""
-    return QUIET_ZONE * size / len(_modules(url))
+    return QUIET_ZONE * size / len(code)
 
 
 def accent(colour: str) -> Color:
@@ -148,14 +153,10 @@ def accent(colour: str) -> Color:
     return HexColor(colour) if colour else ACCENT
 
 
-def _modules(url: str) -> tuple[bytearray, ...]:
-    return segno.make_qr(url, error="m", mask=QR_MASK, boost_error=False).matrix
-
-
 @cache
-def _picture(key: str) -> ImageReader | None:
-    """The drawing, opened once; kept small in every PDF because each is embedded there once."""
+def _picture(key: str) -> str | None:
+    """Where the drawing is. By its path the PDF knows it again, and embeds it once."""
     path = PICTURES / f"{key}.png"
     if not key.replace("-", "").replace("_", "").isalnum() or not path.is_file():
         return None
-    return ImageReader(str(path))
+    return str(path)

@@ -122,7 +122,7 @@ def _card(sheet: Paper, corner: tuple[float, float], one: Handout, look: Look, p
     left, right, width = x + 6.5, x + CARD[0] - 6.5, 46.5
     if part is not Part.SECRET and one.card_url:
         edge = right - CARD_QR + 0.5
-        sheet.qr(edge, y + CARD[1] - 5.6 - CARD_QR, CARD_QR, one.card_url)
+        sheet.qr(edge, y + CARD[1] - 5.6 - CARD_QR, CARD_QR, paper.encode(one.card_url))
     else:
         width = right - left
     _brand(sheet, left, y + 66.4, look, size=8)
@@ -164,9 +164,9 @@ def _sticker(sheet: Paper, corner: tuple[float, float], one: Handout, look: Look
     left, right = x + MARGIN, x + STICKER[0] - MARGIN
     width = right - left
     if part is not Part.SECRET and one.card_url:
-        edge = right - STICKER_QR
-        sheet.qr(edge, y + STICKER[1] - MARGIN - STICKER_QR, STICKER_QR, one.card_url)
-        width -= STICKER_QR + paper.quiet(one.card_url, STICKER_QR)
+        code = paper.encode(one.card_url)
+        sheet.qr(right - STICKER_QR, y + STICKER[1] - MARGIN - STICKER_QR, STICKER_QR, code)
+        width -= STICKER_QR + paper.quiet(code, STICKER_QR)
     where = TEXT.fit(_where(one), width=(width - 24) * MM, size=7, smallest=5)
     _brand(sheet, left, y + 41.6, look, size=6.5)
     sheet.text(left + width, y + 41.6, where, ink=QUIET_INK, align=1)

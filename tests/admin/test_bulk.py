@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from idp import models
 from idp.admin import bulk
 from idp.errors import Invalid, NotFound
-from idp.login import accounts, cards, passwords, pictures
+from idp.login import accounts, cards, passwords, pictures, sessions
 from idp.models import AccountType, SecretKind
 from tests import make
 
@@ -208,16 +208,27 @@ def test_progress_counts_to_the_end(house, school):
 def test_renewing_replaces_secret_and_card_and_ends_what_was_open(house, school):
     before = bulk.create(house, proposed(house, school))
     house.clock.move(minutes=1)
-    ended = []
+    with house.database.transaction() as db:
+        first = before[0].account_uuid
+        sessions.start(
+            db,
+            house,
+            account_uuid=first,
+            amr=("pwd",),
+            acr="x",
+            must_change=False,
+            shared=False,
+            now=house.clock.now(),
+        )
     after = bulk.renew(
         house,
         instellingsnummer=school,
         account_uuids=[one.account_uuid for one in before],
-        ended=lambda db, uuid, now: ended.append(uuid),
     )
     assert [one.username for one in after] == [one.username for one in before]
     assert [one.kind for one in after] == [one.kind for one in before]
-    assert ended == [one.account_uuid for one in before]
+    with house.database.reading() as db:
+        assert db.execute(select(models.Session.ended_because)).scalars().all() == ["secret_renewed"]
     for old, new in zip(before, after, strict=True):
         with house.database.reading() as db:
             stored = accounts.find(db, new.account_uuid, TODAY).stored

@@ -124,7 +124,7 @@ def test_the_qr_has_its_quiet_zone(draw, size):
         image = pdf.image(dpi=dpi).convert("L")
     (found,) = zxingcpp.read_barcodes(image)
     place = found.position
-    quiet = paper.quiet(one.card_url, size) / 25.4 * dpi - 3
+    quiet = paper.quiet(paper.encode(one.card_url), size) / 25.4 * dpi - 3
     inside = (
         min(place.top_left.x, place.bottom_left.x),
         min(place.top_left.y, place.top_right.y),
