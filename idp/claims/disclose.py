@@ -93,11 +93,15 @@ def requested(app: App, *, scope: str, asked: Mapping[str, Any] | None, channel:
     by_scope = catalogue.claims_of(scope.split())
     if channel is Channel.ID_TOKEN and not app.claims_in_id_token:
         by_scope &= {"sub"}
-    place = "id_token" if channel is Channel.ID_TOKEN else "userinfo"
-    by_name = (asked or {}).get(place)
-    if not isinstance(by_name, Mapping):
-        return by_scope
-    return by_scope | (catalogue.NAMES & by_name.keys())
+    named = [(asked or {}).get(place) for place in _PLACES.get(channel, ("userinfo",))]
+    return by_scope.union(*(catalogue.NAMES & names.keys() for names in named if isinstance(names, Mapping)))
+
+
+_PLACES: Mapping[Channel, tuple[str, ...]] = {
+    Channel.ID_TOKEN: ("id_token",),
+    Channel.PREVIEW: ("id_token", "userinfo"),
+}
+"""Which parts of the `claims` parameter speak about a channel; otherwise the one about userinfo."""
 
 
 def _look(

@@ -14,8 +14,9 @@ from typing import TypeVar
 from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 
 from idp import entropy
-from idp.claims import visibility
-from idp.errors import Invalid, NotFound
+from idp.claims import agreements, visibility
+from idp.clock import day_of_law
+from idp.errors import Invalid, NotAllowed, NotFound
 from idp.models import ClassMembership, Klas, School, Soort
 
 T = TypeVar("T")
@@ -72,11 +73,13 @@ def replace(
 ) -> Counts:
     """Store a full snapshot of one school; the same snapshot again changes nothing.
 
-    The caller has checked, in this transaction, that the school shares and that every account_uuid exists. Raises
-    NotFound `school_unknown`; Invalid `klas_unknown` (a membership of a class that is not in the snapshot) and
+    The caller has checked that every account_uuid exists. Raises NotFound `school_unknown`; NotAllowed
+    `school_does_not_share`; Invalid `klas_unknown` (a membership of a class that is not in the snapshot) and
     `klas_twice` (two classes with one klas_id that differ).
     """
     _lock(db, instellingsnummer)
+    if not agreements.shares_today(db, instellingsnummer, day_of_law(now)):
+        raise NotAllowed("school_does_not_share")
     delivered: dict[str, DeliveredKlas] = {}
     for klas in classes:
         if delivered.setdefault(klas.klas_id, klas) != klas:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -298,3 +299,21 @@ def test_an_unknown_school_shares_nothing(house):
     with house.database.reading() as db:
         state = consent.state(db, "999999", TODAY)
     assert (state.shares, state.agreed, state.newest) == (False, None, None)
+
+
+def test_of_two_directors_who_agree_at_once_one_does(house):
+    with house.database.transaction() as db:
+        school, text = make.school(db), make.protocol(db)
+        directors = [make.director(db, school) for _ in range(4)]
+
+    def agree(director: str) -> str:
+        with audit.circumstances(audit.Circumstances(now=make.NOW)), house.database.transaction() as db:
+            try:
+                give(db, school, director, text)
+            except Invalid as refusal:
+                return refusal.code
+        return "agreed"
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        outcomes = sorted(pool.map(agree, directors))
+    assert outcomes == ["agreed", *["already_shares"] * 3]

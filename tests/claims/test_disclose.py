@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -355,3 +356,28 @@ def test_the_school_year_turns_in_brussels(house):
         db.execute(update(models.Enrolment).values(einddatum=date(2028, 8, 31)))
     house.clock.moment = clock.midnight(date(2027, 9, 1))
     assert told(house, story).claims["ov_schooljaar"] == "2027-2028"
+
+
+@pytest.mark.parametrize("channel", CLASS_CHANNELS)
+def test_CONS_16_of_sixteen_schools_only_the_one_with_everything_open_tells_its_classes(house, channel):
+    told_by = []
+    for shares, visible, integrated, enrolled in itertools.product([True, False], repeat=4):
+        scope = make.ALL_SCOPES if integrated else "openid profile"
+        story = begin(house, shares=shares, visible=visible, scope=scope, claims_in_id_token=True)
+        if not enrolled:
+            with house.database.transaction() as db:
+                mine = models.Enrolment.account_uuid == story.pupil
+                db.execute(update(models.Enrolment).where(mine).values(einddatum=date(2026, 11, 22)))
+                make.enrolment(db, story.pupil, make.school(db))
+        got = told(house, story, channel=channel)
+        assert None not in got.claims.values()
+        if catalogue.CLASS_CLAIMS & set(got.claims):
+            told_by.append((shares, visible, integrated, enrolled))
+    assert told_by == [(True, True, True, True)]
+
+
+def test_a_preview_shows_what_a_request_asks_for_anywhere(house):
+    story = begin(house)
+    asked = {"userinfo": {"given_name": None}, "id_token": {"family_name": None}}
+    got = told(house, story, scope="openid", asked=asked, channel=disclose.Channel.PREVIEW, record=False)
+    assert set(got.claims) == {"sub", "given_name", "family_name"}

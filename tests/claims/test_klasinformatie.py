@@ -11,7 +11,7 @@ from sqlalchemy import select
 from idp import models
 from idp.claims import disclose, klasinformatie
 from idp.claims.klasinformatie import Counts, DeliveredKlas, DeliveredMembership
-from idp.errors import Invalid, NotFound
+from idp.errors import Invalid, NotAllowed, NotFound
 from tests import make
 
 LATER = make.NOW.replace(day=24)
@@ -133,6 +133,7 @@ def test_the_classes_of_a_school_are_listed_with_how_many_sit_there(house):
 def test_a_school_of_two_thousand_pupils_is_replaced_within_seconds(house):
     with house.database.transaction() as db:
         school = make.school(db)
+        make.agreement(db, school)
         pupils = [make.pupil(db) for _ in range(2_000)]
         some = [klas(f"k{number}", f"{number}", f"Klas {number}") for number in range(80)]
         before = time.perf_counter()
@@ -142,3 +143,11 @@ def test_a_school_of_two_thousand_pupils_is_replaced_within_seconds(house):
         counts = klasinformatie.replace(db, school, some, second, LATER)
         assert (counts.members_new, counts.members_replaced) == (2_000, 2_000)
         assert time.perf_counter() - before < 10
+
+
+def test_nothing_is_stored_of_a_school_that_does_not_share(house):
+    with house.database.transaction() as db:
+        story = make.story(db, shares=False, in_class=False)
+        with pytest.raises(NotAllowed, match="school_does_not_share"):
+            klasinformatie.replace(db, story.school, [klas()], [seat(story.pupil)], make.NOW)
+        assert klasinformatie.members_now(db, story.school) == 0
