@@ -43,9 +43,10 @@ class AuthorizationRequest:
 
 
 class Bench:
-    def __init__(self, house: context.House) -> None:
+    def __init__(self, house: context.House, *, keys: bool = True) -> None:
         self.house = house
-        ensure_signing_keys(house)
+        if keys:
+            ensure_signing_keys(house)
         self.app = Flask("bench")
         self.app.testing = True
         self.app.extensions["idp"] = house
