@@ -1,0 +1,640 @@
+"""/authorize through a browser: signing in leads back to it, questions are asked, a code is earned."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import parse_qsl, quote, urlencode
+
+import pytest
+from sqlalchemy import delete, insert, select, update
+
+from idp import entropy, models
+from idp.login import sessions
+from idp.oidc import evidence, signing
+from idp.oidc.next_step import Evidence
+from tests import make, make_browser, make_signing
+from tests.make_browser import fill_in, fresh, next_of, path, query, said, sign_in
+
+
+@pytest.fixture
+def story(house):
+    with house.database.transaction() as db:
+        return make.story(db)
+
+
+def audited(house, event="authorization_refused"):
+    with house.database.reading() as db:
+        columns = (models.AuditEvent.result, models.AuditEvent.request_id, models.AuditEvent.details)
+        return db.execute(select(*columns).where(models.AuditEvent.event == event)).all()
+
+
+# ---------------------------------------------------------------- until the app is known
+
+
+@pytest.mark.parametrize("client_id", ["nobody", "", None, "<script>alert(1)</script>"])
+def test_AUTHZ_01_and_02_an_unknown_app_is_a_page_with_a_number(client, house, story, client_id):
+    answer = client.get(
+        f"/authorize?{query(story.app, client_id=client_id, redirect_uri='https://evil.example')}"
+    )
+    assert answer.status_code == 400
+    assert "Location" not in answer.headers
+    ((_, request_id, details),) = audited(house)
+    assert request_id in answer.text
+    assert "https://evil.example" in details["because"]
+    assert "https://evil.example" not in answer.text
+    assert "<script>alert" not in answer.text
+
+
+def test_AUTHZ_05_a_bad_response_type_at_an_unknown_address_stays_here(client, story):
+    answer = client.get(
+        f"/authorize?{query(story.app, redirect_uri='https://evil.example', response_type='token')}"
+    )
+    assert (answer.status_code, answer.headers.get("Location")) == (400, None)
+
+
+@pytest.mark.parametrize("extra", ["&redirect_uri=https://evil.example", "&redirect_uri=", "&client_id=x"])
+def test_RURI_10_two_addresses_stay_here(client, story, extra):
+    for asked in (f"{query(story.app)}{extra}", f"{extra[1:]}&{query(story.app)}"):
+        assert client.get(f"/authorize?{asked}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "field", ["client_id", "redirect_uri", "scope", "response_type", "state", "error", "error_description"]
+)
+def test_XSS_01_nothing_is_reflected_as_markup(client, story, field):
+    for also in ({}, {"client_id": "nobody"}):
+        answer = client.get(f"/authorize?{query(story.app, **(also | {field: '<script>alert(1)</script>'}))}")
+        assert "<script>alert" not in answer.text
+
+
+@pytest.mark.parametrize("name", ["client_id", "redirect_uri", "state", "scope", "nonce", "login_hint", "x"])
+@pytest.mark.parametrize(
+    "bytes_", ["%00", "%ff", "%c0%80", "%ed%a0%80", "%0d%0aSet-Cookie:%20a=b", "a" * 100_000]
+)
+def test_HTTP_03_07_08_odd_bytes_are_a_plain_no(client, story, name, bytes_):
+    answer = client.get(f"/authorize?{query(story.app, **{name: None})}&{name}={bytes_}")
+    assert answer.status_code < 500
+    assert "Set-Cookie: a=b" not in str(answer.headers)
+    location = answer.headers.get("Location", "/")
+    assert location.startswith(("/aanmelden", story.app.redirect_uris[0])) or answer.status_code >= 400
+    assert "\n" not in location
+
+
+def test_HTTP_08_two_thousand_parameters_are_a_plain_no(client, story):
+    assert 400 <= client.get(f"/authorize?{query(story.app)}{'&a[]=1' * 2000}").status_code < 500
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD", "TRACE"])
+def test_HTTP_09_other_methods_do_nothing(client, house, story, method):
+    sign_in(client, house, story.pupil)
+    assert client.open(f"/authorize?{query(story.app)}", method=method).status_code in {404, 405}
+    assert make_browser.codes(house) == 0
+
+
+def test_FAULT_01_without_a_database_nobody_gets_in(client, house, story):
+    sign_in(client, house, story.pupil)
+    with house.database.transaction() as db:
+        db.exec_driver_sql("ALTER TABLE visibility_rule RENAME TO elsewhere")
+    assert client.get(f"/authorize?{query(story.app)}").status_code >= 500
+
+
+# ---------------------------------------------------------------- a refusal for the app
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"response_mode": "fragment"}, "invalid_request"),
+        ({"scope": "openid vo"}, "invalid_scope"),
+        ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
+        ({"code_challenge_method": "plain"}, "invalid_request"),
+        ({"request": "e30"}, "request_not_supported"),
+        ({"request_uri": "http://canary.example"}, "request_uri_not_supported"),
+        ({"prompt": "none"}, "login_required"),
+    ],
+)
+def test_AUTHZ_03_07_10_17_a_refusal_carries_error_state_and_issuer(client, house, story, changes, error):
+    told = said(client.get(f"/authorize?{query(story.app, state='a b&c=é', **changes)}"), story.app)
+    assert (told["error"], told["state"], told["iss"]) == (error, "a b&c=é", house.settings.issuer)
+    assert "code" not in told
+
+
+def test_HTTP_06_a_repeated_parameter_is_refused(client, story):
+    told = said(client.get(f"/authorize?{query(story.app)}&nonce=other"), story.app)
+    assert told["error"] == "invalid_request"
+
+
+def test_an_own_query_of_the_address_stays(client, house):
+    uri = "https://a.example/cb?tenant=7&x="
+    with house.database.transaction() as db:
+        app = make.app(db, redirect_uris=[uri])
+    answer = client.get(f"/authorize?{query(app, prompt='none')}")
+    assert answer.headers["Location"].startswith(f"{uri}&error=login_required&")
+
+
+# ---------------------------------------------------------------- signing in leads back
+
+
+def test_who_is_not_signed_in_signs_in_and_comes_back_to_the_same_request(client, house, story):
+    answer = client.get(f"/authorize?{query(story.app, state='a&b=c d')}")
+    assert path(answer) == "/aanmelden"
+    url = next_of(answer)
+    sign_in(client, house, story.pupil)
+    told = said(client.get(url), story.app)
+    assert told["state"] == "a&b=c d"
+    assert told["code"].startswith(entropy.Token.CODE)
+    assert told["iss"] == house.settings.issuer
+
+
+def test_a_code_belongs_to_the_session_the_school_and_the_request(client, house, story):
+    sid = sign_in(client, house, story.pupil)
+    said(client.get(f"/authorize?{query(story.app, scope='openid profile')}"), story.app)
+    grant = make_browser.grant_of(house)
+    assert (grant["sid"], grant["account_uuid"], grant["instellingsnummer"]) == (
+        sid,
+        story.pupil,
+        story.school,
+    )
+    assert (grant["scope"], grant["amr"], grant["acr"]) == ("openid profile", ["pwd"], f"{sessions.ACR}basic")
+    assert grant["auth_time"] == house.clock.now()
+
+
+def test_two_tabs_and_a_double_click_each_get_a_code(client, house, story):
+    sign_in(client, house, story.pupil)
+    codes = {said(client.get(f"/authorize?{query(story.app)}"), story.app)["code"] for _ in range(2)}
+    assert len(codes) == 2
+
+
+def test_AUTHZ_24_a_finished_flow_without_cookies_gives_nothing(app, client, house, story):
+    url = next_of(client.get(f"/authorize?{query(story.app)}"))
+    sid = sign_in(client, house, story.pupil)
+    fresh(house, sid, url)
+    said(client.get(url), story.app)
+    stranger = app.test_client()
+    question = url.replace("/authorize?", "/authorize/antwoord?")
+    for again in (url, question):
+        assert stranger.get(again).status_code == 303
+    assert path(stranger.get(url)) == "/aanmelden"
+    assert stranger.post(question, data={"antwoord": "ja"}).status_code == 400
+    assert make_browser.codes(house) == 1
+
+
+def test_HTTP_12_nothing_of_authorize_is_kept(client, house, story):
+    sign_in(client, house, story.pupil)
+    for asked in (query(story.app), query(story.app, prompt="consent"), query(story.app, client_id="x")):
+        assert client.get(f"/authorize?{asked}").headers["Cache-Control"] == "no-store"
+
+
+def test_PWD_03_a_temporary_password_is_changed_before_any_code(client, house, story):
+    sign_in(client, house, story.pupil, must_change=True)
+    answer = client.get(f"/authorize?{query(story.app)}")
+    assert path(answer) == "/nieuw-wachtwoord"
+    assert next_of(answer).startswith("/authorize?")
+    told = said(client.get(f"/authorize?{query(story.app, prompt='none')}"), story.app)
+    assert told["error"] == "interaction_required"
+    assert make_browser.codes(house) == 0
+
+
+def test_a_session_that_ended_gives_no_code(client, house, story):
+    sid = sign_in(client, house, story.pupil)
+    with house.database.transaction() as db:
+        sessions.end(db, sid, "test", house.clock.now())
+    assert path(client.get(f"/authorize?{query(story.app)}")) == "/aanmelden"
+
+
+# ---------------------------------------------------------------- proving it again
+
+
+def test_AUTHZ_11_prompt_login_asks_again_and_is_satisfied_once(client, house, story):
+    sign_in(client, house, story.pupil)
+    asked = f"/authorize?{query(story.app, prompt='login')}"
+    url = next_of(client.get(asked))
+    house.clock.move(minutes=5)
+    sid = sign_in(client, house, story.pupil)
+    fresh(house, sid, url)
+    said(client.get(url), story.app)
+    assert make_browser.grant_of(house)["auth_time"] == house.clock.now()
+    assert path(client.get(url)) == "/aanmelden"
+
+
+def test_AUTHZ_13_backing_out_of_a_second_sign_in_gives_no_code(client, house, story):
+    sign_in(client, house, story.pupil)
+    asked = f"/authorize?{query(story.app, prompt='login')}"
+    for _ in range(3):
+        assert path(client.get(asked)) == "/aanmelden"
+
+
+def test_a_fresh_sign_in_counts_for_its_own_request_and_session_and_for_a_short_time(client, house, story):
+    url = next_of(client.get(f"/authorize?{query(story.app, prompt='login')}"))
+    other = next_of(client.get(f"/authorize?{query(story.app, prompt='login', state='other')}"))
+    old = sign_in(client, house, story.pupil)
+    fresh(house, old, url)
+    assert path(client.get(other)) == "/aanmelden"
+    sid = sign_in(client, house, story.pupil)
+    assert path(client.get(url)) == "/aanmelden"
+    fresh(house, sid, url)
+    house.clock.move(seconds=house.settings.marker_seconds + 1)
+    assert path(client.get(url)) == "/aanmelden"
+
+
+def test_max_age_is_measured_from_the_sign_in(client, house, story):
+    sign_in(client, house, story.pupil)
+    house.clock.move(seconds=100)
+    said(client.get(f"/authorize?{query(story.app, max_age=100)}"), story.app)
+    house.clock.move(seconds=1)
+    answer = client.get(f"/authorize?{query(story.app, max_age=100)}")
+    assert path(answer) == "/aanmelden"
+    told = said(client.get(f"/authorize?{query(story.app, max_age=100, prompt='none')}"), story.app)
+    assert told["error"] == "login_required"
+
+
+def test_max_age_zero_always_asks(client, house, story):
+    sid = sign_in(client, house, story.pupil)
+    asked = f"/authorize?{query(story.app, max_age=0)}"
+    url = next_of(client.get(asked))
+    fresh(house, sid, url)
+    said(client.get(asked), story.app)
+    assert path(client.get(asked)) == "/aanmelden"
+
+
+# ---------------------------------------------------------------- hints
+
+
+def hint(house, app, account_uuid, **claims):
+    from idp.claims import pseudonym
+
+    said = {
+        "iss": house.settings.issuer,
+        "aud": app.client_id,
+        "sub": pseudonym.sub_for(house.keys, app, account_uuid),
+    }
+    return signing.sign(house, said | {"exp": 1} | claims, "RS256")
+
+
+def test_a_hint_for_the_same_pupil_changes_nothing(client, house, story):
+    make_signing.keys(house)
+    sign_in(client, house, story.pupil)
+    asked = query(story.app, id_token_hint=hint(house, story.app, story.pupil), prompt="none")
+    assert "code" in said(client.get(f"/authorize?{asked}"), story.app)
+
+
+def test_a_hint_for_another_pupil_asks_who_it_is(client, house, story):
+    make_signing.keys(house)
+    sid = sign_in(client, house, story.pupil)
+    token = hint(house, story.app, entropy.identifier())
+    told = said(client.get(f"/authorize?{query(story.app, id_token_hint=token, prompt='none')}"), story.app)
+    assert told["error"] == "login_required"
+    answer = client.get(f"/authorize?{query(story.app, id_token_hint=token)}")
+    assert path(answer) == "/aanmelden"
+    fresh(house, sid, next_of(answer))
+    assert said(client.get(next_of(answer)), story.app)["error"] == "login_required"
+    assert make_browser.codes(house) == 0
+
+
+def test_a_hint_of_another_app_or_of_nobody_is_ignored(client, house, story):
+    make_signing.keys(house)
+    sign_in(client, house, story.pupil)
+    for token in (hint(house, story.app, "x", aud="other"), "eyJhbGciOiJub25lIn0.e30.", "junk", "x" * 9000):
+        assert "code" in said(client.get(f"/authorize?{query(story.app, id_token_hint=token)}"), story.app)
+
+
+# ---------------------------------------------------------------- visibility
+
+
+def test_CONS_07_an_app_that_is_not_visible_is_a_friendly_page(client, house):
+    with house.database.transaction() as db:
+        story = make.story(db, visible=False)
+    sign_in(client, house, story.pupil)
+    page = client.get(f"/authorize?{query(story.app)}")
+    assert page.status_code == 403
+    assert "staat nog niet klaar voor jou" in page.text
+    back = [part for part in page.text.split('"') if part.startswith("/authorize/terug?")]
+    from html import unescape
+
+    told = said(client.get(unescape(back[0])), story.app)
+    assert (told["error"], told["state"]) == ("access_denied", "s-1")
+    assert make_browser.codes(house) == 0
+    silent = said(client.get(f"/authorize?{query(story.app, prompt='none')}"), story.app)
+    assert silent["error"] == "access_denied"
+
+
+def test_an_app_that_is_taken_away_gives_no_code_the_next_time(client, house, story):
+    sign_in(client, house, story.pupil)
+    said(client.get(f"/authorize?{query(story.app)}"), story.app)
+    with house.database.transaction() as db:
+        db.execute(delete(models.VisibilityRule))
+    assert client.get(f"/authorize?{query(story.app)}").status_code == 403
+
+
+def test_LIFE_01_after_the_last_day_of_the_enrolment_there_is_no_code(client, house, story):
+    with house.database.transaction() as db:
+        today = house.clock.today()
+        db.execute(update(models.Enrolment).values(einddatum=today))
+    sign_in(client, house, story.pupil)
+    said(client.get(f"/authorize?{query(story.app)}"), story.app)
+    house.clock.move(hours=14)
+    sign_in(client, house, story.pupil)
+    answer = client.get(f"/authorize?{query(story.app)}")
+    assert answer.status_code in {303, 403}
+    assert make_browser.codes(house) == 1
+
+
+# ---------------------------------------------------------------- which school
+
+
+def test_a_pupil_of_two_schools_picks_one_and_it_is_remembered(client, house):
+    with house.database.transaction() as db:
+        story, second = make_browser.story_at_two_schools(db, make)
+    sign_in(client, house, story.pupil)
+    asked = f"/authorize?{query(story.app)}"
+    page = client.get(asked)
+    assert page.status_code == 200
+    assert "Atheneum De Toren" in page.text
+    answer = fill_in(client, page, school=second)
+    assert path(answer) == "/authorize"
+    said(client.get(answer.headers["Location"]), story.app)
+    assert make_browser.grant_of(house)["instellingsnummer"] == second
+    said(client.get(asked), story.app)
+    told = said(client.get(f"/authorize?{query(story.app, prompt='none')}"), story.app)
+    assert "code" in told
+
+
+def test_a_school_that_is_not_offered_cannot_be_picked(client, house):
+    with house.database.transaction() as db:
+        story, _ = make_browser.story_at_two_schools(db, make)
+        foreign = make.school(db)
+    sign_in(client, house, story.pupil)
+    page = client.get(f"/authorize?{query(story.app)}")
+    for school in (foreign, "", "' OR 1=1--"):
+        answer = fill_in(client, page, school=school)
+        assert "Voor welke school?" in client.get(answer.headers["Location"]).text
+    assert make_browser.codes(house) == 0
+
+
+def test_a_remembered_school_that_ended_is_asked_again_or_forgotten(client, house):
+    with house.database.transaction() as db:
+        story, second = make_browser.story_at_two_schools(db, make)
+    sign_in(client, house, story.pupil)
+    fill_in(client, client.get(f"/authorize?{query(story.app)}"), school=second)
+    with house.database.transaction() as db:
+        db.execute(delete(models.VisibilityRule).where(models.VisibilityRule.instellingsnummer == second))
+    said(client.get(f"/authorize?{query(story.app)}"), story.app)
+    assert make_browser.grant_of(house)["instellingsnummer"] == story.school
+
+
+def test_select_account_asks_who_it_is_and_for_which_school(client, house):
+    with house.database.transaction() as db:
+        story, second = make_browser.story_at_two_schools(db, make)
+    sign_in(client, house, story.pupil)
+    fill_in(client, client.get(f"/authorize?{query(story.app)}"), school=second)
+    page = client.get(f"/authorize?{query(story.app, prompt='select_account')}")
+    assert "Ben jij Gaston?" in page.text
+    page = client.get(fill_in(client, page, antwoord="ja").headers["Location"])
+    assert "Voor welke school?" in page.text
+    answer = client.get(fill_in(client, page, school=story.school).headers["Location"])
+    said(answer, story.app)
+    assert make_browser.grant_of(house)["instellingsnummer"] == story.school
+    assert "Ben jij Gaston?" in client.get(f"/authorize?{query(story.app, prompt='select_account')}").text
+
+
+# ---------------------------------------------------------------- is it you
+
+
+def test_on_a_shared_device_a_live_session_is_asked_ben_jij_dat(client, house, story):
+    sign_in(client, house, story.pupil, shared=True)
+    page = client.get(f"/authorize?{query(story.app)}")
+    assert "Ben jij Gaston?" in page.text
+    said(client.get(fill_in(client, page, antwoord="ja").headers["Location"]), story.app)
+    assert "Ben jij Gaston?" in client.get(f"/authorize?{query(story.app)}").text
+
+
+def test_LOGO_13_nee_ends_the_session_of_the_one_before(client, house, story):
+    sign_in(client, house, story.pupil, shared=True)
+    asked = f"/authorize?{query(story.app)}"
+    answer = fill_in(client, client.get(asked), antwoord="nee")
+    assert path(answer) == "/aanmelden"
+    assert next_of(answer).startswith("/authorize?")
+    again = client.get(asked)
+    assert path(again) == "/aanmelden"
+    assert "Gaston" not in again.text
+    assert make_browser.codes(house) == 0
+
+
+def test_who_just_signed_in_on_a_shared_device_is_not_asked_again(client, house, story):
+    url = next_of(client.get(f"/authorize?{query(story.app)}"))
+    sid = sign_in(client, house, story.pupil, shared=True)
+    fresh(house, sid, url)
+    said(client.get(url), story.app)
+
+
+def test_AUTHZ_20_an_answer_counts_in_the_browser_that_was_asked(app, client, house, story):
+    with house.database.transaction() as db:
+        other = make.pupil(db)
+        make.enrolment(db, other, story.school)
+        make.account(db, other)
+    sid = sign_in(client, house, story.pupil, shared=True)
+    url = next_of(app.test_client().get(f"/authorize?{query(story.app)}"))
+    with house.database.transaction() as db:
+        evidence.leave(db, sid, url.partition("?")[2], Evidence.CONFIRMED, house.clock.now())
+    victim = app.test_client()
+    sign_in(victim, house, other, shared=True)
+    assert "Ben jij" in victim.get(url).text
+    said(client.get(url), story.app)
+
+
+def test_CSRF_03_an_answer_without_its_word_or_from_elsewhere_is_refused(client, house, story):
+    sign_in(client, house, story.pupil, shared=True)
+    asked = query(story.app)
+    page = client.get(f"/authorize?{asked}")
+    target, good = f"/authorize/antwoord?{asked}", {"vraag": "wie", "antwoord": "ja"}
+    assert client.post(target, data=good).status_code == 400
+    import re
+
+    word = re.search(r'name="csrf_token" value="([^"]+)"', page.text)[1]
+    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert client.post(target, data=good | {"csrf_token": word}, headers=headers).status_code == 400
+    assert "Ben jij" in client.get(f"/authorize?{asked}").text
+
+
+def test_a_question_that_expired_or_is_reloaded_starts_the_request_again(client, story):
+    assert path(client.get(f"/authorize/antwoord?{query(story.app)}")) == "/authorize"
+
+
+# ---------------------------------------------------------------- what the app is told
+
+
+def test_prompt_consent_shows_what_the_app_gets(client, house, story):
+    sign_in(client, house, story.pupil)
+    page = client.get(f"/authorize?{query(story.app, prompt='consent', scope='openid profile')}")
+    assert "Dit vertellen we aan Rekenbuur" in page.text
+    assert "Gaston Logie" in page.text
+    with house.database.reading() as db:
+        assert db.execute(select(models.Release.id)).all() == []
+    said(client.get(fill_in(client, page, antwoord="ja").headers["Location"]), story.app)
+    assert "Dit vertellen we" in client.get(f"/authorize?{query(story.app, prompt='consent')}").text
+
+
+def test_niet_nu_is_access_denied(client, house, story):
+    sign_in(client, house, story.pupil)
+    page = client.get(f"/authorize?{query(story.app, prompt='consent')}")
+    assert said(fill_in(client, page, antwoord="nee"), story.app)["error"] == "access_denied"
+
+
+def test_XSS_02_the_name_of_an_app_is_text(client, house):
+    with house.database.transaction() as db:
+        story = make.story(db, client_name="<img src=x onerror=alert(1)>")
+    sign_in(client, house, story.pupil)
+    for prompt in ("consent", "select_account"):
+        assert "<img src=x" not in client.get(f"/authorize?{query(story.app, prompt=prompt)}").text
+
+
+def test_the_forms_of_a_question_may_end_at_the_app(client, house, story):
+    sign_in(client, house, story.pupil)
+    page = client.get(f"/authorize?{query(story.app, prompt='consent')}")
+    origin = story.app.redirect_uris[0].removesuffix("/cb")
+    assert f"form-action 'self' {origin};" in page.headers["Content-Security-Policy"]
+
+
+# ---------------------------------------------------------------- form_post
+
+
+def test_XSS_04_form_post_carries_state_escaped_and_has_a_button(client, house, story):
+    sign_in(client, house, story.pupil)
+    state = "\"><script>alert(1)</script>'"
+    page = client.get(f"/authorize?{query(story.app, response_mode='form_post', state=state)}")
+    assert page.status_code == 200
+    assert "<script>alert" not in page.text
+    assert "<button" in page.text
+    assert page.headers["Cache-Control"] == "no-store"
+    assert f'action="{story.app.redirect_uris[0]}"' in page.text
+    import re
+    from html import unescape
+
+    told = {
+        name: unescape(value)
+        for name, value in re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', page.text)
+    }
+    assert told["state"] == state
+    assert told["code"].startswith(entropy.Token.CODE)
+    assert told["iss"] == house.settings.issuer
+    nonce = re.search(r"'nonce-([^']+)'", page.headers["Content-Security-Policy"])[1]
+    assert f'<script nonce="{nonce}">' in page.text
+
+
+def test_form_post_carries_refusals_too(client, story):
+    page = client.get(f"/authorize?{query(story.app, response_mode='form_post', prompt='none')}")
+    assert 'value="login_required"' in page.text
+
+
+# ---------------------------------------------------------------- POST
+
+
+def test_AUTHZ_21_a_request_in_a_form_is_checked_the_same(client, house, story):
+    def post(**changes):
+        return client.post("/authorize", data=dict(parse_qsl(query(story.app, **changes))))
+
+    assert post(client_id="x").status_code == 400
+    assert post(redirect_uri="https://evil.example").status_code == 400
+    assert said(post(response_type="token"), story.app)["error"] == "unsupported_response_type"
+    sign_in(client, house, story.pupil)
+    answer = post(state="é &=")
+    assert path(answer) == "/authorize"
+    assert make_browser.codes(house) == 0
+    assert said(client.get(answer.headers["Location"]), story.app)["state"] == "é &="
+
+
+def test_a_form_and_a_query_together_may_not_say_something_twice(client, story):
+    answer = client.post(
+        f"/authorize?{urlencode({'client_id': 'x'})}", data=dict(parse_qsl(query(story.app)))
+    )
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data", ""])
+def test_HTTP_17_another_kind_of_body_is_refused(client, story, kind):
+    assert client.post("/authorize", data=query(story.app), content_type=kind).status_code == 400
+
+
+# ---------------------------------------------------------------- small print
+
+
+def test_HTTP_01_a_foreign_host_changes_nothing(client, house, story):
+    for headers in ({"Host": "evil.example"}, {"X-Forwarded-Host": "evil.example"}):
+        answer = client.get(f"/authorize?{query(story.app)}", headers=headers)
+        assert "evil" not in answer.headers["Location"]
+    sign_in(client, house, story.pupil)
+    assert (
+        said(client.get(f"/authorize?{query(story.app)}", headers=headers), story.app)["iss"]
+        == house.settings.issuer
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["/authorize/", "/AUTHORIZE", "/authorize;x", "/authorize/x", "/authorize%2f"]
+)
+def test_HTTP_14_other_spellings_of_the_path_are_not_found(client, url):
+    assert client.get(url).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "url", ["//authorize", "//evil.example/%2e%2e", "/%2f/evil.example", "///evil.example/authorize"]
+)
+def test_OPEN_05_odd_slashes_never_lead_away(client, url):
+    answer = client.get(f"{url}?x=1", base_url="http://localhost:8080")
+    location = answer.headers.get("Location", "/")
+    assert location.startswith(("http://localhost:8080/", "/"))
+    assert not location.startswith("//")
+
+
+def test_HTTP_10_no_foreign_origin_may_read_authorize(client, story):
+    answer = client.get(f"/authorize?{query(story.app)}", headers={"Origin": "https://evil.example"})
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_the_sign_in_page_marks_the_same_request_as_we_look_for(house, story):
+    from idp.oidc import pages
+    from idp.oidc import request as requests
+
+    asked = requests.read(
+        parse_qsl(
+            query(
+                story.app, state="a b+é&=%2B~'", id_token_hint="x.y.z", login_hint="é ü", ui_locales="fr nl"
+            )
+        ),
+        find_app=lambda _: story.app,
+        scopes_known=pages.SCOPES_KNOWN,
+        today=house.clock.today(),
+    )
+    now = house.clock.now()
+    with house.database.transaction() as db:
+        sid = sessions.start(
+            db, house, account_uuid=story.pupil, amr=(), acr="x", must_change=False, shared=False, now=now
+        ).sid
+        sessions.leave_marker(db, sid, asked.url, now)
+        assert evidence.found(db, sid, asked.query, now, seconds=9) == {Evidence.FRESH}
+        assert not evidence.take(db, sid, asked.query, [Evidence.FRESH, Evidence.INFORMED], now, seconds=9)
+
+
+def test_an_answer_is_used_up_once(house, story):
+    now = house.clock.now()
+    with house.database.transaction() as db:
+        sid = sessions.start(
+            db, house, account_uuid=story.pupil, amr=(), acr="x", must_change=False, shared=False, now=now
+        ).sid
+        for one in Evidence:
+            evidence.leave(db, sid, "q", one, now)
+            evidence.leave(db, sid, "q", one, now)
+        assert evidence.found(db, sid, "q", now, seconds=9) == set(Evidence)
+        assert evidence.take(db, sid, "q", Evidence, now, seconds=9)
+        assert not evidence.take(db, sid, "q", Evidence, now, seconds=9)
+        assert evidence.found(db, sid, "q", now, seconds=9) == set()
+        db.execute(
+            insert(models.Marker),
+            {"sid": sid, "request_digest": "x" * 64, "created_at": now - timedelta(days=1)},
+        )
+
+
+def test_INJ_03_the_log_of_a_refusal_is_one_record(client, house, story):
+    client.get(f"/authorize?{query(story.app, client_id='nobody')}&redirect_uri={quote('https://x/a b')}")
+    assert len(audited(house)) == 1
