@@ -60,8 +60,12 @@
       setTimeout(() => (arrow = false), 0);
     } else if (event.key === "Enter") {
       event.preventDefault();
-      if (event.target.checked) pick(event.target);
+      if (event.target.checked && !event.repeat) pick(event.target);
     }
+  });
+  form.addEventListener("keyup", (event) => {
+    // Space on a picture that the arrows had selected is no click to the browser; to the child it is a pick.
+    if (event.key === " " && event.target.matches("input[type=radio]:checked")) pick(event.target);
   });
   form.addEventListener("click", (event) => {
     if (!event.target.matches("input[type=radio]")) return;
@@ -74,8 +78,8 @@
     if (performance.now() < deafUntil) return;
     deafUntil = performance.now() + QUIET;
     if (at === 0) return void location.assign(back.dataset.away);
-    for (const input of screens[at].querySelectorAll("input")) input.checked = false;
     at -= 1;
+    for (const input of screens[at].querySelectorAll("input")) input.checked = false;
     draw(true);
   });
 

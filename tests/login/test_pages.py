@@ -1,0 +1,459 @@
+"""What a person meets who signs in: read as a program would read it, form by form."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+from sqlalchemy import select, update
+
+from idp import entropy, models
+from idp.login import cards, pages_frame, pictures, way_back
+from tests import make, make_login
+
+TAPS = {"dier": "4", "eten": "0", "waarmee": "10", "waar": "4"}
+WORDS = "kat appel trein kasteel"
+
+
+class Forms(HTMLParser):
+    """The forms of a page, in their order: action, fields with values, and the names of their buttons."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.forms: list[dict] = []
+        self.text: list[str] = []
+        self.links: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs) -> None:
+        given = dict(attrs)
+        if tag == "form":
+            self.forms.append({"action": given["action"], "fields": {}, "kinds": {}, "checked": False})
+        elif tag == "a":
+            self.links.append(given["href"])
+        elif tag == "input" and self.forms and given.get("name"):
+            form = self.forms[-1]
+            kind = given.get("type", "text")
+            form["kinds"].setdefault(given["name"], kind)
+            form["checked"] |= "checked" in given
+            if kind not in {"radio", "checkbox"}:
+                form["fields"][given["name"]] = given.get("value", "")
+
+    def handle_data(self, data) -> None:
+        self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+def read(response) -> Forms:
+    return Forms(response.get_data(as_text=True))
+
+
+def send(client, form: dict, **words: str):
+    return client.post(form["action"], data={**form["fields"], **words})
+
+
+@pytest.fixture
+def noor(house) -> str:
+    """A pupil of a primary school, with pictures."""
+    with house.database.transaction() as db:
+        school = make.school(db)
+        uuid = make.pupil(db)
+        make.enrolment(db, uuid, school, voornaam="Noor", naam="Peeters")
+        stored = house.hasher.hash(WORDS)
+        make.account(db, uuid, "noor.peeters", secret_hash=stored.hash, pepper_id=stored.pepper_id)
+    return uuid
+
+
+@pytest.fixture
+def elias(house) -> str:
+    """A pupil of a secondary school, with a temporary password."""
+    with house.database.transaction() as db:
+        school = make.school(db)
+        uuid = make.pupil(db)
+        make.enrolment(db, uuid, school, voornaam="Elias", naam="Maes", hoofdstructuur="311")
+        stored = house.hasher.hash("Tijdelijk7")
+        make.account(
+            db,
+            uuid,
+            "elias.maes",
+            secret_hash=stored.hash,
+            pepper_id=stored.pepper_id,
+            type=models.AccountType.ADVANCED,
+            secret_kind=models.SecretKind.TEMPORARY,
+        )
+    return uuid
+
+
+@pytest.fixture
+def rekenbuur(house):
+    with house.database.transaction() as db:
+        return make.app(db, "rekenbuur")
+
+
+def identify(client, name: str = "noor.peeters", after: str = ""):
+    page = client.get("/aanmelden" + (f"?{urlencode({'next': after})}" if after else ""))
+    answer = send(client, read(page).forms[0], username=name)
+    assert answer.status_code == 303
+    return client.get(answer.location)
+
+
+def asked(app) -> str:
+    words = {
+        "client_id": app.client_id,
+        "redirect_uri": app.redirect_uris[0],
+        "scope": "openid",
+        "response_type": "code",
+        "state": "s",
+    }
+    return f"/authorize?{urlencode(words)}"
+
+
+# ---------------------------------------------------------------- two steps
+
+
+def test_the_first_form_asks_for_the_user_name(client):
+    first = read(client.get("/aanmelden")).forms[0]
+    assert first["kinds"]["username"] == "text"
+    assert set(first["fields"]) == {"csrf_token", "username"}
+
+
+def test_the_name_leads_to_pictures_and_stands_in_no_address(client, noor):
+    page = client.get("/aanmelden")
+    answer = send(client, read(page).forms[0], username=" Noor PEETERS ")
+    assert answer.status_code == 303
+    assert "noor" not in answer.location.lower()
+    form = read(client.get(answer.location)).forms[0]
+    assert [name for name, kind in form["kinds"].items() if kind == "radio"] == [*TAPS]
+    assert form["kinds"]["password"] == "password"
+    assert not form["checked"]
+
+
+@pytest.mark.parametrize("secret", [TAPS, {"password": WORDS}, {"password": "Chat, POMME; train château"}])
+def test_four_taps_or_four_words_sign_in(client, noor, secret):
+    answer = send(client, read(identify(client)).forms[0], **secret)
+    assert (answer.status_code, answer.location) == (303, "/mijn-apps")
+    page = client.get("/mijn-apps")
+    assert page.status_code == 200
+    assert "Dag Noor!" in read(page).words
+
+
+def test_a_password_that_is_typed_counts_more_than_taps(client, noor):
+    form = read(identify(client)).forms[0]
+    answer = send(client, form, **TAPS | {"dier": "0"}, password=WORDS)
+    assert answer.status_code == 303
+
+
+def test_wrong_pictures_say_almost_and_ask_again(client, noor):
+    answer = send(client, read(identify(client)).forms[0], **TAPS | {"waar": "0"})
+    page = read(answer)
+    assert answer.status_code == 401
+    assert "Bijna! Dat klopt niet. Probeer nog eens." in page.words
+    assert not page.forms[0]["checked"]
+    assert send(client, page.forms[0], **TAPS).status_code == 303
+
+
+def test_a_screen_without_a_tap_is_not_a_try(client, noor, house):
+    form = read(identify(client)).forms[0]
+    answer = send(client, form, dier="1")
+    assert "Tik op elk scherm op één plaatje." in read(answer).words
+    with house.database.reading() as db:
+        assert db.execute(select(models.Throttle)).first() is None
+
+
+@pytest.mark.parametrize("tap", ["12", "-1", "x", "٣", "1e1", "999999999999"])
+def test_a_tap_beside_the_pictures_is_no_try(client, noor, tap):
+    assert send(client, read(identify(client)).forms[0], **TAPS | {"waar": tap}).status_code == 200
+
+
+def test_a_name_that_does_not_exist_gets_the_same_answers(client, noor):
+    answers = []
+    for name in ("noor.peeters", "noor.peters", "niemand.nergens"):
+        page = identify(client, name)
+        form = read(page).forms[0]
+        answers.append(
+            (page.status_code, "Bijna!" in read(send(client, form, password="fout fout fout fout")).words)
+        )
+    assert set(answers) == {(200, True)}
+
+
+def test_what_cannot_be_a_name_is_told_at_once(client):
+    page = client.get("/aanmelden")
+    answer = send(client, read(page).forms[0], username="noor@school.be")
+    assert answer.status_code == 400
+    assert "Zo ziet een gebruikersnaam er niet uit." in read(answer).words
+
+
+def test_the_sixth_wrong_try_waits_with_a_countdown(client, noor, house):
+    send(client, read(identify(client)).forms[0], **TAPS)
+    client.post("/afmelden", data=read(client.get("/mijn-apps")).forms[0]["fields"])
+    page = identify(client)
+    for number in range(6):
+        answer = send(client, read(page).forms[0], **TAPS | {"waar": str(number + 5)})
+        page = identify(client)
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) == 30
+    assert "Even wachten: 30 tellen" in read(answer).words
+    house.clock.move(seconds=31)
+    assert send(client, read(page).forms[0], **TAPS).status_code == 303
+
+
+def test_a_wie_of_yesterday_starts_again_with_the_same_request(client, noor, house, rekenbuur):
+    page = identify(client, after=asked(rekenbuur))
+    house.clock.move(hours=2)
+    answer = send(client, read(page).forms[0], **TAPS)
+    assert answer.status_code == 303
+    assert parse_qs(urlsplit(answer.location).query) == {"next": [asked(rekenbuur)]}
+
+
+def test_too_busy_keeps_the_try_and_sends_it_again(client, noor, house, monkeypatch):
+    form = read(identify(client)).forms[0]
+    gate = house.hasher._gate
+    taken = []
+    while gate._places.acquire(blocking=False):
+        taken.append(1)
+    answer = send(client, form, **TAPS)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    assert WORDS not in answer.get_data(as_text=True)
+    for _ in taken:
+        gate._places.release()
+    again = read(answer).forms[0]
+    assert set(again["fields"]) == {"csrf_token", "wie", "opnieuw"}
+    assert send(client, again).status_code == 303
+
+
+# ---------------------------------------------------------------- an app on the way
+
+
+def test_the_way_back_to_the_app_is_kept(client, noor, rekenbuur):
+    page = identify(client, after=asked(rekenbuur))
+    assert "om door te gaan naar Rekenbuur" in read(page).words
+    assert "form-action 'self' https://rekenbuur.example;" in page.headers["Content-Security-Policy"]
+    answer = send(client, read(page).forms[0], **TAPS)
+    assert answer.location == asked(rekenbuur)
+
+
+def test_a_sign_in_for_an_app_leaves_its_mark(client, noor, house, rekenbuur):
+    send(client, read(identify(client, after=asked(rekenbuur))).forms[0], **TAPS)
+    with house.database.reading() as db:
+        assert len(db.execute(select(models.Marker)).all()) == 1
+
+
+def test_an_address_that_the_app_did_not_register_is_no_place_for_a_form(client, rekenbuur):
+    elsewhere = asked(rekenbuur).replace("rekenbuur.example", "elders.example")
+    page = client.get(f"/aanmelden?{urlencode({'next': elsewhere})}")
+    assert "form-action 'self';" in page.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://elders.example/",
+        "//elders.example/",
+        "/\\elders.example",
+        "/\t/elders.example",
+        "/authorize",
+        "/static/x",
+        "javascript:alert(1)",
+        "/authorize?x=\r\nSet-Cookie: a=b",
+        "/authorize?" + "x" * 30_000,
+    ],
+)
+def test_nothing_leads_to_another_place(client, noor, house, elsewhere):
+    assert way_back.read(elsewhere, house.apps).url == ""
+
+
+def test_the_hint_of_an_app_only_fills_in(client, house, noor, rekenbuur):
+    page = client.get(f"/aanmelden?{urlencode({'next': asked(rekenbuur) + '&login_hint=noor.peeters'})}")
+    assert read(page).forms[0]["fields"]["username"] == "noor.peeters"
+
+
+# ---------------------------------------------------------------- personal URL and card
+
+
+def test_a_personal_url_names_and_nothing_more(client, noor):
+    answer = client.get("/mijn/noor.peeters")
+    assert answer.status_code == 303
+    assert "noor" not in answer.location
+    page = client.get(answer.location)
+    assert "Dag" not in read(page).words
+    assert read(page).forms[0]["kinds"]["dier"] == "radio"
+
+
+def _card(house, uuid: str) -> str:
+    with house.database.transaction() as db:
+        return cards.issue(db, account_uuid=uuid, label="school", now=house.clock.now(), days=395).token
+
+
+@pytest.mark.parametrize("path", ["/k/{}", "/K/{}"])
+def test_a_card_greets_and_leaves_the_address(client, house, noor, path):
+    token = _card(house, noor)
+    answer = client.get(path.format(token))
+    assert answer.status_code == 303
+    assert token not in answer.location
+    page = client.get(answer.location)
+    assert "Dag Noor!" in read(page).words
+    answer = send(client, read(page).forms[0], **TAPS)
+    assert answer.location == "/mijn-apps"
+
+
+def test_a_scanner_that_types_is_a_card_too_and_keeps_the_app(client, house, noor, rekenbuur):
+    token = _card(house, noor)
+    page = identify(client, cards.url(house.settings, token), after=asked(rekenbuur))
+    assert "Dag Noor!" in read(page).words
+    assert send(client, read(page).forms[0], **TAPS).location == asked(rekenbuur)
+
+
+def test_whoever_is_not_noor_says_so(client, house, noor):
+    client.get(f"/k/{_card(house, noor)}")
+    page = read(client.get("/aanmelden"))
+    assert "Dag Noor!" in page.words
+    other = page.forms[1]
+    assert send(client, other, wissel="1").location == "/aanmelden"
+    assert "Wie ben je?" in read(client.get("/aanmelden")).words
+
+
+@pytest.mark.parametrize("token", ["K1" + "0" * 26, "x", "K1" + "U" * 26])
+def test_cards_that_do_not_work_look_alike(client, house, noor, token):
+    answer = client.get(f"/k/{token}")
+    assert token not in answer.location
+    assert "Deze kaart werkt niet meer." in read(client.get(answer.location)).words
+
+
+# ---------------------------------------------------------------- a password of one's own
+
+
+def test_a_temporary_password_is_changed_before_anything_else(client, elias, rekenbuur):
+    answer = send(
+        client, read(identify(client, "elias.maes", after=asked(rekenbuur))).forms[0], password="Tijdelijk7"
+    )
+    assert answer.status_code == 303
+    assert urlsplit(answer.location).path == "/nieuw-wachtwoord"
+    assert client.get("/mijn-apps").status_code == 303
+    page = client.get(answer.location)
+    form = read(page).forms[0]
+    assert "current" not in form["kinds"]
+    refused = send(client, form, password="elias.maes")
+    assert refused.status_code == 200
+    assert read(refused).forms[0]["kinds"]["password"] == "password"
+    done = send(client, read(refused).forms[0], password="groene olifant op zolder")
+    assert (done.status_code, done.location) == (303, asked(rekenbuur))
+    assert "Dag Elias!" in read(client.get("/mijn-apps")).words
+
+
+def test_the_temporary_password_is_no_own_password(client, elias):
+    send(client, read(identify(client, "elias.maes")).forms[0], password="Tijdelijk7")
+    form = read(client.get("/nieuw-wachtwoord")).forms[0]
+    assert send(client, form, password="Tijdelijk7").status_code == 200
+
+
+def test_a_wished_change_asks_for_the_present_password(client, elias):
+    send(client, read(identify(client, "elias.maes")).forms[0], password="Tijdelijk7")
+    send(client, read(client.get("/nieuw-wachtwoord")).forms[0], password="groene olifant op zolder")
+    form = read(client.get("/nieuw-wachtwoord")).forms[0]
+    assert form["kinds"]["current"] == "password"
+    wrong = send(client, form, current="fout", password="paarse olifant op zolder")
+    assert wrong.status_code == 200
+    right = send(
+        client, read(wrong).forms[0], current="groene olifant op zolder", password="paarse olifant op zolder"
+    )
+    assert right.location == "/mijn-apps"
+    assert client.get("/mijn-apps").status_code == 200
+
+
+def test_a_basic_account_has_no_password_of_its_own(client, noor):
+    send(client, read(identify(client)).forms[0], **TAPS)
+    assert client.get("/nieuw-wachtwoord").location == "/mijn-apps"
+
+
+# ---------------------------------------------------------------- done, and languages
+
+
+def test_done_ends_the_session_and_the_next_child_is_asked_who(client, noor, house):
+    send(client, read(identify(client)).forms[0], **TAPS)
+    answer = send(client, read(client.get("/afmelden")).forms[0], antwoord="ja")
+    assert answer.status_code == 303
+    page = read(client.get(answer.location))
+    assert "Wie ben je?" in page.words
+    assert "Noor" not in page.words
+    assert client.get("/mijn-apps").status_code == 303
+    with house.database.reading() as db:
+        assert db.execute(select(models.Session.ended_because)).scalar() == "signed_out"
+
+
+def test_not_done_changes_nothing(client, noor):
+    send(client, read(identify(client)).forms[0], **TAPS)
+    send(client, read(client.get("/afmelden")).forms[0], antwoord="nee")
+    assert client.get("/mijn-apps").status_code == 200
+
+
+def test_a_shared_device_is_said_once(client, noor, house):
+    page = client.get("/aanmelden")
+    answer = send(client, read(page).forms[0], username="noor.peeters", shared="1")
+    send(client, read(client.get(answer.location)).forms[0], **TAPS)
+    with house.database.reading() as db:
+        assert db.execute(select(models.Session.shared)).scalar() is True
+
+
+@pytest.mark.parametrize(
+    ("language", "question"),
+    [("fr", "Qui es-tu ?"), ("de", "Wer bist du?"), ("en", "Who are you?"), ("nl", "Wie ben je?")],
+)
+def test_four_languages_keep_the_way_back(client, rekenbuur, language, question):
+    here = f"/aanmelden?{urlencode({'next': asked(rekenbuur)})}"
+    form = read(client.get(here)).forms[-1]
+    answer = send(client, form, taal=language)
+    assert answer.location == here
+    assert question in read(client.get(here)).words
+
+
+def test_the_language_that_an_app_asks_for_counts_until_the_person_chooses(client, rekenbuur):
+    here = f"/aanmelden?{urlencode({'next': asked(rekenbuur) + '&ui_locales=fr-BE+nl'})}"
+    page = read(client.get(here))
+    assert "Qui es-tu ?" in page.words
+    send(client, page.forms[-1], taal="de")
+    assert "Wer bist du?" in read(client.get(here)).words
+
+
+@pytest.mark.parametrize("elsewhere", ["https://elders.example", "//elders.example", "/\\elders.example", ""])
+def test_choosing_a_language_never_leads_elsewhere(client, elsewhere):
+    form = read(client.get("/aanmelden")).forms[-1]
+    assert (
+        client.post("/taal", data=form["fields"] | {"terug": elsewhere, "taal": "fr"}).location
+        == "/aanmelden"
+    )
+
+
+# ---------------------------------------------------------------- what every page keeps
+
+
+def test_a_form_without_our_word_starts_again_at_the_same_page(client, noor, rekenbuur):
+    page = identify(client, after=asked(rekenbuur))
+    form = read(page).forms[0]
+    answer = client.post(form["action"], data=form["fields"] | TAPS | {"csrf_token": "x"})
+    assert answer.status_code == 400
+    assert form["action"] in read(answer).links
+
+
+def test_a_form_from_another_site_is_refused(client, noor):
+    form = read(identify(client)).forms[0]
+    answer = client.post(
+        form["action"], data=form["fields"] | TAPS, headers={"Origin": "https://elders.example"}
+    )
+    assert answer.status_code == 400
+
+
+def test_pages_ask_no_other_host_and_run_no_script_of_others(client, noor):
+    page = identify(client)
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe-inline" not in policy
+    html = page.get_data(as_text=True)
+    assert " style=" not in html
+    assert " onclick=" not in html
+    assert "http://" not in html.replace("http://www.w3.org", "")
+    assert "https://" not in html
