@@ -18,7 +18,7 @@ from joserfc import jws
 from joserfc.jwk import import_key
 from sqlalchemy import insert, select
 
-from idp import context, entropy, models, web
+from idp import apps, context, entropy, models, web
 from idp.login import sessions
 from idp.oidc import clients, endpoints, server, signing, tokens
 from tests import make
@@ -150,7 +150,9 @@ class Bench:
         return self.rows(select(models.AuditEvent).where(models.AuditEvent.event == name))
 
     def registered_again(self) -> None:
-        """Every worker sees changed registrations by now."""
+        """A registration changed, and every worker has seen it by now."""
+        with self.house.database.transaction() as db:
+            apps.changed(db)
         self.house.clock.move(seconds=3)
 
 

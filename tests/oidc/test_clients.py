@@ -133,7 +133,6 @@ def test_two_secrets_live_side_by_side_until_one_ends(bench):
         db.execute(
             models.AppSecret.__table__.insert(), values | {"digest": clients.digest(new), "created_at": now}
         )
-        db.execute(update(models.RegistryVersion).values(version=9))
     bench.registered_again()
     for secret in (SECRET, new):
         assert bench.redeem(story, bench.code(story), auth=(story.app.client_id, secret)).status_code == 200
@@ -389,7 +388,6 @@ def test_CJWT_20_a_key_that_was_removed_no_longer_counts(bench):
         registration = db.execute(select(models.App.registration)).scalar_one()
         new = registration | {"jwks": {"keys": [RSA_2.as_dict(private=False)]}}
         db.execute(update(models.App).values(registration=new))
-        db.execute(update(models.RegistryVersion).values(version=7))
     bench.registered_again()
     assert refused(send(bench, story, signed(claims_for(bench, story), RSA, kid="one")))
     assert send(bench, story, signed(claims_for(bench, story), RSA_2, kid="two")).status_code == 200

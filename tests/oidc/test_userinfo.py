@@ -1,0 +1,186 @@
+"""What may the bearer of an access token know, now?"""
+
+from __future__ import annotations
+
+import base64
+
+import orjson
+import pytest
+from sqlalchemy import select, update
+
+from idp import entropy, models
+from tests.make_tokens import FORM, SECRET, Bench, basic, garbage
+
+
+@pytest.fixture
+def bench(house):
+    return Bench(house)
+
+
+def refused(answer, error="invalid_token", status=401):
+    assert (answer.status_code, answer.json["error"]) == (status, error), answer.text
+    if status == 401:
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
+    assert "sub" not in answer.json
+    return True
+
+
+def test_userinfo_tells_what_was_registered_asked_and_allowed(bench):
+    story = bench.story()
+    given = bench.tokens(story)
+    told = bench.userinfo(given["access_token"])
+    assert told.status_code == 200
+    assert told.mimetype == "application/json"
+    assert told.json["sub"] == bench.id_token(given["id_token"])[1]["sub"]
+    assert told.json["ov_orgcode"] == story.school
+    assert told.json["ov_klassen"][0]["code"] == "3A"
+    assert told.json["ov_leerid_uuid"]
+
+
+def test_the_token_comes_in_the_header_or_in_the_body_of_a_post(bench):
+    story = bench.story()
+    token = bench.tokens(story)["access_token"]
+    header = {"Authorization": f"bearer {token}"}
+    answers = [
+        bench.browser.get("/userinfo", headers=header),
+        bench.browser.post("/userinfo", headers=header),
+        bench.browser.post("/userinfo", data={"access_token": token}),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert answers[0].json == answers[1].json == answers[2].json
+
+
+def test_API_01_no_token_garbage_query_and_cookie_are_all_refused(bench):
+    story = bench.story()
+    token = bench.tokens(story)["access_token"]
+    missing = bench.browser.get("/userinfo")
+    assert refused(missing)
+    assert "error" not in missing.headers["WWW-Authenticate"]
+    assert refused(bench.browser.get("/userinfo", query_string={"access_token": token}))
+    assert refused(bench.browser.post("/userinfo", query_string={"access_token": token}))
+    assert refused(bench.browser.post("/userinfo", json={"access_token": token}))
+    assert refused(
+        bench.browser.get("/userinfo", headers={"Cookie": f"access_token={token}; session={token}"})
+    )
+    assert refused(
+        bench.browser.get("/userinfo", headers={"Authorization": basic(story.app.client_id, SECRET)})
+    )
+    wrong = bench.userinfo(garbage(entropy.Token.ACCESS, bench.house))
+    assert refused(wrong)
+    assert 'error="invalid_token"' in wrong.headers["WWW-Authenticate"]
+    twice = bench.browser.post(
+        "/userinfo", data={"access_token": token}, headers={"Authorization": f"Bearer {token}"}
+    )
+    assert refused(twice, "invalid_request", 400)
+    body = f"access_token={token}&access_token={token}"
+    assert refused(bench.browser.post("/userinfo", data=body, content_type=FORM), "invalid_request", 400)
+
+
+def test_JWT_05_JWT_07_no_jwt_is_an_access_token(bench):
+    story = bench.story()
+    given = bench.tokens(story)
+    header = base64.urlsafe_b64encode(b'{"alg":"none"}').decode().rstrip("=")
+    body = base64.urlsafe_b64encode(orjson.dumps({"sub": "x", "scope": "openid"})).decode().rstrip("=")
+    for forged in (f"{header}.{body}.", given["id_token"]):
+        assert refused(bench.userinfo(forged))
+        assert bench.introspect(story, forged).json == {"active": False}
+
+
+def test_JWT_10_a_token_is_exactly_itself(bench):
+    story = bench.story()
+    token = bench.tokens(story)["access_token"]
+    odd = [
+        token[:-1],
+        token + "A",
+        token + "=",
+        token + " ",
+        " " + token,
+        token.upper(),
+        token[4:],
+        f"{token} {token}",
+    ]
+    odd += [
+        token.replace("lsa_", "lsr_"),
+        token[:4] + "00000000" + token[12:],
+        token[:4] + "zzzzzzzz" + token[12:],
+    ]
+    odd += ["", "lsa_", "é" * 50, "lsa_" + "0" * 8 + "é" * 43, "x" * 8000, f"{token}\t"]
+    for presented in odd:
+        if presented not in {token + " ", f"{token}\t"}:
+            assert refused(
+                bench.browser.get("/userinfo", headers={"Authorization": f"Bearer {presented}"})
+            ), presented
+        posted = bench.browser.post("/userinfo", data={"access_token": presented})
+        assert posted.status_code == 401, presented
+        assert bench.introspect(story, presented).json.get("active") is not True
+
+
+def test_API_09_an_expired_access_token_is_refused(bench):
+    story = bench.story()
+    token = bench.tokens(story)["access_token"]
+    bench.house.clock.move(minutes=59, seconds=59)
+    assert bench.userinfo(token).status_code == 200
+    bench.house.clock.move(seconds=1)
+    assert refused(bench.userinfo(token))
+
+
+def test_CONS_03_stopping_takes_class_claims_away_from_tokens_that_exist(bench):
+    story = bench.story()
+    token = bench.tokens(story)["access_token"]
+    assert "ov_klassen" in bench.userinfo(token).json
+    bench.change(update(models.Agreement).values(stopped_at=bench.house.clock.now(), stopped_by="x"))
+    told = bench.userinfo(token).json
+    assert "ov_klassen" not in told
+    assert "ov_administratieve_groep" not in told
+    assert told["given_name"] == "Gaston"
+
+
+def test_a_disabled_app_learns_nothing_more(bench):
+    story = bench.story()
+    token = bench.tokens(story)["access_token"]
+    bench.change(update(models.App).values(disabled_at=bench.house.clock.now()))
+    bench.registered_again()
+    assert refused(bench.userinfo(token))
+
+
+def test_every_look_stands_in_the_ledger_by_name_only(bench):
+    story = bench.story()
+    token = bench.tokens(story)["access_token"]
+    bench.userinfo(token)
+    rows = bench.rows(select(models.Release.channel, models.Release.claims).order_by(models.Release.id))
+    assert [channel for channel, _ in rows] == ["id_token", "userinfo"]
+    assert rows[1][1]["ov_klassen"] == "released"
+    assert "3A" not in str(rows)
+
+
+def test_an_app_may_ask_for_signed_userinfo(bench):
+    story = bench.story(userinfo_signed_response_alg="ES256")
+    answer = bench.userinfo(bench.tokens(story)["access_token"])
+    assert answer.mimetype == "application/jwt"
+    assert answer.headers["Cache-Control"] == "no-store"
+    header, claims = bench.id_token(answer.text)
+    assert header["alg"] == "ES256"
+    assert (claims["iss"], claims["aud"]) == (bench.house.settings.issuer, story.app.client_id)
+    assert claims["given_name"] == "Gaston"
+
+
+@pytest.mark.parametrize(
+    "naam", ["Łukasz ʼt Händel", "محمد", "👩‍🚀 Sœur", "<b>x</b>", 'O\'Brien "Q" \\', "é" * 300]
+)
+def test_JWT_16_whatever_a_pupil_is_called_it_is_good_json(bench, naam):
+    story = bench.story(claims_in_id_token=True)
+    bench.change(update(models.Enrolment).values(voornaam=naam))
+    given = bench.tokens(story)
+    assert bench.userinfo(given["access_token"]).json["given_name"] == naam
+    assert bench.id_token(given["id_token"])[1]["given_name"] == naam
+
+
+def test_CONS_13_nothing_beyond_the_catalogue_ever_leaves(bench):
+    story = bench.story(claims_in_id_token=True)
+    asked = {
+        name: {"essential": True}
+        for name in ("birthdate", "gender", "email", "rijksregisternummer", "stamnummer")
+    }
+    given = bench.tokens(story, claims={"userinfo": asked, "id_token": asked})
+    told = bench.userinfo(given["access_token"]).json | bench.id_token(given["id_token"])[1]
+    assert not set(asked) & set(told)
