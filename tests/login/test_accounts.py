@@ -159,6 +159,14 @@ def test_RACE_02_fifty_namesakes_from_five_schools_at_once_get_fifty_names(house
     assert set(names) == expected
 
 
+def test_an_edited_name_that_somebody_took_counts_on_from_itself(house):
+    from dataclasses import replace
+
+    school = _school_with(house, [("Jan", "Peeters"), ("An", "Maes")])
+    proposals = [replace(one, username="de.kapitein") for one in _propose(house, school)]
+    assert {one.username for one in _create(house, proposals)} == {"de.kapitein", "de.kapitein2"}
+
+
 def test_a_renewed_secret_changes_the_kind_and_leaves_name_and_identity(house):
     who = make_login.pupil(house)
     stored = house.hasher.hash("pgu9J7Zn")
