@@ -22,6 +22,23 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Ga terug naar je app, of vraag hulp aan je school."),
     ),
     "sign_out_unclear": (_("We weten niet zeker wie zich wil afmelden."), _("Meld je hier zelf af.")),
+    "password_too_short": (_("Dit wachtwoord is te kort."), _("Neem minstens 8 tekens.")),
+    "password_too_long": (_("Dit wachtwoord is te lang."), _("Neem er hoogstens 128 tekens voor.")),
+    "password_too_common": (_("Dit wachtwoord kiest iedereen."), _("Bedenk er een dat alleen jij kent.")),
+    "password_is_a_name": (
+        _("In dit wachtwoord zit je naam of je school."),
+        _("Bedenk er een dat niemand kan raden."),
+    ),
+    "password_is_the_old_one": (
+        _("Dit is het tijdelijke wachtwoord."),
+        _("Bedenk er een dat alleen jij kent."),
+    ),
+    "password_wrong": (_("Je wachtwoord van nu klopt niet."), _("Probeer nog eens.")),
+    "password_expired": (
+        _("Dit tijdelijke wachtwoord is te oud."),
+        _("Je school kan je een nieuw geven. Vraag het aan je juf of meester."),
+    ),
+    "too_many_tries": (_("Je probeerde het te vaak."), _("Wacht een paar minuten.")),
     "card_unknown": (_("Deze kaart werkt niet meer."), _("Vraag hulp aan je juf of meester.")),
 }
 

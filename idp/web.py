@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import structlog
 from flask import (
@@ -78,7 +78,7 @@ def prepare(app: Flask, settings: Settings) -> None:
         WTF_CSRF_CHECK_DEFAULT=False,
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=not settings.loopback,
-        SECRET_KEY=entropy.url_safe(32),
+        SECRET_KEY=entropy.keyed_digest(app.extensions["idp"].keys.cookies[0], "page"),
         BABEL_DEFAULT_LOCALE=LANGUAGES[0],
         BABEL_TRANSLATION_DIRECTORIES=f"{app.root_path}/locales",
         SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365),
@@ -273,13 +273,20 @@ def forget_page() -> None:
 
 
 def _language() -> str:
-    """What the app asked (ui_locales), what the person chose, what the browser says; Dutch otherwise."""
-    asked = request.args.get("ui_locales", "")
-    for tag in [*asked.split(), read_cookie(LANGUAGE_COOKIE)]:
+    """What the person chose here, what the app asked (ui_locales), what the browser says; Dutch otherwise."""
+    for tag in [read_cookie(LANGUAGE_COOKIE), *_asked_locales().split()]:
         short = tag.lower().partition("-")[0]
         if short in LANGUAGES:
             return short
     return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+
+
+def _asked_locales() -> str:
+    """The ui_locales of this authorization request, or of the one that this page leads back to."""
+    if "ui_locales" in request.args:
+        return request.args["ui_locales"]
+    way_back = request.form.get("next") or request.args.get("next", "")
+    return dict(parse_qsl(urlsplit(way_back).query)).get("ui_locales", "") if way_back[:1] == "/" else ""
 
 
 def language() -> str:

@@ -38,9 +38,9 @@ def new_password_answer() -> Response:
             return _new_password_page(way, who, problems=[problem])
         outcome = own_password.change(house, who, request.form.get("password", "")[:LONGEST_SECRET])
     except Busy:
-        return _new_password_page(way, who, problems=[sentences.sentence("hash_queue_full")], status=503)
+        return _new_password_page(way, who, problems=[_both("hash_queue_full")], status=503)
     if isinstance(outcome, own_password.Unsuitable):
-        return _new_password_page(way, who, problems=[sentences.sentence(code) for code in outcome.codes])
+        return _new_password_page(way, who, problems=[_both(code) for code in outcome.codes])
     if way.url.startswith("/authorize?"):
         with house.database.transaction() as db:
             sessions.leave_marker(db, outcome.session.sid, way.url, house.clock.now())
@@ -48,6 +48,11 @@ def new_password_answer() -> Response:
     response = web.see_other(way.onward)
     web.set_cookie(response, sessions.COOKIE, outcome.session.cookie)
     return response
+
+
+def _both(code: str) -> str:
+    """What is wrong, and what to do."""
+    return f"{sentences.sentence(code)} {sentences.advice(code)}"
 
 
 def _current_is_wrong(who: sessions.SignedIn) -> str | None:
@@ -65,7 +70,7 @@ def _current_is_wrong(who: sessions.SignedIn) -> str | None:
     )
     if isinstance(outcome, sign_in.SignedIn):
         return None
-    return sentences.sentence("too_many_tries" if isinstance(outcome, sign_in.Wait) else "password_wrong")
+    return _both("too_many_tries" if isinstance(outcome, sign_in.Wait) else "password_wrong")
 
 
 # ---------------------------------------------------------------- done, and another language

@@ -6,11 +6,11 @@ from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from idp import entropy, models
-from idp.login import cards, pages_frame, pictures, way_back
-from tests import make, make_login
+from idp import models
+from idp.login import cards, way_back
+from tests import make
 
 TAPS = {"dier": "4", "eten": "0", "waarmee": "10", "waar": "4"}
 WORDS = "kat appel trein kasteel"

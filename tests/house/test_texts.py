@@ -1,0 +1,79 @@
+"""Every text that a person reads exists in four languages, with the same gaps to fill."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from idp import sentences
+from idp.login import pages, pictures
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = ROOT / "templates"
+OWN_NAMES = {"Nederlands", "Français", "Deutsch", "English"}
+"""Languages, each in itself."""
+sys.path.insert(0, str(ROOT / "tools"))
+
+import translations  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def texts():
+    return translations.texts()
+
+
+@pytest.mark.parametrize("language", translations.LANGUAGES)
+def test_nothing_is_untranslated(texts, language):
+    assert translations.missing(translations.read(language), texts) == []
+
+
+@pytest.mark.parametrize("language", translations.LANGUAGES)
+def test_nothing_is_kept_that_no_page_says(texts, language):
+    kept = {message.id for message in translations.read(language) if message.id}
+    assert kept == {message.id for message in texts if message.id}
+
+
+@pytest.mark.parametrize("language", translations.LANGUAGES)
+def test_a_translation_fills_the_same_gaps(language):
+    for message in translations.read(language):
+        originals = message.id if isinstance(message.id, tuple) else (message.id,)
+        given = message.string if isinstance(message.string, tuple) else (message.string,)
+        for original, translation in zip(originals, given, strict=True):
+            assert _gaps(original) == _gaps(translation), original
+
+
+def _gaps(text: str) -> list[str]:
+    return sorted(re.findall(r"%\(\w+\)s", text))
+
+
+def test_the_questions_of_the_pictures_are_texts(texts):
+    asked = {screen.question for screen in pictures.SCREENS}
+    assert asked == {str(question._args[0]) for question in pages.QUESTIONS}
+    assert all(texts.get(question) for question in asked)
+
+
+def test_every_code_has_a_sentence_and_advice():
+    for code in sentences.codes():
+        for text in sentences._SENTENCES[code]:
+            assert str(text._args[0]).endswith((".", "!", "?"))
+
+
+@pytest.mark.parametrize(
+    "template", sorted(path.relative_to(TEMPLATES) for path in TEMPLATES.rglob("*.html"))
+)
+def test_templates_have_no_text_that_escapes_translation(template):
+    """Letters outside tags and `{{ }}` would be Dutch for everyone."""
+    html = (TEMPLATES / template).read_text(encoding="utf-8")
+    for gap in (
+        r"\{#.*?#\}",
+        r"\{% block family %\}.*?\{% endblock %\}",
+        r"<script nonce.*?</script>",
+        r"\{%.*?%\}",
+        r"\{\{.*?\}\}",
+        r"<[^>]*>",
+    ):
+        html = re.sub(gap, " ", html, flags=re.DOTALL)
+    assert set(re.findall(r"[^\W\d_]{2,}", html)) <= OWN_NAMES
