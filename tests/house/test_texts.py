@@ -62,10 +62,11 @@ def test_every_code_has_a_sentence_and_advice():
 
 
 @pytest.mark.parametrize(
-    "template", sorted(path.relative_to(TEMPLATES) for path in TEMPLATES.rglob("*.html"))
+    "template",
+    sorted(path.relative_to(TEMPLATES) for path in TEMPLATES.rglob("*.html") if path.parent.name != "demo"),
 )
 def test_templates_have_no_text_that_escapes_translation(template):
-    """Letters outside tags and `{{ }}` would be Dutch for everyone."""
+    """Letters outside tags and `{{ }}` would be Dutch for everyone. The demo apps are not ours: they speak Dutch."""
     html = (TEMPLATES / template).read_text(encoding="utf-8")
     for gap in (
         r"\{#.*?#\}",
