@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, or_, select
 from idp.claims import consent
 from idp.claims.klasinformatie import DeliveredKlas, DeliveredMembership
 from idp.config import Settings
-from idp.feeds import deliveries
+from idp.feeds import cells, deliveries
 from idp.feeds.class_rows import Reading, RefusedRow, Row
 from idp.feeds.enrolment_plan import Hold
 from idp.feeds.matching import chunks
@@ -90,6 +90,7 @@ def plan(
     `snapshot_at`: when the package made it (None: not known, so it cannot be stale). `operator`: a person at
     the command line, who may bring our own format for a school with any package.
     """
+    instellingsnummer = cells.school_number(instellingsnummer) or instellingsnummer
     refused = found.refused or _refusal(
         db, found.format, instellingsnummer, today=today, snapshot_at=snapshot_at, operator=operator
     )

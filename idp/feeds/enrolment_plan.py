@@ -217,19 +217,20 @@ def plan_school(
     told = [problem for problem in problems if problem.code not in _PLANNED]
     named = {r.stamnummer for r in found.refused_rows if r.instellingsnummer == number}
     usable: list[tuple[Row, str]] = []
+    holders = {stamnummer: some[-1]["account_uuid"] for stamnummer, some in by_stamnummer.items()}
     for row in sorted(rows, key=lambda row: (row.stamnummer not in by_stamnummer, row.line)):
         here = by_stamnummer.get(row.stamnummer, [])
         try:
             if kind is SchoolKind.SANDBOX and row.numbers:
                 raise RowRefused("sandbox_school")  # noqa: TRY301 - one place for every refusal
-            pupil = people.match(row, here[-1]["account_uuid"] if here else None)
+            pupil = people.match(row, holders.get(row.stamnummer))
         except RowRefused as fault:
             told.append(Problem(code=fault.code, line=row.line, column=fault.column))
             named.add(row.stamnummer)
             continue
         if here and not row.numbers and _another_name(row, here[-1]):
             told.append(Problem(code="other_name", line=row.line, column="naam"))
-        usable.append((row, pupil.account_uuid))
+        usable.append((row, holders.setdefault(row.stamnummer, pupil.account_uuid)))
     matched = _matched([row for row, _ in usable], by_stamnummer)
     add = [Add(account_uuid=people.final(uuid), row=row) for row, uuid in usable if row.line not in matched]
     change = [

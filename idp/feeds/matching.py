@@ -48,10 +48,11 @@ class People:
 
     def __init__(self, key: bytes, now: datetime) -> None:
         self._key, self._now = key, now
-        self._pupils: dict[str, Known] = {}
-        self._digests: dict[str, str] = {}
+        self._stored: dict[str, Known] = {}
+        self._stored_digests: dict[str, str] = {}
+        self._planned: dict[str, Known] = {}
+        self._planned_digests: dict[str, str] = {}
         self._merged: dict[str, str] = {}
-        self._touched: set[str] = set()
         self.created: dict[str, Known] = {}
         self.changed: dict[str, Known] = {}
         self.merges: list[Merge] = []
@@ -62,8 +63,7 @@ class People:
 
     def meet(self, db: Connection, rows: Sequence[Row], there: Iterable[str]) -> None:
         """Look up whoever the rows of one school may be about; `there`: pupils enrolled at it before."""
-        self._pupils = {uuid: one for uuid, one in self._pupils.items() if uuid in self._touched}
-        self._digests = {digest: uuid for digest, uuid in self._digests.items() if uuid in self._touched}
+        self._stored, self._stored_digests = {}, {}
         self.created, self.changed, self.merges = {}, {}, []
         table = models.Pupil
         columns = (
@@ -79,11 +79,11 @@ class People:
         )
         wanted = {digest for row in rows for digest in self.digests(row)}
         self._load(db, columns, table.national_number_digest.in_, wanted)
-        met = {*there, *(self._digests[digest] for digest in wanted if digest in self._digests)}
-        missing = {self.final(uuid) for uuid in met} - self._pupils.keys()
+        met = {*there, *filter(None, map(self._holder, wanted))}
+        missing = {self.final(uuid) for uuid in met} - self._stored.keys() - self._planned.keys()
         while missing:
             self._load(db, columns, table.account_uuid.in_, missing)
-            missing = {self.final(uuid) for uuid in missing} - self._pupils.keys()
+            missing = {self.final(uuid) for uuid in missing} - self._stored.keys() - self._planned.keys()
 
     def _load(
         self, db: Connection, columns: tuple[Any, ...], among: Callable[[list[str]], Any], values: set[str]
@@ -92,7 +92,7 @@ class People:
             for found in db.execute(select(*columns).where(among(some))):
                 uuid, digest, voornaam, naam, geslacht, born, leerid_uuid, created_at, merged_into = found
                 if digest is not None:
-                    self._digests.setdefault(digest, uuid)
+                    self._stored_digests[digest] = uuid
                 if merged_into is not None:
                     self._merged.setdefault(uuid, merged_into)
                     continue
@@ -103,18 +103,18 @@ class People:
                     has_account=leerid_uuid is not None,
                     created_at=created_at,
                 )
-                self._pupils.setdefault(uuid, known)
+                self._stored[uuid] = known
 
     def match(self, row: Row, here: str | None) -> Known:
         """The pupil of a row; `here` is who has its stamnummer at this school. Raises RowRefused on a conflict."""
         digests = self.digests(row)
-        at_school = self._pupils[self.final(here)] if here is not None else None
+        at_school = self._known(here) if here is not None else None
         if at_school and at_school.digest and digests and at_school.digest not in digests:
             raise RowRefused("number_conflict", "stamnummer")
-        by_number = {self.final(self._digests[digest]) for digest in digests if digest in self._digests}
+        by_number = {self.final(uuid) for uuid in map(self._holder, digests) if uuid}
         if len(by_number) > 1:
             raise RowRefused("number_conflict", "bisnummer")
-        elsewhere = self._pupils[by_number.pop()] if by_number else None
+        elsewhere = self._known(by_number.pop()) if by_number else None
         if at_school and elsewhere and at_school != elsewhere:
             pupil = self._merge(at_school, elsewhere)
         else:
@@ -135,7 +135,7 @@ class People:
             has_account=False,
             created_at=self._now,
         )
-        self.created[known.account_uuid] = known
+        self._stored[known.account_uuid] = self.created[known.account_uuid] = known
         return known
 
     def _merge(self, one: Known, other: Known) -> Known:
@@ -144,7 +144,6 @@ class People:
         )
         self.merges.append(Merge(surviving=surviving.account_uuid, merged=merged.account_uuid))
         self._merged[merged.account_uuid] = surviving.account_uuid
-        self._touched.add(merged.account_uuid)
         if surviving.digest is None:
             official = surviving.official if surviving.official != NOTHING else merged.official
             surviving = replace(surviving, digest=merged.digest, official=official)
@@ -152,20 +151,25 @@ class People:
         return surviving
 
     def _update(self, pupil: Known, digests: list[str], official: Official | None) -> Known:
-        after = pupil
-        if digests:
-            after = replace(after, digest=digests[0], official=official or after.official)
-        if after != pupil or pupil.account_uuid not in self._pupils:
-            self._remember(after)
-        return after
+        official = official or pupil.official
+        if digests and (pupil.digest != digests[0] or pupil.official != official):
+            pupil = replace(pupil, digest=digests[0], official=official)
+            self._remember(pupil)
+        return pupil
 
     def _remember(self, pupil: Known) -> None:
         uuid = pupil.account_uuid
-        self._pupils[uuid] = pupil
-        self._touched.add(uuid)
+        self._planned[uuid] = pupil
         if pupil.digest is not None:
-            self._digests[pupil.digest] = uuid
+            self._planned_digests[pupil.digest] = uuid
         (self.created if uuid in self.created else self.changed)[uuid] = pupil
+
+    def _known(self, uuid: str) -> Known:
+        last = self.final(uuid)
+        return self._planned.get(last) or self._stored[last]
+
+    def _holder(self, digest: str) -> str | None:
+        return self._planned_digests.get(digest) or self._stored_digests.get(digest)
 
 
 def chunks(values: Iterable[str]) -> Iterator[list[str]]:

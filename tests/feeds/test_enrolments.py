@@ -271,6 +271,24 @@ def test_another_name_on_a_stamnummer_without_number_is_told(house):
     assert codes(plan) == [("other_name", 2)]
 
 
+@pytest.mark.parametrize("numbers", [(None, None), (None, 1), (1, None), (1, 1)])
+def test_two_periods_of_one_stamnummer_in_one_file_are_one_pupil(house, numbers):
+    make.schools(house)
+    first = make.row("1", number=numbers[0], einddatum="2026-10-31")
+    second = make.row("1", number=numbers[1], begindatum="2026-12-01")
+    outcome = make.bring(house, make.file(first, second))
+    assert (outcome.counts["new_pupils"], outcome.counts["add"]) == (1, 2)
+    assert len(pupils(house)) == 1
+    assert make.bring(house, make.file(first, second)).counts["keep"] == 2
+
+
+def test_two_numbers_on_one_stamnummer_in_one_file_are_a_conflict(house):
+    make.schools(house)
+    first = make.row("1", number=1, einddatum="2026-10-31")
+    plan = make.plan(house, make.file(first, make.row("1", number=2, begindatum="2026-12-01")))
+    assert codes(plan) == [("number_conflict", 3)]
+
+
 def test_a_sandbox_school_never_gets_a_pupil_with_a_number(house):
     make.schools(house, "999001", kind=models.SchoolKind.SANDBOX)
     plan = make.plan(house, make.file(make.row("1", number=1), make.row("2")))
