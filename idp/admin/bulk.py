@@ -18,7 +18,7 @@ from sqlalchemy import Connection, or_, select
 
 from idp import audit
 from idp.admin.handout import Handout, Picture
-from idp.admin.sheets import Progress, silent
+from idp.admin.sheets import Look, Progress, silent
 from idp.claims import agreements
 from idp.context import House
 from idp.entropy import Chance
@@ -129,6 +129,16 @@ def renew(
         return _finish(house, db, found, made, with_cards=with_cards, now=now, chance=chance)
 
     return house.database.retrying(write) if found else ()
+
+
+def look(db: Connection, house: House, instellingsnummer: str) -> Look:
+    """What the sheets of this school have in common. Raises NotFound `school_unknown`."""
+    where = School.instellingsnummer == instellingsnummer
+    naam = db.execute(select(School.naam).where(where)).scalar()
+    if naam is None:
+        raise NotFound("school_unknown", instellingsnummer)
+    settings = house.settings
+    return Look(brand=settings.brand, school=naam, made_on=house.clock.today(), accent=settings.brand_accent)
 
 
 def hash_all(house: House, secrets: Sequence[str], *, progress: Progress = silent) -> list[Stored]:

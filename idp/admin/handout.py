@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from idp.models import SecretKind
 
@@ -55,6 +56,22 @@ class Handout:
     def label(self) -> str:
         """The word before the secret."""
         return LABELS[self.kind]
+
+    def as_json(self) -> dict[str, Any]:
+        """For the command line, where somebody asked for it: with the secret and the card."""
+        return {
+            "account_uuid": self.account_uuid,
+            "username": self.username,
+            "kind": self.kind.value,
+            "secret": self.secret,
+            "stamnummer": self.stamnummer,
+            "voornaam": self.voornaam,
+            "naam": self.naam,
+            "administratieve_groep": self.group,
+            "klassen": [*self.klassen],
+            "personal_url": self.personal_url,
+            "card_url": self.card_url,
+        }
 
 
 def by_group(handouts: Iterable[Handout], *, by_klas: bool = False) -> dict[str, list[Handout]]:

@@ -6,6 +6,7 @@ address in it is ever visited.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -149,8 +150,8 @@ def quiet(code: Code, size: float) -> float:
 
 
 def accent(colour: str) -> Color:
-    """The accent of the settings (#rrggbb), or our own."""
-    return HexColor(colour) if colour else ACCENT
+    """The accent of the settings (#rrggbb), or our own when that is no colour."""
+    return HexColor(colour) if re.fullmatch(r"#[0-9A-Fa-f]{6}", colour) else ACCENT
 
 
 @cache

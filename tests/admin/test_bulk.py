@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import date
+from io import BytesIO
 
 import pytest
 from sqlalchemy import func, select, update
 
 from idp import models
-from idp.admin import bulk
+from idp.admin import bulk, bundle
 from idp.errors import Invalid, NotFound
 from idp.login import accounts, cards, passwords, pictures, sessions
 from idp.models import AccountType, SecretKind
@@ -254,3 +256,21 @@ def test_a_school_renews_its_own_pupils_only(house, school):
         make.account(db, stranger, "vreemde.eend")
     with pytest.raises(Invalid, match="account_not_here"):
         bulk.renew(house, instellingsnummer=school, account_uuids=[stranger])
+
+
+def test_what_is_printed_says_brand_and_school(house, school):
+    with house.database.reading() as db:
+        seen = bulk.look(db, house, school)
+        assert (seen.brand, seen.school, seen.made_on) == ("Leersleutel", "Basisschool De Wijzer", TODAY)
+        with pytest.raises(NotFound, match="school_unknown"):
+            bulk.look(db, house, "000000")
+
+
+def test_a_whole_school_from_proposal_to_zip(house, school):
+    handouts = bulk.create(house, proposed(house, school))
+    with house.database.reading() as db:
+        seen = bulk.look(db, house, school)
+    target = BytesIO()
+    names = bundle.write(target, handouts, seen)
+    assert len(names) == 2 + 2 * 3
+    assert json.loads(json.dumps([one.as_json() for one in handouts]))[0]["kind"] == "picture"

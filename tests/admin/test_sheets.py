@@ -294,3 +294,9 @@ def test_a_thousand_cards_take_at_most_ten_seconds_of_one_core():
     content = drawn(sheets.cards, those)
     assert time.process_time() - began < 10
     assert len(content) < 4_000_000
+
+
+def test_an_accent_that_is_no_colour_stops_nobody():
+    assert paper.accent("#ff0000") == paper.HexColor(0xFF0000)
+    assert paper.accent("teal; drop") == paper.ACCENT
+    assert paper.accent("") == paper.ACCENT

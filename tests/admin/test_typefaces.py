@@ -92,3 +92,13 @@ def test_letters_that_look_alike_differ_in_what_is_typed_over():
     (run,) = CODE.runs("lI1O0")
     glyphs = [pdfmetrics.getFont(run.face).face.charToGlyph[ord(sign)] for sign in "lI1O0"]
     assert len(set(glyphs)) == 5
+
+
+@needs_fonts
+def test_every_font_comes_with_its_licence():
+    fonts = sorted(path.name for path in FOLDER.glob("*.ttf"))
+    used = {face.file for style in (BOLD, TEXT, CODE) for face in style._faces}
+    assert set(fonts) == used
+    licences = [path.read_text(encoding="utf-8") for path in FOLDER.glob("LICENSE-*.txt")]
+    assert len(licences) == 5
+    assert all("SIL OPEN FONT LICENSE" in text.upper() for text in licences)
