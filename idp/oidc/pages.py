@@ -19,6 +19,7 @@ from flask import request as http
 
 from idp import audit, context, web
 from idp.claims import catalogue, explain
+from idp.claims import pages as claims_pages
 from idp.login import sessions
 from idp.login.sessions import SignedIn
 from idp.oidc import authorize, responses
@@ -215,7 +216,9 @@ def _not_in_order(no: Refused | Untrusted) -> Response:
         return _send(no, responses.refused(no, context.house().settings.issuer))
     received = f"; received {no.received}" if no.received else ""
     _remember(no.client_id or None, no.code, no.because + received)
-    return web.refusal_page(no.code, 400)
+    known = no.app if no.app is not None and not no.app.disabled else None
+    back = claims_pages.start_url(known, context.house().settings.issuer) if known else None
+    return web.refusal_page(no.code, 400, back=back, app_name=known.client_name if known else None)
 
 
 def _note(asked: AuthorizationRequest, refusal: RefuseToApp) -> None:

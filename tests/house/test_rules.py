@@ -15,7 +15,7 @@ HOUSE = Path(idp.__file__).parent
 PYTHON = [path for path in sorted(HOUSE.rglob("*.py")) if "versions" not in path.parts]
 TEMPLATES = HOUSE.parent / "templates"
 POST_WITHOUT_WORD = {"/token", "/userinfo", "/introspect", "/revoke"}
-"""Machine endpoints: no cookie counts there. /authorize is listed where it is tested."""
+"""Machine endpoints: no cookie counts there. /authorize and /end_session are listed where it is tested."""
 
 
 def trees():
@@ -95,7 +95,7 @@ def test_CSRF_10_every_form_of_a_person_refuses_a_post_without_its_word(app, cli
         for rule in app.url_map.iter_rules()
         if getattr(app.view_functions[rule.endpoint], "door", None) in web.PROGRAMS and "POST" in (rule.methods or ())
     }
-    assert programs <= POST_WITHOUT_WORD | {"/authorize"}
+    assert programs <= POST_WITHOUT_WORD | {"/authorize", "/end_session"}
 
 
 def test_every_event_of_the_audit_trail_is_used():

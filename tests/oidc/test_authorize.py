@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -98,6 +99,15 @@ def test_FAULT_01_without_a_database_nobody_gets_in(client, house, story):
     assert client.get(f"/authorize?{query(story.app)}").status_code >= 500
 
 
+def test_a_known_app_with_a_wrong_address_has_a_way_back_to_its_own_page(client, house):
+    with house.database.transaction() as db:
+        app = make.app(db, client_uri="https://rekenbuur.example/start")
+    page = client.get(f"/authorize?{query(app, redirect_uri='https://evil.example')}")
+    assert page.status_code == 400
+    assert 'href="https://rekenbuur.example/start"' in page.text
+    assert "https://evil.example" not in page.text
+
+
 # ---------------------------------------------------------------- a refusal for the app
 
 
@@ -118,6 +128,11 @@ def test_AUTHZ_03_07_10_17_a_refusal_carries_error_state_and_issuer(client, hous
     told = said(client.get(f"/authorize?{query(story.app, state='a b&c=é', **changes)}"), story.app)
     assert (told["error"], told["state"], told["iss"]) == (error, "a b&c=é", house.settings.issuer)
     assert "code" not in told
+
+
+def test_ROBJ_02_a_request_uri_is_never_fetched(client, story):
+    asked = f"/authorize?{query(story.app, request_uri='http://127.0.0.1:1/canary')}"
+    assert said(client.get(asked), story.app)["error"] == "request_uri_not_supported"
 
 
 def test_HTTP_06_a_repeated_parameter_is_refused(client, story):
@@ -554,6 +569,46 @@ def test_a_form_and_a_query_together_may_not_say_something_twice(client, story):
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data", ""])
 def test_HTTP_17_another_kind_of_body_is_refused(client, story, kind):
     assert client.post("/authorize", data=query(story.app), content_type=kind).status_code == 400
+
+
+def test_AUTHZ_18_every_way_on_is_a_get(client, house, story):
+    sign_in(client, house, story.pupil, shared=True)
+    page = client.get(f"/authorize?{query(story.app)}")
+    answers = [
+        client.get(f"/authorize?{query(story.app, prompt='none')}"),
+        client.post("/authorize", data=dict(parse_qsl(query(story.app)))),
+        fill_in(client, page, antwoord="ja"),
+        fill_in(client, page, antwoord="nee"),
+    ]
+    assert {answer.status_code for answer in answers} == {303}
+
+
+# ---------------------------------------------------------------- at the same moment
+
+
+def test_RACE_a_fresh_sign_in_gives_one_code_however_often_it_is_asked_at_once(house, story):
+    """Eight tabs, one sign-in for prompt=login."""
+    from idp.oidc import authorize
+    from idp.oidc import request as requests
+    from idp.oidc.authorize import Issued
+    from idp.oidc.next_step import SignIn
+
+    asked = requests.read(
+        parse_qsl(query(story.app, prompt="login")),
+        find_app=lambda _: story.app,
+        scopes_known=frozenset({"openid"}),
+        today=house.clock.today(),
+    )
+    words = {"account_uuid": story.pupil, "amr": ("pwd",), "acr": "x", "must_change": False, "shared": False}
+    with house.database.transaction() as db:
+        started = sessions.start(db, house, now=house.clock.now(), **words)
+        sessions.leave_marker(db, started.sid, asked.url, house.clock.now())
+        session = sessions.look(db, house.settings, started.cookie, house.clock.now())
+    with ThreadPoolExecutor(8) as tabs:
+        steps = [one.step for one in tabs.map(lambda _: authorize.consider(house, asked, session), range(8))]
+    assert sum(isinstance(step, Issued) for step in steps) == 1
+    assert sum(isinstance(step, SignIn) for step in steps) == 7
+    assert make_browser.codes(house) == 1
 
 
 # ---------------------------------------------------------------- small print
