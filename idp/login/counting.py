@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, delete, literal, null, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, case, delete, literal, null, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.login import slowing
@@ -28,24 +29,64 @@ class Reserved:
     after: State
 
 
-def open_rows(db: Connection, names: list[str], now: datetime) -> dict[str, State | None]:
+def closed(db: Connection, names: Sequence[str], now: datetime) -> Sequence[tuple[str, datetime]]:
+    """Which of these are closed, and until when."""
+    return [(name, until) for name, until in db.execute(_closed(), {"names": names, "now": now})]
+
+
+def open_rows(db: Connection, names: Sequence[str], now: datetime) -> dict[str, State | None]:
     """Each row, held until the transaction ends; None for one that was made just now, with one try in it."""
-    insert = _insert(db).on_conflict_do_nothing().returning(Throttle.key)
     fresh = {"count": 1, "since": now, "closed_until": None, "level": 0, "changed_at": now}
     found: dict[str, State | None] = {}
     while missing := [name for name in names if name not in found]:
-        made = db.scalars(insert, [fresh | {"key": name} for name in missing])
-        found |= dict.fromkeys(made, None)
+        for name in missing:
+            if db.execute(_insert_fresh(db.dialect.name), fresh | {"key": name}).one_or_none() is not None:
+                found[name] = None
         there = [name for name in missing if name not in found]
         if there:
-            rows = db.execute(
-                select(Throttle.key, *(getattr(Throttle, column) for column in slowing.COLUMNS))
-                .where(Throttle.key.in_(there))
-                .order_by(Throttle.key)
-                .with_for_update()
-            )
-            found |= {key: _state(values) for key, *values in rows}
+            found |= {key: _state(values) for key, *values in db.execute(_held(), {"names": there})}
     return {name: found[name] for name in names}
+
+
+def settle(db: Connection, *, reset: Sequence[str], refund: Sequence[str]) -> dict[str, tuple[int, datetime]]:
+    """Remove the rows of `reset`, and those of `refund` that hold one try only. Returns the removed: count, last."""
+    rows = db.execute(_settle(), {"reset": reset, "refund": refund})
+    return {name: (count, last) for name, count, last in rows}
+
+
+@cache
+def _closed() -> Select[*tuple[Any, ...]]:
+    return select(Throttle.key, Throttle.closed_until).where(
+        Throttle.key.in_(bindparam("names", expanding=True)), Throttle.closed_until > bindparam("now")
+    )
+
+
+@cache
+def _insert_fresh(dialect: str) -> Any:
+    insert = (sqlite if dialect == "sqlite" else postgresql).insert(Throttle)
+    return insert.on_conflict_do_nothing().returning(Throttle.key)
+
+
+@cache
+def _held() -> Select[*tuple[Any, ...]]:
+    return (
+        select(Throttle.key, *(getattr(Throttle, column) for column in slowing.COLUMNS))
+        .where(Throttle.key.in_(bindparam("names", expanding=True)))
+        .order_by(Throttle.key)
+        .with_for_update()
+    )
+
+
+@cache
+def _settle() -> Any:
+    mine_alone = and_(
+        Throttle.key.in_(bindparam("refund", expanding=True)), Throttle.count <= 1, Throttle.level == 0
+    )
+    return (
+        delete(Throttle)
+        .where(or_(Throttle.key.in_(bindparam("reset", expanding=True)), mine_alone))
+        .returning(Throttle.key, Throttle.count, Throttle.changed_at)
+    )
 
 
 def is_new_mistake(db: Connection, digest: str, now: datetime, *, hours: int) -> bool:

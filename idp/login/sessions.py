@@ -16,7 +16,19 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from flask import Flask, Response, g, request
 from flask_login import LoginManager
-from sqlalchemy import Connection, Date, Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Date,
+    Integer,
+    Row,
+    Select,
+    Update,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from idp import audit, context, entropy, web
 from idp.clock import BRUSSELS, day_of_law
@@ -159,18 +171,22 @@ def after_own_password(
 
 
 def _make_room(db: Connection, account_uuid: str, now: datetime, *, most: int) -> None:
+    db.execute(_end_oldest(), {"of": account_uuid, "most": most - 1, "now": now})
+
+
+@cache
+def _end_oldest() -> Update:
     too_old = (
         select(Session.sid)
-        .where(Session.account_uuid == account_uuid, Session.ended_at.is_(None))
+        .where(Session.account_uuid == bindparam("of"), Session.ended_at.is_(None))
         .order_by(Session.auth_time.desc(), Session.sid)
         .limit(1000)
-        .offset(most - 1)
+        .offset(bindparam("most", type_=Integer))
     )
-    db.execute(
+    return (
         update(Session)
         .where(Session.sid.in_(too_old.scalar_subquery()))
-        .values(ended_at=now, ended_because="too_many")
-        .execution_options(synchronize_session=False)
+        .values(ended_at=bindparam("now"), ended_because="too_many")
     )
 
 

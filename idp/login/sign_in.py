@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Date, Select, String, Uuid, and_, bindparam, select, update
+from sqlalchemy import Connection, Date, Select, String, Update, Uuid, and_, bindparam, select, update
 from sqlalchemy.orm import aliased
 
 from idp import audit, entropy
@@ -266,19 +266,25 @@ def _right(
 
 def _still_so(db: Connection, account: Account, fresh: Stored | None, today: date) -> bool:
     """Note the day (and a fresh hash); False when the secret was changed or the account blocked meanwhile."""
-    values: dict[str, Any] = {"last_sign_in_on": today}
-    if fresh is not None:
-        values |= {"secret_hash": fresh.hash, "pepper_id": fresh.pepper_id}
-    done = db.execute(
+    kept = fresh or account.stored
+    given = {"of": account.account_uuid, "before": account.stored.hash, "today": today}
+    done = db.execute(_note_sign_in(), given | {"hash": kept.hash, "pepper": kept.pepper_id})
+    return bool(done.rowcount)
+
+
+@cache
+def _note_sign_in() -> Update:
+    return (
         update(AccountRow)
         .where(
-            AccountRow.account_uuid == account.account_uuid,
-            AccountRow.secret_hash == account.stored.hash,
+            AccountRow.account_uuid == bindparam("of"),
+            AccountRow.secret_hash == bindparam("before"),
             AccountRow.blocked_at.is_(None),
         )
-        .values(values)
+        .values(
+            last_sign_in_on=bindparam("today"), secret_hash=bindparam("hash"), pepper_id=bindparam("pepper")
+        )
     )
-    return bool(done.rowcount)
 
 
 def _method(kind: SecretKind, *, card: bool) -> tuple[tuple[str, ...], str]:

@@ -39,7 +39,7 @@ class State:
     level: int = 0
     """How often it closed in a row."""
     changed_at: datetime
-    """Of the last try."""
+    """Of the last try; of a card that rests until help its end, so that tidying up does not wake it."""
 
 
 def take(counter: Counter, before: State | None, now: datetime, settings: Settings) -> State | datetime:
@@ -77,7 +77,7 @@ def _card(before: State | None, now: datetime, settings: Settings) -> State:
         before = State(count=0, since=now, changed_at=now)
     count = before.count + 1
     closed_until = UNTIL_HELP if count >= settings.throttle_card_day else None
-    return State(count=count, since=before.since, closed_until=closed_until, changed_at=now)
+    return State(count=count, since=before.since, closed_until=closed_until, changed_at=closed_until or now)
 
 
 def _stranger(before: State | None, now: datetime, settings: Settings) -> State:

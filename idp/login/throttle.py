@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from statistics import median
 
-from sqlalchemy import Connection, and_, case, delete, func, or_, select, update
+from sqlalchemy import Connection, case, func, select, update
 
 from idp import entropy
 from idp.clock import BRUSSELS
@@ -146,12 +146,7 @@ def _closed(db: Connection, key: bytes, subject: Subject, now: datetime) -> Wait
     if not watched:
         return None
     names = {_key(key, counter, subject): counter for counter in watched}
-    rows = db.execute(
-        select(Throttle.key, Throttle.closed_until).where(
-            Throttle.key.in_(names), Throttle.closed_until > now
-        )
-    ).all()
-    waits = [_wait(names[row.key], row.closed_until, now) for row in rows]
+    waits = [_wait(names[name], until, now) for name, until in counting.closed(db, [*names], now)]
     return max(waits, key=lambda wait: wait.seconds, default=None)
 
 
@@ -164,13 +159,7 @@ def succeeded(db: Connection, *, key: bytes, passed: Pass, now: datetime) -> Non
     recent = _key(key, Counter.RECENT, subject)
     reset = [recent, *(one.key for one in passed.reserved if one.counter is Counter.BROWSER)]
     refund = [one for one in passed.reserved if one.counter is not Counter.BROWSER]
-    mine_alone = and_(Throttle.key.in_([one.key for one in refund]), Throttle.count <= 1, Throttle.level == 0)
-    rows = db.execute(
-        delete(Throttle)
-        .where(or_(Throttle.key.in_(reset), mine_alone))
-        .returning(Throttle.key, Throttle.count, Throttle.changed_at)
-    )
-    gone = {name: (count, at) for name, count, at in rows}
+    gone = counting.settle(db, reset=reset, refund=[one.key for one in refund])
     mistakes, last = gone.get(recent, (0, now))
     forgiven = min(mistakes, _MOST_FORGIVEN) if last > now - _RECENT else 0
     counting.give_back(db, [one for one in refund if one.key not in gone], tries=1 + forgiven)

@@ -205,7 +205,7 @@ def test_ENUM_02_unknown_names_take_as_long_as_wrong_secrets(house):
             _try(house, name, secret)
             times.append(time.perf_counter() - begin)
     medians = [statistics.median(times) for times in took.values()]
-    assert max(medians) < 1.4 * min(medians)
+    assert max(medians) < 1.5 * min(medians)
 
 
 def test_the_step_for_a_name_without_account_follows_the_real_mix_and_stays(house):
