@@ -106,7 +106,7 @@ def _begin() -> None:
     query = request.query_string
     if len(query) > 32_768 or query.count(b"&") > MOST_PARAMETERS:
         abort(414)
-    given = [*request.args.items(multi=True)]
+    given = [*request.args.items(multi=True)] if query else []
     if request.mimetype == "application/x-www-form-urlencoded":
         given += [*request.form.items(multi=True)]
     for name, value in given:

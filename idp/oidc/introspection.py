@@ -32,7 +32,7 @@ class Introspection(rfc7662.IntrospectionEndpoint):  # type: ignore[misc]
         if not token:
             raise InvalidRequestError("token is missing.")
         house: House = self.server.house
-        with house.database.transaction() as db:
+        with house.database.each_by_itself() as db:
             return _meaning(db, house, client, token, request.now)
 
     def create_introspection_payload(self, token: dict[str, Any] | None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def userinfo(house: House, token: str, *, now: datetime) -> tuple[App, dict[str,
     Raises InvalidTokenError (401) when the token, its sign-in, its app or the visibility is gone, and
     InsufficientScopeError (403) when the token is not about a person.
     """
-    with house.database.transaction() as db:
+    with house.database.each_by_itself() as db:
         access = tokens.find_access(db, token)
         app = house.apps.find(access.client_id) if access is not None and access.stands(now) else None
         if access is None or app is None or app.disabled:
