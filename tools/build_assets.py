@@ -32,7 +32,30 @@ import build_fonts  # noqa: E402
 
 from idp.login import pictures  # noqa: E402
 
-ICONS = ["arrow-left", "arrow-right", "camera", "check", "chevron-right", "circle-alert", "circle-check", "eye", "eye-off", "hand-helping", "id-card", "info", "key-round", "keyboard", "life-buoy", "log-out", "monitor-smartphone", "refresh-cw", "school", "star", "undo-2", "x"]
+ICONS = [
+    "arrow-left",
+    "arrow-right",
+    "camera",
+    "check",
+    "chevron-right",
+    "circle-alert",
+    "circle-check",
+    "eye",
+    "eye-off",
+    "hand-helping",
+    "id-card",
+    "info",
+    "key-round",
+    "keyboard",
+    "life-buoy",
+    "log-out",
+    "monitor-smartphone",
+    "refresh-cw",
+    "school",
+    "star",
+    "undo-2",
+    "x",
+]
 """Lucide icons that a page may ask for: `icon("eye")`."""
 
 WEB_FONTS = {

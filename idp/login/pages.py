@@ -33,7 +33,7 @@ from idp.login import (
 )
 from idp.login.pages_frame import Who
 from idp.login.sessions import SIGN_IN
-from idp.login.way_back import WayBack
+from idp.login.way_back import NOWHERE, WayBack
 
 blueprint = Blueprint("login", __name__)
 blueprint.register_blueprint(pages_own.blueprint)
@@ -64,7 +64,7 @@ def sign_in_page() -> Response:
     if request.args.get("wie"):
         who = pages_frame.unsealed(request.args["wie"])
         return _prove_page(way, who) if who else web.see_other(way.page())
-    if not way.url and sessions.current() is not None:
+    if way.any_session_will_do and _is_signed_in():
         return web.see_other(way.onward)
     held = pages_frame.held_card()
     if held is not None:
@@ -93,15 +93,20 @@ def sign_in_answer() -> Response:
     return _prove(way, who, secret)
 
 
+def _is_signed_in() -> bool:
+    who = sessions.current()
+    return who is not None and not who.must_change
+
+
 def _identify(way: WayBack) -> Response:
     typed = request.form.get("username", "")[:300]
     shared = "shared" in request.form
     if card := CARD_ADDRESS.fullmatch(typed.strip()):
-        return _take_card(card.group(1), way)
+        return _take_card(card.group(1), way, shared=shared, asked=True)
     username = usernames.canonical(typed)
     if username is None:
         return _who_page(way, message="naam", typed=typed[:60], shared=shared, status=400)
-    return web.see_other(way.page(wie=pages_frame.sealed(Who(username=username, shared=shared))))
+    return web.see_other(way.page(wie=pages_frame.sealed(Who(username=username, shared=shared, asked=True))))
 
 
 def _prove(way: WayBack, who: Who, secret: str) -> Response:
@@ -178,7 +183,7 @@ def _is_number(tap: str) -> bool:
 @web.door(web.Door.ANYONE)
 def personal_url(username: str) -> Response:
     """A personal URL is public and guessable: it only fills in the name."""
-    way = WayBack(url="")
+    way = NOWHERE
     canonical = usernames.canonical(username[:300])
     if canonical is None:
         return web.see_other(way.page(bericht="naam"))
@@ -190,10 +195,10 @@ def personal_url(username: str) -> Response:
 @web.door(web.Door.ANYONE)
 def card(token: str) -> Response:
     """A scanned card: noted in a cookie for some minutes, and away from the address at once."""
-    return _take_card(token, WayBack(url=""))
+    return _take_card(token, NOWHERE)
 
 
-def _take_card(token: str, way: WayBack) -> Response:
+def _take_card(token: str, way: WayBack, *, shared: bool = False, asked: bool = False) -> Response:
     house = context.house()
     now = house.clock.now()
     with house.database.reading() as db:
@@ -209,7 +214,8 @@ def _take_card(token: str, way: WayBack) -> Response:
                 now=now,
             )
         return web.see_other(way.page(bericht="kaart"))
-    response = web.see_other(way.page(wie=pages_frame.sealed(Who(username=found.username, shared=False))))
+    who = Who(username=found.username, shared=shared, asked=asked)
+    response = web.see_other(way.page(wie=pages_frame.sealed(who)))
     minutes = house.settings.card_cookie_minutes
     web.set_cookie(response, cards.COOKIE, cards.hold(house.keys, found, now), seconds=60 * minutes)
     return response
@@ -244,7 +250,7 @@ def _prove_page(way: WayBack, who: Who, *, message: str | None = None, status: i
         "name": who.card.given_name if who.card else None,
         "username": who.username,
         "away": way.page(),
-        "ask_shared": who.card is not None,
+        "ask_shared": not who.asked,
         "shared": who.shared,
     }
     if step is sign_in.Step.PASSWORD:

@@ -25,6 +25,8 @@ class Who:
     username: str
     """Canonical."""
     shared: bool
+    asked: bool = False
+    """The first page asked whether this device is shared; a card and a personal URL pass it by."""
     card: HeldCard | None = None
     """Set when this browser holds a card of this pupil."""
 
@@ -45,7 +47,9 @@ def way() -> WayBack:
 
 def sealed(who: Who) -> str:
     house = context.house()
-    return house.keys.seal(WHO, {"u": who.username, "s": int(who.shared)}, house.clock.now())
+    return house.keys.seal(
+        WHO, {"u": who.username, "s": int(who.shared), "a": int(who.asked)}, house.clock.now()
+    )
 
 
 def unsealed(text: str) -> Who | None:
@@ -56,7 +60,7 @@ def unsealed(text: str) -> Who | None:
         return None
     held = held_card()
     mine = held if held is not None and held.username == inside["u"] else None
-    return Who(username=str(inside["u"]), shared=bool(inside["s"]), card=mine)
+    return Who(username=str(inside["u"]), shared=bool(inside["s"]), asked=bool(inside["a"]), card=mine)
 
 
 def held_card() -> HeldCard | None:

@@ -9,7 +9,7 @@ from idp.errors import Busy
 from idp.login import cards, own_password, pages_frame, sessions, sign_in, way_back
 from idp.login.pages_frame import LONGEST_SECRET
 from idp.login.sessions import SIGN_IN
-from idp.login.way_back import WayBack
+from idp.login.way_back import NOWHERE, WayBack
 from idp.models import AccountType
 
 blueprint = Blueprint("own", __name__)
@@ -105,7 +105,7 @@ def sign_out_answer() -> Response:
         with house.database.transaction() as db:
             sessions.end(db, who.sid, "signed_out", house.clock.now())
     web.forget_page()
-    response = web.see_other(WayBack(url="").page(bericht="klaar"))
+    response = web.see_other(NOWHERE.page(bericht="klaar"))
     web.drop_cookie(response, sessions.COOKIE)
     web.drop_cookie(response, cards.COOKIE)
     return response

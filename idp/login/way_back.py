@@ -11,6 +11,24 @@ from idp.config import LOOPBACK
 from idp.login.sessions import SIGN_IN, WAY_BACK
 
 HOME = "/mijn-apps"
+EVERYDAY = frozenset(
+    [
+        "client_id",
+        "redirect_uri",
+        "scope",
+        "response_type",
+        "response_mode",
+        "state",
+        "nonce",
+        "code_challenge",
+        "code_challenge_method",
+        "ui_locales",
+        "claims_locales",
+        "login_hint",
+        "display",
+    ]
+)
+"""What a request may say that never asks for a fresh sign-in."""
 LONGEST = 24_000
 
 
@@ -27,6 +45,9 @@ class WayBack:
     login_hint: str = ""
     """Who the app thinks it is; only ever a suggestion (OpenID Connect Core 3.1.2.1)."""
 
+    any_session_will_do: bool = False
+    """Whoever is signed in already (in another tab) may go on; a fresh sign-in is not asked for."""
+
     @property
     def onward(self) -> str:
         return self.url or HOME
@@ -38,12 +59,16 @@ class WayBack:
         return f"{path}?{text}" if text else path
 
 
+NOWHERE = WayBack(url="", any_session_will_do=True)
+"""Nobody sent this person: they go to their own apps."""
+
+
 def read(given: str, registry: Registry) -> WayBack:
     """What a page was told. Anything but a known way of our own counts as nothing."""
     if not local(given) or not given.startswith(WAY_BACK) or len(given) > LONGEST:
-        return WayBack(url="")
+        return NOWHERE
     if not given.startswith("/authorize?"):
-        return WayBack(url=given)
+        return WayBack(url=given, any_session_will_do=True)
     asked = dict(parse_qsl(urlsplit(given).query))
     app = registry.find(asked.get("client_id", ""))
     if app is None:
@@ -53,6 +78,7 @@ def read(given: str, registry: Registry) -> WayBack:
         app=app,
         ends_at=_ends_at(app, asked.get("redirect_uri")),
         login_hint=asked.get("login_hint", "")[:100],
+        any_session_will_do=asked.keys() <= EVERYDAY and app.default_max_age is None,
     )
 
 

@@ -37,6 +37,7 @@ for (const waiting of document.querySelectorAll("[data-countdown]")) {
   const end = Date.now() + total * 1000;
   const numbers = waiting.querySelectorAll("[data-seconds]");
   const ring = waiting.querySelector(".left");
+  const said = waiting.querySelector("[data-over]");
   const again = waiting.querySelector("[data-when-done]");
   const round = ring ? 2 * Math.PI * ring.r.baseVal.value : 0;
   if (ring) ring.style.strokeDasharray = String(round);
@@ -47,12 +48,13 @@ for (const waiting of document.querySelectorAll("[data-countdown]")) {
   const tick = () => {
     const left = Math.max(0, Math.ceil((end - Date.now()) / 1000));
     for (const number of numbers) number.textContent = String(left);
+    said.textContent = said.textContent.replace(/\d+/, String(left));
     if (ring) ring.style.strokeDashoffset = String(round * (1 - left / total));
     if (left > 0) return void setTimeout(tick, 250);
     again.removeAttribute("aria-disabled");
     waiting.classList.add("over");
-    const said = waiting.querySelector("[data-over]");
-    if (said) said.textContent = said.dataset.over;
+    said.textContent = said.dataset.over;
+    if (document.activeElement === said) again.focus();
   };
   tick();
 }

@@ -272,6 +272,21 @@ def test_the_hint_of_an_app_only_fills_in(client, house, noor, rekenbuur):
     assert read(page).forms[0]["fields"]["username"] == "noor.peeters"
 
 
+def test_another_tab_goes_on_when_somebody_signed_in_meanwhile(client, noor, rekenbuur):
+    send(client, read(identify(client)).forms[0], **TAPS)
+    here = f"/aanmelden?{urlencode({'next': asked(rekenbuur)})}"
+    assert client.get(here).location == asked(rekenbuur)
+
+
+@pytest.mark.parametrize(
+    "words", ["&prompt=login", "&max_age=0", "&acr_values=x", "&id_token_hint=x", "&claims={}"]
+)
+def test_a_request_that_may_want_a_fresh_sign_in_asks_again(client, noor, rekenbuur, words):
+    send(client, read(identify(client)).forms[0], **TAPS)
+    page = client.get(f"/aanmelden?{urlencode({'next': asked(rekenbuur) + words})}")
+    assert (page.status_code, "Wie ben je?" in read(page).words) == (200, True)
+
+
 # ---------------------------------------------------------------- personal URL and card
 
 
@@ -315,6 +330,14 @@ def test_whoever_is_not_noor_says_so(client, house, noor):
     other = page.forms[1]
     assert send(client, other, wissel="1").location == "/aanmelden"
     assert "Wie ben je?" in read(client.get("/aanmelden")).words
+
+
+def test_a_card_asks_itself_whether_the_device_is_shared(client, house, noor):
+    page = read(client.get(client.get(f"/k/{_card(house, noor)}").location))
+    assert page.forms[0]["kinds"]["shared"] == "checkbox"
+    send(client, page.forms[0], **TAPS, shared="1")
+    with house.database.reading() as db:
+        assert db.execute(select(models.Session.shared)).scalar() is True
 
 
 @pytest.mark.parametrize("token", ["K1" + "0" * 26, "x", "K1" + "U" * 26])
