@@ -7,7 +7,7 @@ store what comes back. Every mistake is told at once, in plain sentences; a fiel
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
@@ -33,12 +33,18 @@ class Refused(Invalid):
 
 
 def validate(
-    metadata: Mapping[str, Any], *, today: date, loopback_ok: bool, existing: App | None
+    metadata: Mapping[str, Any],
+    *,
+    today: date,
+    loopback_ok: bool,
+    existing: App | None,
+    algorithms: Collection[str] = fields.SIGNING,
 ) -> dict[str, Any]:
     """The registration as it is stored: complete, JSON only, fields in a fixed order, with its `sector`.
 
     `loopback_ok` (a demo on this machine) also allows http://localhost where we or a browser call the app.
     `existing` is the app whose registration this replaces: client_id, sector and subject_type are frozen.
+    `algorithms` are those that this installation has keys for (settings.signing_algorithms).
     Raises Refused with every problem.
     """
     here = fields.Here(today=today, loopback_ok=loopback_ok, existing=existing)
@@ -56,6 +62,9 @@ def validate(
         except fields.Mistake as mistake:
             problems[name] = [*mistake.sentences]
     read = DEFAULTS | read
+    for name in ("id_token_signed_response_alg", "userinfo_signed_response_alg"):
+        if name not in problems and name in read and read[name] not in algorithms:
+            problems[name] = [f"has no key here: there are keys for {', '.join(algorithms)}"]
     _together(problems, read, metadata)
     read["sector"] = _sector(problems, read, existing)
     if problems:

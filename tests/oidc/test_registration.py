@@ -301,3 +301,12 @@ def test_keys_that_are_private_weak_or_broken_are_refused(given):
 def test_the_parser_reads_what_a_browser_reads():
     read = addresses.read("https://App.example:8443/cb?x=@y", loopback_http=False)
     assert (read.scheme, read.host, read.port) == ("https", "app.example", 8443)
+
+
+def test_an_algorithm_without_a_key_here_is_refused_before_an_app_hangs_on_it():
+    given = PLAIN | {"id_token_signed_response_alg": "PS256", "userinfo_signed_response_alg": "ES256"}
+    with pytest.raises(registration.Refused) as refused:
+        registration.validate(
+            given, today=TODAY, loopback_ok=False, existing=None, algorithms=("RS256", "ES256")
+        )
+    assert set(refused.value.problems) == {"id_token_signed_response_alg"}
