@@ -92,12 +92,11 @@ def _icons() -> dict[str, str]:
 
 
 def _file(name: str) -> Response:
-    kind = TEXTS.get(Path(name).suffix)
-    if kind is None:
-        return send_from_directory(STATIC, name)
-    changed = _changed(name)
+    kind, changed = TEXTS.get(Path(name).suffix), _changed(name)
     if not changed:
         abort(404)
+    if kind is None:
+        return send_from_directory(STATIC, name)
     packed = _packed(name, changed)
     small = request.accept_encodings.quality("gzip") > 0
     response = make_response(packed if small else gzip.decompress(packed))
@@ -112,6 +111,8 @@ def _file(name: str) -> Response:
 
 def _changed(name: str) -> int:
     """When this file of ours last changed (nanoseconds); 0 when there is none. A new build needs no restart."""
+    if "\0" in name:
+        return 0
     path = (STATIC / name).resolve()
     return path.stat().st_mtime_ns if path.is_relative_to(STATIC.resolve()) and path.is_file() else 0
 
