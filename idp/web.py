@@ -129,9 +129,9 @@ def _enter() -> Any:
 def _view() -> Any:
     if request.endpoint is None:
         return None
-    view = current_app.view_functions[request.endpoint]
+    view: Any = current_app.view_functions[request.endpoint]
     if request.endpoint == "static":
-        view.door = Door.ANYONE  # type: ignore[attr-defined]
+        view.door = Door.ANYONE
     return view
 
 

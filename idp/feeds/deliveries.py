@@ -6,20 +6,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, func, insert, select
 
-from idp import entropy
+from idp import entropy, turns
 from idp.models import Delivery, DeliveryState
 
 ENROLMENTS, CLASSES, SCHOOLS, DIRECTORS = "enrolments", "classes", "schools", "directors"
-ONE_IMPORT = 7_001
-"""The advisory lock that makes imports wait for each other on PostgreSQL (SQLite has one writer anyway)."""
 
 
 def one_at_a_time(db: Connection) -> None:
     """Wait until no other import is writing; lasts until the transaction ends."""
-    if db.dialect.name == "postgresql":
-        db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ONE_IMPORT})
+    turns.take(db, turns.IMPORTS)
 
 
 def record(

@@ -29,11 +29,11 @@ from joserfc.jws import JWSRegistry
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import audit, entropy
+from idp import audit, entropy, turns
 from idp.config import ConfigurationError
 from idp.context import House
 from idp.database import Database
-from idp.models import RegistryVersion, SigningKey
+from idp.models import SigningKey
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 """What we can sign with; `signing_algorithms` says which of them have a key."""
@@ -360,7 +360,7 @@ def _generate(alg: str) -> RSAKey | ECKey | OKPKey:
 
 def _one_at_a_time(db: Connection) -> None:
     """Two nodes that start together make one key, not two. (On SQLite the transaction itself sees to it.)"""
-    db.execute(select(RegistryVersion.version).with_for_update()).all()
+    turns.take(db, turns.SIGNING_KEYS)
 
 
 def _ends(house: House, line: KeyLine) -> datetime:

@@ -1,0 +1,82 @@
+"""What do we keep? Every table, as a document: schools and pupils, accounts, agreements, apps, tokens, traces.
+
+Moments are aware UTC, days are Brussels days (both ends included), identifiers that outsiders see are random
+UUIDs, and secrets are digests or hashes. A table never holds what its retention line in `docs/retention.md`
+does not name.
+"""
+
+from __future__ import annotations
+
+from idp.models.accounts import (
+    Account,
+    AccountType,
+    Card,
+    Marker,
+    RetiredUsername,
+    SecretKind,
+    Session,
+    Throttle,
+    WrongSecret,
+)
+from idp.models.apps import App, AppPupil, AppSecret, RegistryVersion, RuleKind, VisibilityRule
+from idp.models.base import DIGEST, ID, SCHOOL, Base, Moment
+from idp.models.people import Agreement, Person, ProtocolText, Right, RightKind
+from idp.models.schools import (
+    ClassMembership,
+    Delivery,
+    DeliveryState,
+    Enrolment,
+    Klas,
+    Pupil,
+    School,
+    SchoolKind,
+    Soort,
+)
+from idp.models.tokens import AccessToken, AuthorizationCode, Grant, RefreshToken, SigningKey, UsedAssertion
+from idp.models.traces import AuditEvent, Release, Turn
+
+__all__ = [
+    "DIGEST",
+    "ID",
+    "SCHOOL",
+    "AccessToken",
+    "Account",
+    "AccountType",
+    "Agreement",
+    "App",
+    "AppPupil",
+    "AppSecret",
+    "AuditEvent",
+    "AuthorizationCode",
+    "Base",
+    "Card",
+    "ClassMembership",
+    "Delivery",
+    "DeliveryState",
+    "Enrolment",
+    "Grant",
+    "Klas",
+    "Marker",
+    "Moment",
+    "Person",
+    "ProtocolText",
+    "Pupil",
+    "RefreshToken",
+    "RegistryVersion",
+    "Release",
+    "RetiredUsername",
+    "Right",
+    "RightKind",
+    "RuleKind",
+    "School",
+    "SchoolKind",
+    "SecretKind",
+    "Session",
+    "SigningKey",
+    "Soort",
+    "Throttle",
+    "Turn",
+    "UsedAssertion",
+    "VisibilityRule",
+    "WrongSecret",
+]

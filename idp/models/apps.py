@@ -1,0 +1,86 @@
+"""Which apps are registered, and for whom is each visible?"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp.models.base import DIGEST, ID, SCHOOL, Base, words
+
+
+class App(Base):
+    """A relying party. What decides something is a column; the whole registration is in `registration`."""
+
+    __tablename__ = "app"
+    client_id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    client_name: Mapped[str] = mapped_column(String(200))
+    registration: Mapped[dict[str, Any]]
+    """RFC 7591 metadata plus our own fields, as validated and exported (idp/apps.py reads it)."""
+    sector: Mapped[str] = mapped_column(String(253))
+    """Frozen at registration: pairwise subjects hang on it."""
+    sandbox: Mapped[bool] = mapped_column(default=False)
+    """Admits pupils of sandbox and test schools, and no others."""
+    disabled_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+
+
+class AppSecret(Base):
+    """A client secret, as a digest; two may live side by side while an app changes over."""
+
+    __tablename__ = "app_secret"
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("app.client_id", ondelete="CASCADE"), index=True)
+    digest: Mapped[str] = mapped_column(DIGEST)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+
+
+class RegistryVersion(Base):
+    """One row: goes up with every change of an app, so that workers drop what they cached."""
+
+    __tablename__ = "registry_version"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int]
+
+
+class RuleKind(StrEnum):
+    SCHOOL = "school"
+    GROUP = "group"
+    KLAS = "klas"
+    PUPIL = "pupil"
+
+
+class VisibilityRule(Base):
+    """An app is visible for: a school, an administratieve groep, a (sub)klas, or one pupil."""
+
+    __tablename__ = "visibility_rule"
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("app.client_id", ondelete="CASCADE"))
+    instellingsnummer: Mapped[str] = mapped_column(ForeignKey("school.instellingsnummer"))
+    kind: Mapped[RuleKind] = mapped_column(words(RuleKind))
+    target: Mapped[str] = mapped_column(String(60), default="")
+    """'' for a school, administratieve_groep_code, Klas.id, or account_uuid."""
+    begindatum: Mapped[date]
+    einddatum: Mapped[date | None]
+    created_by: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime]
+    __table_args__ = (
+        UniqueConstraint("client_id", "instellingsnummer", "kind", "target", "begindatum"),
+        Index(None, "instellingsnummer", "kind", "target"),
+    )
+
+
+class AppPupil(Base):
+    """What an app calls a pupil, kept from the first meeting on, and the school this pupil chose for it."""
+
+    __tablename__ = "app_pupil"
+    account_uuid: Mapped[str] = mapped_column(ForeignKey("pupil.account_uuid"), primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("app.client_id", ondelete="CASCADE"), primary_key=True)
+    sub: Mapped[str] = mapped_column(String(64))
+    chosen_school: Mapped[str | None] = mapped_column(SCHOOL)
+    first_seen_at: Mapped[datetime]
