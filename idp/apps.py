@@ -36,7 +36,7 @@ class App:
     post_logout_redirect_uris: tuple[str, ...] = ()
     scopes: frozenset[str] = frozenset({"openid"})
     grant_types: frozenset[str] = frozenset({"authorization_code"})
-    token_endpoint_auth_method: str = "client_secret_basic"  # noqa: S105
+    token_endpoint_auth_method: str = "client_secret_basic"
     token_endpoint_auth_signing_alg: str | None = None
     jwks: Mapping[str, Any] | None = None
     jwks_uri: str | None = None
@@ -67,7 +67,7 @@ class App:
 
     @property
     def public(self) -> bool:
-        return self.token_endpoint_auth_method == "none"  # noqa: S105
+        return self.token_endpoint_auth_method == "none"
 
     def pkce_required(self, today: date) -> bool:
         return self.public or self.pkce_exempt_until is None or today > self.pkce_exempt_until

@@ -100,6 +100,10 @@ def secret_renewed(db: Connection, *, account_uuid: str, instellingsnummer: str,
     _write(db, "secret_renewed", object=pupil(account_uuid), school=instellingsnummer, kind=kind)
 
 
+def username_changed(db: Connection, *, account_uuid: str) -> None:
+    _write(db, "username_changed", object=pupil(account_uuid))
+
+
 def card_issued(db: Connection, *, account_uuid: str, instellingsnummer: str | None, card: str) -> None:
     _write(db, "card_issued", object=pupil(account_uuid), school=instellingsnummer, card=card)
 
@@ -153,6 +157,10 @@ def app_made_invisible(
     _write(
         db, "app_made_invisible", object=app(client_id), school=instellingsnummer, kind=kind, target=target
     )
+
+
+def protocol_published(db: Connection, *, version: str, protocol_sha256: str) -> None:
+    _write(db, "protocol_published", object=f"protocol:{version}", protocol=protocol_sha256)
 
 
 def right_given(db: Connection, *, person_id: str, right: str, instellingsnummer: str | None) -> None:

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +30,7 @@ def _postgres_bin() -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A private PostgreSQL on a socket of its own, or the one that IDP_TEST_POSTGRES names."""
     given = os.environ.get("IDP_TEST_POSTGRES")
     if given:
@@ -38,14 +39,10 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     binaries = _postgres_bin()
     if binaries is None:
         pytest.skip("PostgreSQL is not installed: its half of the tests did not run")
-    folder = tmp_path_factory.mktemp("postgres")
+    folder = Path(tempfile.mkdtemp(prefix="idp-postgres-"))
     as_other: list[str] = []
     if os.geteuid() == 0:
         shutil.chown(folder, "nobody")
-        folder.chmod(0o755)
-        for parent in folder.parents:
-            if parent.owner() == "root" and str(parent) != "/" and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o011)
         as_other = ["setpriv", "--reuid", "nobody", "--clear-groups"]
     data = folder / "data"
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder}
@@ -79,6 +76,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             stdout=subprocess.DEVNULL,
             cwd=folder,
         )
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -105,6 +103,13 @@ def _create_database(url: str, name: str, template: str = "template0") -> None:
     engine.dispose()
 
 
+def _drop_database(url: str, name: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as db:
+        db.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
 @pytest.fixture(scope="session")
 def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sqlite") / "template.sqlite"
@@ -115,15 +120,17 @@ def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A fresh database with all tables, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("_sqlite_template"), tmp_path / "idp.sqlite")
-        return f"sqlite:///{tmp_path / 'idp.sqlite'}"
+        yield f"sqlite:///{tmp_path / 'idp.sqlite'}"
+        return
     url = request.getfixturevalue("postgres_url")
     name = f"test_{secrets.token_hex(6)}"
     _create_database(url, name, request.getfixturevalue("postgres_template"))
-    return _named(url, name)
+    yield _named(url, name)
+    _drop_database(url, name)
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,11 @@ def page() -> str:
     rows = []
     for name, field in Settings.model_fields.items():
         value = field.default
-        shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value if value is not None else "")
+        shown = (
+            ", ".join(map(str, value))
+            if isinstance(value, tuple)
+            else str(value if value is not None else "")
+        )
         rows.append(f"| `{name}` | {f'`{shown}`' if shown else ''} | {field.description} |\n")
     return HEAD + "".join(rows)
 

@@ -81,6 +81,7 @@ def import_apps(
             db,
             documents,
             loopback_ok=house.settings.demo,
+            algorithms=house.settings.signing_algorithms,
             sandbox=True if house.settings.demo else None,
             now=now,
         )
@@ -91,17 +92,18 @@ def store(
     documents: Sequence[Mapping[str, Any]],
     *,
     loopback_ok: bool,
+    algorithms: Sequence[str],
     sandbox: bool | None,
     now: datetime,
 ) -> tuple[Imported, ...]:
-    """The same inside a transaction of the caller. `sandbox` None: as it is, a new app is no sandbox app."""
+    """The same inside a transaction of the caller. `algorithms` are those we have keys for; `sandbox` None: as it is, a new app is no sandbox app."""
     problems: dict[str, dict[str, tuple[str, ...]]] = {}
     checked: list[tuple[App | None, dict[str, Any], str | None]] = []
     seen: set[str] = set()
     for number, document in enumerate(documents, 1):
         which = _name_of(document, number)
         try:
-            one = _check(db, document, loopback_ok=loopback_ok, now=now)
+            one = _check(db, document, loopback_ok=loopback_ok, algorithms=algorithms, now=now)
             if one[1]["client_id"] in seen:
                 raise registration.Refused({"client_id": ["is there twice in this list"]})  # noqa: TRY301
         except registration.Refused as refused:
@@ -214,7 +216,12 @@ def renew_secret(db: Connection, client_id: str, *, now: datetime, overlap_days:
 
 
 def _check(
-    db: Connection, document: Mapping[str, Any], *, loopback_ok: bool, now: datetime
+    db: Connection,
+    document: Mapping[str, Any],
+    *,
+    loopback_ok: bool,
+    algorithms: Sequence[str],
+    now: datetime,
 ) -> tuple[App | None, dict[str, Any], str | None]:
     if not isinstance(document, Mapping):
         raise registration.Refused({"document": ["must be a JSON object"]})
@@ -228,7 +235,9 @@ def _check(
     problems: dict[str, list[str]] = {}
     read: dict[str, Any] = {}
     try:
-        read = registration.validate(given, today=day_of_law(now), loopback_ok=loopback_ok, existing=existing)
+        read = registration.validate(
+            given, today=day_of_law(now), loopback_ok=loopback_ok, algorithms=algorithms, existing=existing
+        )
     except registration.Refused as refused:
         problems = {name: [*told] for name, told in refused.problems.items()}
     if secret is not None and (said := _wrong_secret(secret, given)):

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
 
 from idp import audit
+from idp.claims import consent, visibility
 from idp.clock import day_of_law, midnight
 from idp.context import House
 from idp.models import (
@@ -28,10 +29,12 @@ from idp.models import (
     RefreshToken,
     Release,
     RetiredUsername,
+    RuleKind,
     School,
     Session,
     Throttle,
     UsedAssertion,
+    VisibilityRule,
     WrongSecret,
 )
 
@@ -42,8 +45,12 @@ BATCH = 5_000
 def tidy(house: House, now: datetime) -> dict[str, int]:
     """Delete or blank everything that is past its time. Returns how many rows of each table; safe to repeat."""
     counts: dict[str, int] = {}
+    with house.database.transaction() as db:
+        consent.settle_lapsed(db, today=day_of_law(now))
     for model, condition in _deletions(house, now):
-        counts[model.__tablename__] = counts.get(model.__tablename__, 0) + _in_batches(house, model, condition)
+        counts[model.__tablename__] = counts.get(model.__tablename__, 0) + _in_batches(
+            house, model, condition
+        )
     counts["names"] = house.database.retrying(lambda db: _forget_names(db, house, now))
     counts["identifiers"] = house.database.retrying(lambda db: _leave_tombstones(db, house, now))
     with house.database.transaction() as db:
@@ -68,12 +75,27 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
     yield ClassMembership, ClassMembership.replaced_at < replaced
     yield ClassMembership, _membership_of_who_left(now)
     yield ClassMembership, _membership_after_stopping(now)
-    yield Klas, and_(Klas.changed_at < replaced, ~exists().where(ClassMembership.klas == Klas.id))
+    yield (
+        Klas,
+        and_(
+            Klas.changed_at < replaced,
+            ~exists().where(ClassMembership.klas == Klas.id),
+            ~_is_named_by_a_rule(),
+        ),
+    )
     yield Delivery, Delivery.received_at < now - timedelta(days=keep.keep_audit_days)
     yield Card, and_(Card.voided_at.is_not(None), Card.voided_at < now - timedelta(days=keep.keep_names_days))
     first_of_september = date(day.year - 1 - (day.month < 9), 9, 1)
     yield Release, Release.at < midnight(first_of_september)
     yield AuditEvent, AuditEvent.at < now - timedelta(days=keep.keep_audit_days)
+
+
+def _is_named_by_a_rule() -> ColumnElement[bool]:
+    return exists().where(
+        VisibilityRule.kind == RuleKind.KLAS,
+        VisibilityRule.instellingsnummer == Klas.instellingsnummer,
+        visibility.names(VisibilityRule.target, Klas.id),
+    )
 
 
 def _membership_of_who_left(now: datetime) -> ColumnElement[bool]:
@@ -89,8 +111,6 @@ def _membership_of_who_left(now: datetime) -> ColumnElement[bool]:
 
 def _membership_after_stopping(now: datetime) -> ColumnElement[bool]:
     """All within 24 hours of stopping: whatever is here of a school that does not share."""
-    from idp.claims import consent
-
     sharing = consent.sharing_schools(day_of_law(now))
     return ClassMembership.instellingsnummer.in_(
         select(School.instellingsnummer).where(School.instellingsnummer.not_in(sharing))

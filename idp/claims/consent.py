@@ -17,7 +17,7 @@ from idp.claims import agreements, visibility
 from idp.claims.agreements import sharing_schools
 from idp.clock import day_of_law
 from idp.errors import Invalid, NotAllowed, NotFound
-from idp.models import Agreement, Person, ProtocolText, Right, RightKind, School, SchoolKind
+from idp.models import Agreement, ProtocolText, Right, RightKind, School, SchoolKind
 
 __all__ = [
     "Sharing",
@@ -32,6 +32,7 @@ __all__ = [
     "state",
     "stop",
     "stop_by_operator",
+    "texts",
 ]
 
 RENEWED = "renewed"
@@ -84,11 +85,11 @@ class Stopped:
 def state(db: Connection, instellingsnummer: str, today: date) -> Sharing:
     """How a school stands with sharing today. An unknown school shares nothing."""
     agreement = _open_agreement(db, instellingsnummer)
-    texts = _texts(db)
-    newest = next((text for text in reversed(texts) if text.in_force_from <= today), None)
-    upcoming = next((text for text in texts if text.in_force_from > today), None)
-    agreed = next((text for text in texts if agreement and text.sha256 == agreement.protocol_sha256), None)
-    later = [text for text in texts if agreed and text.in_force_from > agreed.in_force_from]
+    every = texts(db)
+    newest = next((text for text in reversed(every) if text.in_force_from <= today), None)
+    upcoming = next((text for text in every if text.in_force_from > today), None)
+    agreed = next((text for text in every if agreement and text.sha256 == agreement.protocol_sha256), None)
+    later = [text for text in every if agreed and text.in_force_from > agreed.in_force_from]
     return Sharing(
         shares=agreements.shares_today(db, instellingsnummer, today),
         agreed=agreed,
@@ -128,17 +129,18 @@ def publish_protocol(
     (it comes into force after the ones we have), `protocol_version_taken`.
     """
     sha256 = hashlib.sha256(body.encode()).hexdigest()
-    texts = _texts(db)
-    if any(text.sha256 == sha256 for text in texts):
+    every = texts(db)
+    if any(text.sha256 == sha256 for text in every):
         return sha256
-    if any(text.version == version for text in texts):
+    if any(text.version == version for text in every):
         raise Invalid("protocol_version_taken", version)
-    if texts and in_force_from <= texts[-1].in_force_from:
-        raise Invalid("protocol_out_of_order", f"the newest text is in force from {texts[-1].in_force_from}")
-    if texts and in_force_from < day_of_law(now) + timedelta(days=notice_days):
+    if every and in_force_from <= every[-1].in_force_from:
+        raise Invalid("protocol_out_of_order", f"the newest text is in force from {every[-1].in_force_from}")
+    if every and in_force_from < day_of_law(now) + timedelta(days=notice_days):
         raise Invalid("protocol_too_soon", f"schools get {notice_days} days")
     row = {"sha256": sha256, "version": version, "body": body, "names_teachers": names_teachers}
     db.execute(insert(ProtocolText), row | {"published_at": now, "in_force_from": in_force_from})
+    audit.protocol_published(db, version=version, protocol_sha256=sha256)
     return sha256
 
 
@@ -158,7 +160,7 @@ def give(
     """
     _lock(db, instellingsnummer)
     if not _is_databeheerder(db, person_id, instellingsnummer, today):
-        raise NotAllowed("not_databeheerder")
+        raise NotAllowed("not_databeheerder", "only a LeerID-databeheerder of this school may, today")
     return _give(
         db,
         school=instellingsnummer,
@@ -179,17 +181,17 @@ def give_by_operator(
     now: datetime,
     today: date,
 ) -> str:
-    """The command line agrees for a sandbox or test school; never for a real one (NotAllowed `school_is_real`)."""
+    """The command line lets a databeheerder agree for a sandbox or test school; never for a real one.
+
+    Raises NotAllowed `school_is_real`, and what `give` raises.
+    """
     if _lock(db, instellingsnummer) is SchoolKind.REAL:
-        raise NotAllowed("school_is_real")
-    if db.execute(select(Person.person_id).where(Person.person_id == person_id)).first() is None:
-        raise NotFound("person_unknown")
-    return _give(
+        raise NotAllowed("school_is_real", "a real school agrees itself, in the Schoolloket")
+    return give(
         db,
-        school=instellingsnummer,
+        instellingsnummer=instellingsnummer,
         person_id=person_id,
-        given_as=RightKind.OPERATOR,
-        sha256=protocol_sha256,
+        protocol_sha256=protocol_sha256,
         now=now,
         today=today,
     )
@@ -202,7 +204,7 @@ def stop(db: Connection, *, instellingsnummer: str, person_id: str, now: datetim
     """
     _lock(db, instellingsnummer)
     if not _is_databeheerder(db, person_id, instellingsnummer, today):
-        raise NotAllowed("not_databeheerder")
+        raise NotAllowed("not_databeheerder", "only a LeerID-databeheerder of this school may, today")
     return _stop(
         db, school=instellingsnummer, by=audit.person(person_id), reference=None, now=now, today=today
     )
@@ -217,7 +219,7 @@ def stop_by_operator(
     """
     _lock(db, instellingsnummer)
     if not reference.strip():
-        raise Invalid("reference_missing")
+        raise Invalid("reference_missing", "the reference of the school's written notice is wanted")
     reference = reference.strip()[:200]
     return _stop(db, school=instellingsnummer, by=operator, reference=reference, now=now, today=today)
 
@@ -241,16 +243,16 @@ def _give(
     now: datetime,
     today: date,
 ) -> str:
-    texts = {text.sha256: text for text in _texts(db)}
-    text = texts.get(sha256)
+    known = {text.sha256: text for text in texts(db)}
+    text = known.get(sha256)
     if text is None:
         raise NotFound("protocol_unknown")
-    if any(text.in_force_from < other.in_force_from <= today for other in texts.values()):
+    if any(text.in_force_from < other.in_force_from <= today for other in known.values()):
         raise Invalid("protocol_replaced", f"version {text.version}")
     standing = _open_agreement(db, school)
     if standing is not None:
-        if texts[standing.protocol_sha256].in_force_from >= text.in_force_from:
-            raise Invalid("already_shares")
+        if known[standing.protocol_sha256].in_force_from >= text.in_force_from:
+            raise Invalid("already_shares", "the school shares already, under this text or a newer one")
         _close(db, standing.id, audit.person(person_id), RENEWED, now)
     agreement = entropy.row_id()
     row = {"id": agreement, "instellingsnummer": school, "protocol_sha256": sha256}
@@ -293,7 +295,7 @@ def _open_agreement(db: Connection, instellingsnummer: str) -> _Agreement | None
     return _Agreement(**row) if row else None
 
 
-def _texts(db: Connection) -> list[Text]:
+def texts(db: Connection) -> list[Text]:
     """All texts, in the order in which they come into force."""
     columns = (
         ProtocolText.sha256,
@@ -325,5 +327,5 @@ def _lock(db: Connection, instellingsnummer: str) -> SchoolKind:
     mine = select(School.kind).where(School.instellingsnummer == instellingsnummer)
     kind = db.execute(mine.with_for_update()).scalar()
     if kind is None:
-        raise NotFound("school_unknown")
+        raise NotFound("school_unknown", f"there is no school {instellingsnummer}")
     return kind

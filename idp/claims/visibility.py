@@ -78,14 +78,11 @@ def admits(app: App, school_kind: SchoolKind | None) -> bool:
 
 
 def chosen_enrolment(account: Any, instellingsnummer: Any, today: Any) -> ScalarSelect[str]:
-    """SQL: the id of the pupil's enrolment at a school that counts: an active one, else the latest.
-
-    `trim` keeps SQLite from the index on schools: a pupil has a few enrolments, a school has hundreds.
-    """
+    """SQL: the id of the pupil's enrolment at a school that counts: an active one, else the latest."""
     one = aliased(Enrolment)
     return (
         select(one.id)
-        .where(one.account_uuid == account, func.trim(one.instellingsnummer) == instellingsnummer)
+        .where(one.account_uuid == account, one.instellingsnummer == instellingsnummer)
         .order_by(
             case((active(one, today), 0), else_=1),
             one.einddatum.desc(),
@@ -131,7 +128,7 @@ def covers(client_id: Any, enrolment: Any, account_text: Any, today: Any) -> Col
         sitting = select(1).where(
             member.account_uuid == enrolment.account_uuid,
             member.instellingsnummer == enrolment.instellingsnummer,
-            _names(klas, member.klas),
+            names(klas, member.klas),
             current(member, today),
         )
         return sitting.correlate_except(member).exists()
@@ -151,7 +148,7 @@ def _live(rule: Any, today: Any) -> ColumnElement[bool]:
     return and_(rule.begindatum <= today, or_(rule.einddatum.is_(None), rule.einddatum >= today))
 
 
-def _names(target: Any, identifier: Any) -> ColumnElement[bool]:
+def names(target: Any, identifier: Any) -> ColumnElement[bool]:
     """SQL: a rule's target is this UUID. SQLite keeps UUIDs without dashes, PostgreSQL prints them with."""
     return func.replace(target, "-", "") == func.replace(cast(identifier, String), "-", "")
 

@@ -9,11 +9,12 @@ from typing import Any
 import click
 from sqlalchemy import select
 
-from idp.admin import bulk, bundle, sheets
+from idp.admin import bulk, bundle, finding, sheets
 from idp.admin.handout import Handout
 from idp.cli.frame import data_option, json_option, opened, orderly, progress, say, table
 from idp.context import House
 from idp.errors import Invalid
+from idp.login import accounts as login_accounts
 from idp.login.accounts import Proposal
 from idp.models import School, SecretKind
 
@@ -83,6 +84,22 @@ def create(
         click.echo(
             f"made {len(made)} accounts" + (f"; cards in {cards} (readable by you alone)" if cards else "")
         )
+
+
+@accounts.command()
+@data_option
+@click.option(
+    "--pupil", required=True, metavar="X", help="User name, account_uuid, or stamnummer with --school."
+)
+@click.option("--school", metavar="N", help="Instellingsnummer, for a stamnummer.")
+@click.argument("username")
+@orderly
+def rename(data: Path | None, pupil: str, school: str | None, username: str) -> None:
+    """Give a pupil another user name. Nobody else gets the old one; identity, secret and cards stay."""
+    with opened(data) as house, house.database.transaction() as db:
+        account_uuid = finding.pupil(db, pupil, instellingsnummer=school)
+        login_accounts.rename(db, account_uuid=account_uuid, username=username, now=house.clock.now())
+    click.echo(f"the user name is {username} now; print a new card, since the old one shows the old name")
 
 
 def _check_target(cards: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def give(data: Path | None, school: str, by: str) -> None:
         with house.database.transaction() as db:
             newest = agreements.state(db, school, today).newest
             if newest is None:
-                raise Invalid("protocol_missing", "no protocol text is in force")
+                raise Invalid("protocol_missing", "no protocol text is in force: see `idp protocol publish`")
             agreements.give_by_operator(
                 db,
                 instellingsnummer=school,
@@ -127,6 +127,73 @@ def show_consent(data: Path | None, school: str, *, as_json: bool) -> None:
             f"{school} shares klasinformatie since {state.given_at:%Y-%m-%d}, protocol {shown['protocol']}, "
             f"agreed by {state.given_by}{ends}"
         )
+
+
+# ---------------------------------------------------------------- protocol texts
+
+
+@click.group()
+def protocol() -> None:
+    """The texts that schools agree to. A text is never changed; a newer one replaces it on a day."""
+
+
+@protocol.command()
+@data_option
+@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.option("--version", required=True, metavar="NAME", help="Its name for people, such as 2027-1.")
+@click.option(
+    "--in-force",
+    "in_force",
+    type=DAY,
+    help="First day, YYYY-MM-DD.  [default: as soon as schools had notice]",
+)
+@click.option("--names-teachers", is_flag=True, help="The text says that teachers see klasinformatie.")
+@orderly
+def publish(
+    data: Path | None, file: Any, version: str, in_force: datetime | None, *, names_teachers: bool
+) -> None:
+    """Publish the protocol text in FILE (Markdown). Schools get notice before a newer text counts."""
+    body = file.read()
+    with opened(data) as house:
+        now, today = house.clock.now(), house.clock.today()
+        notice = house.settings.protocol_notice_days
+        with house.database.transaction() as db:
+            first = not agreements.texts(db)
+            day = in_force.date() if in_force else (today if first else today + timedelta(days=notice))
+            sha256 = agreements.publish_protocol(
+                db,
+                version=version,
+                body=body,
+                in_force_from=day,
+                names_teachers=names_teachers,
+                notice_days=notice,
+                now=now,
+            )
+    click.echo(f"protocol {version} is in force from {day} (sha256 {sha256})")
+
+
+@protocol.command("list")
+@data_option
+@json_option
+@orderly
+def list_protocols(data: Path | None, *, as_json: bool) -> None:
+    """Every text, in the order in which they come into force."""
+    with opened(data) as house, house.database.reading() as db:
+        texts = agreements.texts(db)
+    shown = [
+        {
+            "version": one.version,
+            "in_force_from": one.in_force_from,
+            "names_teachers": one.names_teachers,
+            "sha256": one.sha256,
+        }
+        for one in texts
+    ]
+    if as_json:
+        say(shown)
+    else:
+        columns = ("version", "in_force_from", "names_teachers", "sha256")
+        table("Protocol texts", columns, ([one[name] for name in columns] for one in shown))
 
 
 # ---------------------------------------------------------------- visible
@@ -313,4 +380,4 @@ def _usual_school(db: Any, app: App, account_uuid: str, today: date) -> str | No
     return choices[0] if choices else finding.school_today(db, account_uuid, today)
 
 
-COMMANDS = (consent, visible, explain_release)
+COMMANDS = (protocol, consent, visible, explain_release)

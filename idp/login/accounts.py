@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, ScalarSelect, bindparam, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from idp import audit, entropy
@@ -20,7 +30,7 @@ from idp.errors import Invalid, NotFound
 from idp.hashing import Stored
 from idp.login import free_names, passwords, pictures, usernames
 from idp.models import Account as AccountRow
-from idp.models import AccountType, Enrolment, Pupil, SecretKind
+from idp.models import AccountType, Enrolment, Pupil, RetiredUsername, SecretKind
 
 SECONDARY = frozenset({"311", "312", "321"})
 """Hoofdstructuren of secondary education: pupils choose a password of their own."""
@@ -229,6 +239,31 @@ def renew(
         db, account_uuid=account_uuid, kind=kind, stored=stored, now=now, settings=settings, type=type_
     )
     audit.secret_renewed(db, account_uuid=account_uuid, instellingsnummer=instellingsnummer, kind=kind)
+
+
+def rename(db: Connection, *, account_uuid: str, username: str, now: datetime) -> None:
+    """Give another user name; the old one is nobody else's within the retention period.
+
+    Raises NotFound `account_unknown`, Invalid `username_taken` and those of usernames.valid.
+    """
+    if code := usernames.valid(username):
+        raise Invalid(code)
+    mine = AccountRow.account_uuid == account_uuid
+    old = db.execute(select(AccountRow.username).where(mine).with_for_update()).scalar()
+    if old is None:
+        raise NotFound("account_unknown")
+    if old == username:
+        return
+    db.execute(
+        delete(RetiredUsername).where(
+            RetiredUsername.username == username, RetiredUsername.account_uuid == account_uuid
+        )
+    )
+    if free_names.choose(db, [username]) != [username]:
+        raise Invalid("username_taken")
+    db.execute(update(AccountRow).where(mine).values(username=username))
+    db.execute(insert(RetiredUsername), {"username": old, "account_uuid": account_uuid, "retired_at": now})
+    audit.username_changed(db, account_uuid=account_uuid)
 
 
 def set_own_password(

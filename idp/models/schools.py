@@ -50,7 +50,7 @@ class Pupil(Base):
 class Enrolment(Base):
     __tablename__ = "enrolment"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
-    account_uuid: Mapped[str] = mapped_column(ForeignKey("pupil.account_uuid"), index=True)
+    account_uuid: Mapped[str] = mapped_column(ForeignKey("pupil.account_uuid"))
     instellingsnummer: Mapped[str] = mapped_column(ForeignKey("school.instellingsnummer"))
     stamnummer: Mapped[str] = mapped_column(String(40))
     voornaam: Mapped[str] = mapped_column(String(400))
@@ -68,6 +68,7 @@ class Enrolment(Base):
         UniqueConstraint("instellingsnummer", "stamnummer", "begindatum"),
         CheckConstraint("einddatum >= begindatum", name="dates"),
         Index(None, "instellingsnummer", "einddatum"),
+        Index(None, "account_uuid", "instellingsnummer"),
     )
 
 

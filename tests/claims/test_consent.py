@@ -229,8 +229,10 @@ def test_the_class_rules_of_a_lapsed_agreement_are_settled_before_its_classes_go
 @pytest.mark.parametrize("kind", models.SchoolKind)
 def test_the_command_line_agrees_for_sandbox_and_test_schools_only(house, kind):
     with house.database.transaction() as db:
-        school, text, person = make.school(db, kind=kind), make.protocol(db), make.person(db)
-        given = {"instellingsnummer": school, "person_id": person, "protocol_sha256": text}
+        school, text = make.school(db, kind=kind), make.protocol(db)
+        given = {"instellingsnummer": school, "person_id": make.director(db, school), "protocol_sha256": text}
+        with pytest.raises(NotAllowed):
+            consent.give_by_operator(db, **given | {"person_id": make.person(db)}, now=make.NOW, today=TODAY)
         if kind is models.SchoolKind.REAL:
             with pytest.raises(NotAllowed, match="school_is_real"):
                 consent.give_by_operator(db, **given, now=make.NOW, today=TODAY)

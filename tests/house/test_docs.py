@@ -22,7 +22,9 @@ def commands(group: click.Group, before: str = "idp"):
 
 
 def test_the_page_of_settings_is_up_to_date():
-    spec = importlib.util.spec_from_file_location("describe_settings", ROOT / "tools" / "describe_settings.py")
+    spec = importlib.util.spec_from_file_location(
+        "describe_settings", ROOT / "tools" / "describe_settings.py"
+    )
     described = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(described)
     assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == described.page()

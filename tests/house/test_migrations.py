@@ -33,7 +33,9 @@ def test_an_empty_database_becomes_what_models_say(empty):
     assert upgrading.upgrade(empty) == (None, upgrading.newest())
     assert upgrading.is_current(empty)
     with empty.reading() as db:
-        differences = compare_metadata(MigrationContext.configure(db, opts={"compare_type": True}), models.Base.metadata)
+        differences = compare_metadata(
+            MigrationContext.configure(db, opts={"compare_type": True}), models.Base.metadata
+        )
     assert not differences
 
 

@@ -28,7 +28,14 @@ def calls(tree: ast.AST) -> set[str]:
 
 
 def test_only_the_clock_reads_time():
-    forbidden = {"datetime.now", "datetime.utcnow", "date.today", "time.time", "time.monotonic", "time.time_ns"}
+    forbidden = {
+        "datetime.now",
+        "datetime.utcnow",
+        "date.today",
+        "time.time",
+        "time.monotonic",
+        "time.time_ns",
+    }
     guilty = {path: calls(tree) & forbidden for path, tree in trees() if path != "clock.py"}
     assert not {path: found for path, found in guilty.items() if found}
 
@@ -39,7 +46,9 @@ def test_only_entropy_draws_chance():
     for path, tree in trees():
         if path == "entropy.py":
             continue
-        names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        names = {
+            alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+        }
         names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
         if names & forbidden or calls(tree) & {"uuid.uuid4", "os.urandom", "uuid.uuid1"}:
             guilty[path] = names & forbidden
@@ -59,7 +68,9 @@ def test_authlibs_deprecated_jose_is_never_imported():
 
 
 def test_no_file_answers_two_questions():
-    long = {path: len(text.splitlines()) for path in PYTHON if len((text := path.read_text()).splitlines()) > 450}
+    long = {
+        path: len(text.splitlines()) for path in PYTHON if len((text := path.read_text()).splitlines()) > 450
+    }
     assert not long, "split: a file that is this long answers two questions"
 
 
@@ -71,7 +82,8 @@ def test_every_route_has_a_door(app):
     missing = [
         rule.rule
         for rule in app.url_map.iter_rules()
-        if rule.endpoint != "static" and not isinstance(getattr(app.view_functions[rule.endpoint], "door", None), web.Door)
+        if rule.endpoint != "static"
+        and not isinstance(getattr(app.view_functions[rule.endpoint], "door", None), web.Door)
     ]
     assert not missing
 
@@ -93,7 +105,8 @@ def test_CSRF_10_every_form_of_a_person_refuses_a_post_without_its_word(app, cli
     programs = {
         rule.rule
         for rule in app.url_map.iter_rules()
-        if getattr(app.view_functions[rule.endpoint], "door", None) in web.PROGRAMS and "POST" in (rule.methods or ())
+        if getattr(app.view_functions[rule.endpoint], "door", None) in web.PROGRAMS
+        and "POST" in (rule.methods or ())
     }
     assert programs <= POST_WITHOUT_WORD | {"/authorize", "/end_session"}
 
@@ -102,7 +115,9 @@ def test_every_event_of_the_audit_trail_is_used():
     events = {
         name
         for name, value in vars(audit).items()
-        if callable(value) and getattr(value, "__module__", "") == audit.__name__ and "db" in getattr(value, "__annotations__", {})
+        if callable(value)
+        and getattr(value, "__module__", "") == audit.__name__
+        and "db" in getattr(value, "__annotations__", {})
     } - {"_write"}
     said = "\n".join(path.read_text(encoding="utf-8") for path in PYTHON if path.name != "audit.py")
     assert not {event for event in events if f"audit.{event}(" not in said}

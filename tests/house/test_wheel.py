@@ -18,7 +18,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = folder / "source"
     kept = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.split("\0")
     built = [str(path.relative_to(ROOT)) for path in (ROOT / "idp/static/built").rglob("*") if path.is_file()]
     built += [str(path.relative_to(ROOT)) for path in (ROOT / "idp").rglob("*.mo")]
@@ -27,8 +30,21 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             (copy / name).write_bytes((ROOT / name).read_bytes())
     subprocess.run(
-        [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, copy],
-        check=True, cwd=folder,
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "wheel",
+            "--quiet",
+            "--no-deps",
+            "--no-build-isolation",
+            "--wheel-dir",
+            folder,
+            copy,
+        ],
+        check=True,
+        cwd=folder,
     )
     return next(folder.glob("*.whl"))
 
@@ -39,7 +55,11 @@ def test_the_wheel_carries_templates_migrations_and_assets(wheel):
     assert "idp/static/style.css" in names
     assert any(name.startswith("idp/static/built/pictures") for name in names)
     assert any(name.startswith("idp/migrations/versions/") for name in names)
-    assert not [name for name in names if name.startswith(("tests/", "keys/", "bench/")) or name.endswith((".sqlite", ".pem"))]
+    assert not [
+        name
+        for name in names
+        if name.startswith(("tests/", "keys/", "bench/")) or name.endswith((".sqlite", ".pem"))
+    ]
 
 
 def test_the_wheel_works_from_any_folder(wheel, tmp_path):
@@ -56,5 +76,7 @@ def test_the_wheel_works_from_any_folder(wheel, tmp_path):
         "page = Client(app).get('/aanmelden'); assert page.status_code == 200, page.text; "
         "assert Client(app).get('/.well-known/openid-configuration').status_code == 200"
     )
-    done = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -26,14 +26,14 @@ def upgrade() -> None:
     sa.Column('registration', sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), 'postgresql'), nullable=False),
     sa.Column('sector', sa.String(length=253), nullable=False),
     sa.Column('sandbox', sa.Boolean(), nullable=False),
-    sa.Column('disabled_at', idp.models.Moment(timezone=True), nullable=True),
-    sa.Column('created_at', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('changed_at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('disabled_at', idp.models.base.Moment(timezone=True), nullable=True),
+    sa.Column('created_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('changed_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('client_id', name=op.f('pk_app'))
     )
     op.create_table('audit_event',
     sa.Column('id', sa.Uuid(as_uuid=False), nullable=False),
-    sa.Column('at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.Column('event', sa.String(length=60), nullable=False),
     sa.Column('actor', sa.String(length=120), nullable=False),
     sa.Column('instellingsnummer', sa.String(length=6), nullable=True),
@@ -55,8 +55,8 @@ def upgrade() -> None:
     sa.Column('instellingsnummer', sa.String(length=6), nullable=True),
     sa.Column('format', sa.String(length=20), nullable=False),
     sa.Column('sha256', sa.String(length=64), nullable=False),
-    sa.Column('snapshot_at', idp.models.Moment(timezone=True), nullable=True),
-    sa.Column('received_at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('snapshot_at', idp.models.base.Moment(timezone=True), nullable=True),
+    sa.Column('received_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.Column('state', sa.Enum('checked', 'held', 'applied', 'refused', name='deliverystate', native_enum=False, length=32), nullable=False),
     sa.Column('report', sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), 'postgresql'), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_delivery'))
@@ -69,7 +69,7 @@ def upgrade() -> None:
     sa.Column('voornaam', sa.String(length=200), nullable=False),
     sa.Column('naam', sa.String(length=200), nullable=False),
     sa.Column('e_mail', sa.String(length=254), nullable=True),
-    sa.Column('created_at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('created_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('person_id', name=op.f('pk_person'))
     )
     op.create_table('protocol_text',
@@ -77,7 +77,7 @@ def upgrade() -> None:
     sa.Column('version', sa.String(length=40), nullable=False),
     sa.Column('body', sa.Text(), nullable=False),
     sa.Column('names_teachers', sa.Boolean(), nullable=False),
-    sa.Column('published_at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('published_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.Column('in_force_from', sa.Date(), nullable=False),
     sa.PrimaryKeyConstraint('sha256', name=op.f('pk_protocol_text')),
     sa.UniqueConstraint('version', name=op.f('uq_protocol_text_version'))
@@ -91,7 +91,7 @@ def upgrade() -> None:
     sa.Column('geslacht', sa.String(length=1), nullable=True),
     sa.Column('geboortedatum', sa.Date(), nullable=True),
     sa.Column('merged_into', sa.Uuid(as_uuid=False), nullable=True),
-    sa.Column('created_at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('created_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['merged_into'], ['pupil.account_uuid'], name=op.f('fk_pupil_merged_into')),
     sa.PrimaryKeyConstraint('account_uuid', name=op.f('pk_pupil')),
     sa.UniqueConstraint('leerid_uuid', name=op.f('uq_pupil_leerid_uuid')),
@@ -107,7 +107,7 @@ def upgrade() -> None:
     )
     op.create_table('release',
     sa.Column('id', sa.Uuid(as_uuid=False), nullable=False),
-    sa.Column('at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.Column('channel', sa.String(length=20), nullable=False),
     sa.Column('client_id', sa.String(length=100), nullable=False),
     sa.Column('account_uuid', sa.Uuid(as_uuid=False), nullable=False),
@@ -122,7 +122,7 @@ def upgrade() -> None:
     op.create_table('retired_username',
     sa.Column('username', sa.String(length=50), nullable=False),
     sa.Column('account_uuid', sa.Uuid(as_uuid=False), nullable=False),
-    sa.Column('retired_at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('retired_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('username', name=op.f('pk_retired_username'))
     )
     op.create_table('school',
@@ -130,35 +130,39 @@ def upgrade() -> None:
     sa.Column('naam', sa.String(length=200), nullable=False),
     sa.Column('kind', sa.Enum('real', 'test', 'sandbox', name='schoolkind', native_enum=False, length=32), nullable=False),
     sa.Column('pakket', sa.String(length=20), nullable=True),
-    sa.Column('created_at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('created_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('instellingsnummer', name=op.f('pk_school'))
     )
     op.create_table('signing_key',
     sa.Column('kid', sa.String(length=60), nullable=False),
     sa.Column('alg', sa.String(length=10), nullable=False),
     sa.Column('public_jwk', sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), 'postgresql'), nullable=False),
-    sa.Column('announced_at', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('signs_from', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('retires_at', idp.models.Moment(timezone=True), nullable=True),
-    sa.Column('gone_at', idp.models.Moment(timezone=True), nullable=True),
+    sa.Column('announced_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('signs_from', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('retires_at', idp.models.base.Moment(timezone=True), nullable=True),
+    sa.Column('gone_at', idp.models.base.Moment(timezone=True), nullable=True),
     sa.PrimaryKeyConstraint('kid', name=op.f('pk_signing_key'))
     )
     op.create_table('throttle',
     sa.Column('key', sa.String(length=80), nullable=False),
     sa.Column('count', sa.Integer(), nullable=False),
-    sa.Column('since', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('closed_until', idp.models.Moment(timezone=True), nullable=True),
+    sa.Column('since', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('closed_until', idp.models.base.Moment(timezone=True), nullable=True),
     sa.Column('level', sa.Integer(), nullable=False),
-    sa.Column('changed_at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('changed_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('key', name=op.f('pk_throttle'))
     )
     with op.batch_alter_table('throttle', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_throttle_changed_at'), ['changed_at'], unique=False)
 
+    op.create_table('turn',
+    sa.Column('work', sa.String(length=40), nullable=False),
+    sa.PrimaryKeyConstraint('work', name=op.f('pk_turn'))
+    )
     op.create_table('used_assertion',
     sa.Column('client_id', sa.String(length=100), nullable=False),
     sa.Column('jti_digest', sa.String(length=64), nullable=False),
-    sa.Column('expires_at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('expires_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('client_id', 'jti_digest', name=op.f('pk_used_assertion'))
     )
     with op.batch_alter_table('used_assertion', schema=None) as batch_op:
@@ -166,7 +170,7 @@ def upgrade() -> None:
 
     op.create_table('wrong_secret',
     sa.Column('digest', sa.String(length=64), nullable=False),
-    sa.Column('tried_at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('tried_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('digest', name=op.f('pk_wrong_secret'))
     )
     with op.batch_alter_table('wrong_secret', schema=None) as batch_op:
@@ -179,11 +183,11 @@ def upgrade() -> None:
     sa.Column('secret_kind', sa.Enum('picture', 'basic', 'temporary', 'own', name='secretkind', native_enum=False, length=32), nullable=False),
     sa.Column('secret_hash', sa.String(length=200), nullable=False),
     sa.Column('pepper_id', sa.String(length=40), nullable=False),
-    sa.Column('secret_set_at', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('secret_expires_at', idp.models.Moment(timezone=True), nullable=True),
-    sa.Column('blocked_at', idp.models.Moment(timezone=True), nullable=True),
+    sa.Column('secret_set_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('secret_expires_at', idp.models.base.Moment(timezone=True), nullable=True),
+    sa.Column('blocked_at', idp.models.base.Moment(timezone=True), nullable=True),
     sa.Column('last_sign_in_on', sa.Date(), nullable=True),
-    sa.Column('created_at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('created_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['account_uuid'], ['pupil.account_uuid'], name=op.f('fk_account_account_uuid')),
     sa.PrimaryKeyConstraint('account_uuid', name=op.f('pk_account')),
     sa.UniqueConstraint('username', name=op.f('uq_account_username'))
@@ -194,8 +198,8 @@ def upgrade() -> None:
     sa.Column('protocol_sha256', sa.String(length=64), nullable=False),
     sa.Column('given_by', sa.String(length=60), nullable=False),
     sa.Column('given_as', sa.Enum('leerid-beheerder', 'leerid-databeheerder', 'leerkracht', 'operator', name='rightkind', native_enum=False, length=32), nullable=False),
-    sa.Column('given_at', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('stopped_at', idp.models.Moment(timezone=True), nullable=True),
+    sa.Column('given_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('stopped_at', idp.models.base.Moment(timezone=True), nullable=True),
     sa.Column('stopped_by', sa.String(length=60), nullable=True),
     sa.Column('stop_reference', sa.String(length=200), nullable=True),
     sa.ForeignKeyConstraint(['given_by'], ['person.person_id'], name=op.f('fk_agreement_given_by')),
@@ -211,7 +215,7 @@ def upgrade() -> None:
     sa.Column('client_id', sa.String(length=100), nullable=False),
     sa.Column('sub', sa.String(length=64), nullable=False),
     sa.Column('chosen_school', sa.String(length=6), nullable=True),
-    sa.Column('first_seen_at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('first_seen_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['account_uuid'], ['pupil.account_uuid'], name=op.f('fk_app_pupil_account_uuid')),
     sa.ForeignKeyConstraint(['client_id'], ['app.client_id'], name=op.f('fk_app_pupil_client_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('account_uuid', 'client_id', name=op.f('pk_app_pupil'))
@@ -220,8 +224,8 @@ def upgrade() -> None:
     sa.Column('id', sa.Uuid(as_uuid=False), nullable=False),
     sa.Column('client_id', sa.String(length=100), nullable=False),
     sa.Column('digest', sa.String(length=64), nullable=False),
-    sa.Column('created_at', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('expires_at', idp.models.Moment(timezone=True), nullable=True),
+    sa.Column('created_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('expires_at', idp.models.base.Moment(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['client_id'], ['app.client_id'], name=op.f('fk_app_secret_client_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_app_secret'))
     )
@@ -242,7 +246,7 @@ def upgrade() -> None:
     sa.Column('vestigingsplaats', sa.String(length=20), nullable=True),
     sa.Column('begindatum', sa.Date(), nullable=False),
     sa.Column('einddatum', sa.Date(), nullable=False),
-    sa.Column('changed_at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('changed_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.CheckConstraint('einddatum >= begindatum', name=op.f('ck_enrolment_dates')),
     sa.ForeignKeyConstraint(['account_uuid'], ['pupil.account_uuid'], name=op.f('fk_enrolment_account_uuid')),
     sa.ForeignKeyConstraint(['instellingsnummer'], ['school.instellingsnummer'], name=op.f('fk_enrolment_instellingsnummer')),
@@ -250,7 +254,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('instellingsnummer', 'stamnummer', 'begindatum', name=op.f('uq_enrolment_instellingsnummer_stamnummer_begindatum'))
     )
     with op.batch_alter_table('enrolment', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_enrolment_account_uuid'), ['account_uuid'], unique=False)
+        batch_op.create_index(batch_op.f('ix_enrolment_account_uuid_instellingsnummer'), ['account_uuid', 'instellingsnummer'], unique=False)
         batch_op.create_index(batch_op.f('ix_enrolment_instellingsnummer_einddatum'), ['instellingsnummer', 'einddatum'], unique=False)
 
     op.create_table('klas',
@@ -260,7 +264,7 @@ def upgrade() -> None:
     sa.Column('code', sa.String(length=60), nullable=False),
     sa.Column('naam', sa.String(length=200), nullable=False),
     sa.Column('soort', sa.Enum('klas', 'subklas', name='soort', native_enum=False, length=32), nullable=False),
-    sa.Column('changed_at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('changed_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['instellingsnummer'], ['school.instellingsnummer'], name=op.f('fk_klas_instellingsnummer')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_klas')),
     sa.UniqueConstraint('instellingsnummer', 'klas_id', name=op.f('uq_klas_instellingsnummer_klas_id'))
@@ -269,14 +273,14 @@ def upgrade() -> None:
     sa.Column('sid', sa.Uuid(as_uuid=False), nullable=False),
     sa.Column('cookie_digest', sa.LargeBinary(length=64), nullable=False),
     sa.Column('account_uuid', sa.Uuid(as_uuid=False), nullable=False),
-    sa.Column('auth_time', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('auth_time', idp.models.base.Moment(timezone=True), nullable=False),
     sa.Column('amr', sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), 'postgresql'), nullable=False),
     sa.Column('acr', sa.String(length=100), nullable=False),
     sa.Column('must_change', sa.Boolean(), nullable=False),
     sa.Column('shared', sa.Boolean(), nullable=False),
-    sa.Column('last_seen_at', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('expires_at', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('ended_at', idp.models.Moment(timezone=True), nullable=True),
+    sa.Column('last_seen_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('expires_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('ended_at', idp.models.base.Moment(timezone=True), nullable=True),
     sa.Column('ended_because', sa.String(length=40), nullable=True),
     sa.ForeignKeyConstraint(['account_uuid'], ['pupil.account_uuid'], name=op.f('fk_session_account_uuid')),
     sa.PrimaryKeyConstraint('sid', name=op.f('pk_session')),
@@ -294,7 +298,7 @@ def upgrade() -> None:
     sa.Column('begindatum', sa.Date(), nullable=False),
     sa.Column('einddatum', sa.Date(), nullable=False),
     sa.Column('source', sa.String(length=40), nullable=False),
-    sa.Column('granted_at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('granted_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['instellingsnummer'], ['school.instellingsnummer'], name=op.f('fk_staff_right_instellingsnummer')),
     sa.ForeignKeyConstraint(['person_id'], ['person.person_id'], name=op.f('fk_staff_right_person_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_staff_right'))
@@ -312,7 +316,7 @@ def upgrade() -> None:
     sa.Column('begindatum', sa.Date(), nullable=False),
     sa.Column('einddatum', sa.Date(), nullable=True),
     sa.Column('created_by', sa.String(length=100), nullable=False),
-    sa.Column('created_at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('created_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['client_id'], ['app.client_id'], name=op.f('fk_visibility_rule_client_id'), ondelete='CASCADE'),
     sa.ForeignKeyConstraint(['instellingsnummer'], ['school.instellingsnummer'], name=op.f('fk_visibility_rule_instellingsnummer')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_visibility_rule')),
@@ -326,9 +330,9 @@ def upgrade() -> None:
     sa.Column('account_uuid', sa.Uuid(as_uuid=False), nullable=False),
     sa.Column('label', sa.String(length=40), nullable=False),
     sa.Column('token_digest', sa.String(length=64), nullable=False),
-    sa.Column('created_at', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('expires_at', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('voided_at', idp.models.Moment(timezone=True), nullable=True),
+    sa.Column('created_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('expires_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('voided_at', idp.models.base.Moment(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['account_uuid'], ['account.account_uuid'], name=op.f('fk_card_account_uuid')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_card')),
     sa.UniqueConstraint('token_digest', name=op.f('uq_card_token_digest'))
@@ -343,7 +347,7 @@ def upgrade() -> None:
     sa.Column('instellingsnummer', sa.String(length=6), nullable=False),
     sa.Column('begindatum', sa.Date(), nullable=False),
     sa.Column('einddatum', sa.Date(), nullable=True),
-    sa.Column('replaced_at', idp.models.Moment(timezone=True), nullable=True),
+    sa.Column('replaced_at', idp.models.base.Moment(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['account_uuid'], ['pupil.account_uuid'], name=op.f('fk_class_membership_account_uuid')),
     sa.ForeignKeyConstraint(['klas'], ['klas.id'], name=op.f('fk_class_membership_klas'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_class_membership'))
@@ -362,13 +366,13 @@ def upgrade() -> None:
     sa.Column('sid', sa.Uuid(as_uuid=False), nullable=False),
     sa.Column('scope', sa.String(length=500), nullable=False),
     sa.Column('asked', sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), 'postgresql'), nullable=True),
-    sa.Column('auth_time', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('auth_time', idp.models.base.Moment(timezone=True), nullable=False),
     sa.Column('amr', sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), 'postgresql'), nullable=False),
     sa.Column('acr', sa.String(length=100), nullable=False),
     sa.Column('offline', sa.Boolean(), nullable=False),
-    sa.Column('created_at', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('expires_at', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('revoked_at', idp.models.Moment(timezone=True), nullable=True),
+    sa.Column('created_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('expires_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('revoked_at', idp.models.base.Moment(timezone=True), nullable=True),
     sa.Column('revoked_because', sa.String(length=40), nullable=True),
     sa.ForeignKeyConstraint(['account_uuid'], ['pupil.account_uuid'], name=op.f('fk_grant__account_uuid')),
     sa.ForeignKeyConstraint(['client_id'], ['app.client_id'], name=op.f('fk_grant__client_id'), ondelete='CASCADE'),
@@ -384,7 +388,7 @@ def upgrade() -> None:
     op.create_table('marker',
     sa.Column('sid', sa.Uuid(as_uuid=False), nullable=False),
     sa.Column('request_digest', sa.String(length=64), nullable=False),
-    sa.Column('created_at', idp.models.Moment(timezone=True), nullable=False),
+    sa.Column('created_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['sid'], ['session.sid'], name=op.f('fk_marker_sid'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('sid', 'request_digest', name=op.f('pk_marker'))
     )
@@ -396,9 +400,9 @@ def upgrade() -> None:
     sa.Column('grant_id', sa.Uuid(as_uuid=False), nullable=True),
     sa.Column('client_id', sa.String(length=100), nullable=False),
     sa.Column('scope', sa.String(length=500), nullable=False),
-    sa.Column('issued_at', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('expires_at', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('revoked_at', idp.models.Moment(timezone=True), nullable=True),
+    sa.Column('issued_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('expires_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('revoked_at', idp.models.base.Moment(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['grant_id'], ['grant_.id'], name=op.f('fk_access_token_grant_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('digest', name=op.f('pk_access_token'))
     )
@@ -413,9 +417,9 @@ def upgrade() -> None:
     sa.Column('redirect_uri', sa.String(length=2000), nullable=False),
     sa.Column('nonce', sa.String(length=1000), nullable=True),
     sa.Column('code_challenge', sa.String(length=128), nullable=True),
-    sa.Column('issued_at', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('expires_at', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('spent_at', idp.models.Moment(timezone=True), nullable=True),
+    sa.Column('issued_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('expires_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('spent_at', idp.models.base.Moment(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['grant_id'], ['grant_.id'], name=op.f('fk_authorization_code_grant_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('digest', name=op.f('pk_authorization_code'))
     )
@@ -427,9 +431,9 @@ def upgrade() -> None:
     sa.Column('digest', sa.LargeBinary(length=64), nullable=False),
     sa.Column('grant_id', sa.Uuid(as_uuid=False), nullable=False),
     sa.Column('client_id', sa.String(length=100), nullable=False),
-    sa.Column('issued_at', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('expires_at', idp.models.Moment(timezone=True), nullable=False),
-    sa.Column('rotated_at', idp.models.Moment(timezone=True), nullable=True),
+    sa.Column('issued_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('expires_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('rotated_at', idp.models.base.Moment(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['grant_id'], ['grant_.id'], name=op.f('fk_refresh_token_grant_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('digest', name=op.f('pk_refresh_token'))
     )
@@ -496,7 +500,7 @@ def downgrade() -> None:
     op.drop_table('klas')
     with op.batch_alter_table('enrolment', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_enrolment_instellingsnummer_einddatum'))
-        batch_op.drop_index(batch_op.f('ix_enrolment_account_uuid'))
+        batch_op.drop_index(batch_op.f('ix_enrolment_account_uuid_instellingsnummer'))
 
     op.drop_table('enrolment')
     with op.batch_alter_table('app_secret', schema=None) as batch_op:
@@ -517,6 +521,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_used_assertion_expires_at'))
 
     op.drop_table('used_assertion')
+    op.drop_table('turn')
     with op.batch_alter_table('throttle', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_throttle_changed_at'))
 
