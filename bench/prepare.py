@@ -12,7 +12,7 @@ from opbench.provider import Provider
 
 from idp import audit, context
 from idp.admin import apps
-from idp.demo import demo, sandbox
+from idp.demo import demo, published, sandbox
 
 USERS = 8
 
@@ -26,7 +26,7 @@ def main(folder: Path, port: int, alg: str) -> None:
     ):
         sandbox.load(house, apps_at=f"http://localhost:{port + 1}")
         apps.import_apps(house, [app(alg)], now=house.clock.now())
-        users = [pupil for pupil in sandbox.describe(house)["pupils"] if pupil["kind"] != "temporary"]
+        users = [pupil for pupil in published.describe(house)["pupils"] if pupil["kind"] != "temporary"]
         sandbox.show_to_sandbox_schools(house, Provider.client_id)
     house.database.close()
     names = [[pupil["username"], pupil["secret"]] for pupil in users if pupil["school"] == users[0]["school"]]

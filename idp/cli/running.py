@@ -11,7 +11,7 @@ from idp.admin import retention
 from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say, settings_of
 from idp.config import ConfigurationError
 from idp.demo import demo as demonstration
-from idp.demo import sandbox as sandbox_school
+from idp.demo import published
 from idp.oidc import signing
 
 
@@ -99,7 +99,7 @@ def demo(data: Path | None, port: int, workers: int) -> None:
 def sandbox(data: Path | None, *, as_json: bool) -> None:
     """Show the sandbox of a demo: pupils with their secrets, staff, operators, apps with their credentials."""
     with opened(data) as house:
-        shown = sandbox_school.describe(house)
+        shown = published.describe(house)
     if as_json:
         say(shown)
     else:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from idp import audit, config, context, keys, serving, upgrading
 from idp.config import ConfigurationError
-from idp.demo import relying_party, sandbox
+from idp.demo import published, relying_party, sandbox
 from idp.oidc import signing
 
 
@@ -28,8 +28,10 @@ def run(data: Path, port: int, *, workers: int) -> None:
     house = context.open_house(settings)
     with audit.circumstances(audit.Circumstances(now=house.clock.now(), actor="operator:demo", source="cli")):
         apps = sandbox.load(house, apps_at=apps_at)
-        introduce(sandbox.describe(house), apps_at)
-    site = relying_party.create(settings.issuer, apps_at, apps, lambda app, sub: sandbox.why(house, app, sub))
+        introduce(published.describe(house), apps_at)
+    site = relying_party.create(
+        settings.issuer, apps_at, apps, lambda app, sub: published.why(house, app, sub)
+    )
     relying_party.run_beside(site, int(apps_at.rpartition(":")[2]))
     serving.serve(settings, data, workers=workers)
     house.database.close()

@@ -6,8 +6,6 @@ brings dates up to today and puts back secrets that somebody changed. Works on l
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -17,20 +15,18 @@ from sqlalchemy import Connection, delete, insert, select, update
 from idp import apps as registered
 from idp import entropy
 from idp.admin import access, apps
-from idp.claims import consent, disclose, klasinformatie, visibility
+from idp.claims import consent, klasinformatie, visibility
 from idp.clock import day_of_law, school_year_ends
 from idp.config import ConfigurationError
 from idp.context import House
-from idp.demo.people import OPERATORS, PUPILS, SCHOOLS, SHARING, STAFF, STOPPED, TEST_SCHOOLS, Invented, Staff
+from idp.demo import published
+from idp.demo.people import OPERATORS, PUPILS, SCHOOLS, SHARING, STAFF, STOPPED, TEST_SCHOOLS, Invented
 from idp.demo.relying_party import DemoApp
 from idp.errors import Invalid
 from idp.login import accounts, cards
 from idp.models import (
-    Account,
-    AppPupil,
     Card,
     Enrolment,
-    Grant,
     Pupil,
     RightKind,
     RuleKind,
@@ -74,58 +70,6 @@ def load(house: House, *, apps_at: str) -> list[DemoApp]:
     return [app for app in demo_apps if app.slug]
 
 
-def describe(house: House) -> dict[str, Any]:
-    """What scripts may know: `issuer`, `pupils`, `staff`, `operators`, `apps`, all with their secrets."""
-    if not house.settings.demo:
-        raise ConfigurationError(["there is no sandbox here: it belongs to a demo (`idp demo`)"])
-    with house.database.reading() as db:
-        by_id = {app.client_id: app for app in registered.load_all(db)}
-        own = set(db.execute(select(Account.username).where(Account.secret_kind == SecretKind.OWN)).scalars())
-    return {
-        "issuer": house.settings.issuer,
-        "pupils": [_described(house, one, changed=one.username in own) for one in PUPILS],
-        "staff": [_person(one) for one in STAFF],
-        "operators": [_person(one) for one in OPERATORS],
-        "apps": [
-            {
-                "client_id": app.client_id,
-                "client_secret": None if app.public else _app_secret(house, app.client_id),
-                "client_name": app.client_name,
-                "redirect_uris": list(app.redirect_uris),
-                "post_logout_redirect_uris": list(app.post_logout_redirect_uris),
-                "client_uri": app.client_uri,
-                "scope": " ".join(sorted(app.scopes)),
-            }
-            for app in (by_id.get(name) for name in _CLIENT_IDS)
-            if app is not None
-        ],
-    }
-
-
-def why(house: House, client_id: str, sub: str) -> list[tuple[str, str]]:
-    """For the demo apps' own page: every claim with `released` or the gate that is closed, for their last sign-in."""
-    with house.database.reading() as db:
-        found = db.execute(
-            select(Grant.account_uuid, Grant.instellingsnummer)
-            .join(AppPupil, AppPupil.account_uuid == Grant.account_uuid)
-            .where(AppPupil.client_id == client_id, AppPupil.sub == sub, Grant.client_id == client_id)
-            .order_by(Grant.created_at.desc())
-            .limit(1)
-        ).first()
-        app = registered.load(db, client_id)
-        if found is None or app is None:
-            return []
-        shown = disclose.preview(
-            db,
-            keys=house.keys,
-            app=app,
-            account_uuid=found.account_uuid,
-            instellingsnummer=found.instellingsnummer,
-            today=house.clock.today(),
-        )
-    return [(answer.claim, str(answer.word)) for answer in shown.answers]
-
-
 def show_to_sandbox_schools(house: House, client_id: str) -> None:
     """Make an app visible in every sandbox school, as `idp visible add` would."""
     now, today = house.clock.now(), house.clock.today()
@@ -135,31 +79,6 @@ def show_to_sandbox_schools(house: House, client_id: str) -> None:
             raise Invalid("app_unknown", client_id)
         for school in SCHOOLS:
             _show(db, app, school, now, today)
-
-
-# ---------------------------------------------------------------- secrets from the seed
-
-
-def _chance(house: House, *words: str) -> entropy.Chance:
-    seed = hmac.new(house.keys.sandbox, "\x00".join(words).encode(), hashlib.sha256).digest()
-    return entropy.Chance(seed)
-
-
-def _secret(house: House, one: Invented) -> str:
-    """What this pupil types; a password "of one's own" is two temporary ones in a row."""
-    chance = _chance(house, "secret", one.username)
-    if one.kind is SecretKind.OWN:
-        halves = [accounts.new_secret(SecretKind.TEMPORARY, chance) for _ in range(2)]
-        return "-".join(halves)
-    return accounts.new_secret(one.kind, chance)
-
-
-def _card_token(house: House, one: Invented) -> str:
-    return cards.new_token(_chance(house, "card", one.username))
-
-
-def _app_secret(house: House, client_id: str) -> str:
-    return f"sandbox-{_chance(house, 'app', client_id).token_bytes(24).hex()}"
 
 
 # ---------------------------------------------------------------- schools, people, pupils
@@ -243,7 +162,7 @@ def _accounts(house: House, uuids: dict[str, str], now: datetime) -> None:
     with house.database.reading() as db:
         there = {one.username: accounts.find(db, uuids[one.username], today) for one in PUPILS}
     due = [one for one in PUPILS if not _is_as_published(house, one, there[one.username])]
-    hashed = {one.username: house.hasher.hash(_secret(house, one)) for one in due}
+    hashed = {one.username: house.hasher.hash(published.secret(house, one)) for one in due}
     with house.database.transaction() as db:
         for one in due:
             kind = SecretKind.TEMPORARY if one.kind is SecretKind.OWN else one.kind
@@ -281,12 +200,12 @@ def _is_as_published(house: House, one: Invented, account: accounts.Account | No
         days=7
     ):
         return False
-    return house.hasher.verify(account.stored, _secret(house, one)).right
+    return house.hasher.verify(account.stored, published.secret(house, one)).right
 
 
 def _card(db: Connection, house: House, one: Invented, account_uuid: str, now: datetime) -> None:
     """The published card, once: printed again only when it was voided or has expired."""
-    if cards.find(db, _card_token(house, one), now) is not None:
+    if cards.find(db, published.card_token(house, one), now) is not None:
         return
     db.execute(delete(Card).where(Card.account_uuid == account_uuid, Card.label == CARD_LABEL))
     cards.issue(
@@ -296,7 +215,7 @@ def _card(db: Connection, house: House, one: Invented, account_uuid: str, now: d
         now=now,
         days=house.settings.card_days,
         instellingsnummer=one.school,
-        chance=_chance(house, "card", one.username),
+        chance=published.chance(house, "card", one.username),
     )
 
 
@@ -360,14 +279,11 @@ def _classes(db: Connection, school: str, uuids: dict[str, str], now: datetime, 
     )
 
 
-_CLIENT_IDS = ("demo-rekenrijk", "demo-leesland", "sandbox-native")
-
-
 def _apps(house: House, apps_at: str, now: datetime) -> list[DemoApp]:
     rekenrijk = DemoApp(
         slug="rekenrijk",
         client_id="demo-rekenrijk",
-        client_secret=_app_secret(house, "demo-rekenrijk"),
+        client_secret=published.app_secret(house, "demo-rekenrijk"),
         client_name="Rekenrijk",
         scope=_FULL,
         colour="#0f6e6e",
@@ -376,7 +292,7 @@ def _apps(house: House, apps_at: str, now: datetime) -> list[DemoApp]:
     leesland = DemoApp(
         slug="leesland",
         client_id="demo-leesland",
-        client_secret=_app_secret(house, "demo-leesland"),
+        client_secret=published.app_secret(house, "demo-leesland"),
         client_name="Leesland",
         scope="openid ov_leerling",
         colour="#8a3d8f",
@@ -443,28 +359,3 @@ def _show(db: Connection, app: registered.App, school: str, now: datetime, today
         by="operator:sandbox",
         now=now,
     )
-
-
-# ---------------------------------------------------------------- for scripts
-
-
-def _described(house: House, one: Invented, *, changed: bool) -> dict[str, Any]:
-    kind = {SecretKind.OWN: "advanced"}.get(one.kind, one.kind.value)
-    note = one.note
-    if one.kind is SecretKind.TEMPORARY and changed:
-        note += " (done: start the demo again to put it back)"
-    return {
-        "username": one.username,
-        "kind": kind,
-        "secret": _secret(house, one),
-        "school": one.school,
-        "also_at": one.also_at,
-        "card_url": f"{house.settings.issuer}/k/{_card_token(house, one)}",
-        "personal_url": f"{house.settings.my_url}/{one.username}",
-        "note": note,
-    }
-
-
-def _person(one: Staff) -> dict[str, Any]:
-    rights = [{"right": word, "school": school or None} for word, school in one.rights]
-    return {"person_id": one.person_id, "name": f"{one.voornaam} {one.naam}", "rights": rights}

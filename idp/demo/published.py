@@ -1,0 +1,125 @@
+"""What may a script know of the sandbox? Everything: secrets derive from a seed that lies beside the keys.
+
+`idp sandbox --json` prints it. It works in a demo, on this machine, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Any
+
+from sqlalchemy import select
+
+from idp import apps as registered
+from idp import entropy
+from idp.claims import disclose
+from idp.config import ConfigurationError
+from idp.context import House
+from idp.demo.people import OPERATORS, PUPILS, STAFF, Invented, Staff
+from idp.login import accounts, cards
+from idp.models import Account, AppPupil, Grant, SecretKind
+
+CLIENT_IDS = ("demo-rekenrijk", "demo-leesland", "sandbox-native")
+
+
+def describe(house: House) -> dict[str, Any]:
+    """What scripts may know: `issuer`, `pupils`, `staff`, `operators`, `apps`, all with their secrets."""
+    if not house.settings.demo:
+        raise ConfigurationError(["there is no sandbox here: it belongs to a demo (`idp demo`)"])
+    with house.database.reading() as db:
+        by_id = {app.client_id: app for app in registered.load_all(db)}
+        own = set(db.execute(select(Account.username).where(Account.secret_kind == SecretKind.OWN)).scalars())
+    return {
+        "issuer": house.settings.issuer,
+        "pupils": [_described(house, one, changed=one.username in own) for one in PUPILS],
+        "staff": [_person(one) for one in STAFF],
+        "operators": [_person(one) for one in OPERATORS],
+        "apps": [
+            {
+                "client_id": app.client_id,
+                "client_secret": None if app.public else app_secret(house, app.client_id),
+                "client_name": app.client_name,
+                "redirect_uris": list(app.redirect_uris),
+                "post_logout_redirect_uris": list(app.post_logout_redirect_uris),
+                "client_uri": app.client_uri,
+                "scope": " ".join(sorted(app.scopes)),
+            }
+            for app in (by_id.get(name) for name in CLIENT_IDS)
+            if app is not None
+        ],
+    }
+
+
+def why(house: House, client_id: str, sub: str) -> list[tuple[str, str]]:
+    """For the demo apps' own page: every claim with `released` or the gate that is closed, for their last sign-in."""
+    with house.database.reading() as db:
+        found = db.execute(
+            select(Grant.account_uuid, Grant.instellingsnummer)
+            .join(AppPupil, AppPupil.account_uuid == Grant.account_uuid)
+            .where(AppPupil.client_id == client_id, AppPupil.sub == sub, Grant.client_id == client_id)
+            .order_by(Grant.created_at.desc())
+            .limit(1)
+        ).first()
+        app = registered.load(db, client_id)
+        if found is None or app is None:
+            return []
+        shown = disclose.preview(
+            db,
+            keys=house.keys,
+            app=app,
+            account_uuid=found.account_uuid,
+            instellingsnummer=found.instellingsnummer,
+            today=house.clock.today(),
+        )
+    return [(answer.claim, str(answer.word)) for answer in shown.answers]
+
+
+# ---------------------------------------------------------------- secrets from the seed
+
+
+def chance(house: House, *words: str) -> entropy.Chance:
+    seed = hmac.new(house.keys.sandbox, "\x00".join(words).encode(), hashlib.sha256).digest()
+    return entropy.Chance(seed)
+
+
+def secret(house: House, one: Invented) -> str:
+    """What this pupil types; a password "of one's own" is two temporary ones in a row."""
+    drawn = chance(house, "secret", one.username)
+    if one.kind is SecretKind.OWN:
+        halves = [accounts.new_secret(SecretKind.TEMPORARY, drawn) for _ in range(2)]
+        return "-".join(halves)
+    return accounts.new_secret(one.kind, drawn)
+
+
+def card_token(house: House, one: Invented) -> str:
+    return cards.new_token(chance(house, "card", one.username))
+
+
+def app_secret(house: House, client_id: str) -> str:
+    return f"sandbox-{chance(house, 'app', client_id).token_bytes(24).hex()}"
+
+
+# ---------------------------------------------------------------- for scripts
+
+
+def _described(house: House, one: Invented, *, changed: bool) -> dict[str, Any]:
+    kind = {SecretKind.OWN: "advanced"}.get(one.kind, one.kind.value)
+    note = one.note
+    if one.kind is SecretKind.TEMPORARY and changed:
+        note += " (done: start the demo again to put it back)"
+    return {
+        "username": one.username,
+        "kind": kind,
+        "secret": secret(house, one),
+        "school": one.school,
+        "also_at": one.also_at,
+        "card_url": f"{house.settings.issuer}/k/{card_token(house, one)}",
+        "personal_url": f"{house.settings.my_url}/{one.username}",
+        "note": note,
+    }
+
+
+def _person(one: Staff) -> dict[str, Any]:
+    rights = [{"right": word, "school": school or None} for word, school in one.rights]
+    return {"person_id": one.person_id, "name": f"{one.voornaam} {one.naam}", "rights": rights}
