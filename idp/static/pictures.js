@@ -95,5 +95,8 @@
 
   if (typing.open) form.classList.add("typing");
   back.hidden = false;
+  // A child may have tapped before this file arrived: that tap counts. (A reload restores nothing: autocomplete is off.)
+  const early = screens[0].querySelector("input:checked");
   clear();
+  if (early && !typing.open) pick(early);
 }
