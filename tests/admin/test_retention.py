@@ -1,0 +1,133 @@
+"""Nothing is kept longer than docs/retention.md says, and nothing goes before its time."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import func, insert, select, update
+
+from idp import entropy, models
+from idp.admin import retention
+from idp.claims import consent
+from idp.entropy import Token
+from tests import make
+
+DAY = timedelta(days=1)
+
+
+def count(house, model) -> int:
+    with house.database.reading() as db:
+        return db.execute(select(func.count()).select_from(model)).scalar_one()
+
+
+def session(db, account_uuid, *, expires_at) -> str:
+    sid = entropy.identifier()
+    row = {
+        "sid": sid,
+        "cookie_digest": entropy.key_bytes(),
+        "account_uuid": account_uuid,
+        "auth_time": make.NOW,
+    }
+    row |= {"amr": ["pwd"], "acr": "x", "must_change": False, "shared": False, "last_seen_at": make.NOW}
+    db.execute(insert(models.Session), row | {"expires_at": expires_at})
+    return sid
+
+
+@pytest.mark.parametrize(("days", "left"), [(29, 1), (31, 0)])
+def test_sessions_grants_and_tokens_go_thirty_days_after_they_expired(house, days, left):
+    now = make.NOW
+    ended = now - days * DAY
+    with house.database.transaction() as db:
+        story = make.story(db)
+        sid = session(db, story.pupil, expires_at=ended)
+        grant = entropy.row_id()
+        row = {"id": grant, "client_id": story.app.client_id, "account_uuid": story.pupil, "sid": sid}
+        row |= {
+            "scope": "openid",
+            "auth_time": now,
+            "amr": [],
+            "acr": "x",
+            "offline": False,
+            "created_at": now,
+        }
+        db.execute(insert(models.Grant), row | {"expires_at": ended})
+        token = {"digest": entropy.digest(entropy.token(Token.ACCESS, now), Token.ACCESS), "grant_id": grant}
+        token |= {"client_id": story.app.client_id, "scope": "openid", "issued_at": now, "expires_at": ended}
+        db.execute(insert(models.AccessToken), token)
+    retention.tidy(house, now)
+    assert [count(house, model) for model in (models.Session, models.Grant, models.AccessToken)] == [left] * 3
+
+
+def test_LIFE_07_class_rows_go_when_replaced_left_or_stopped(house):
+    with house.database.transaction() as db:
+        story = make.story(db)
+        gone = make.pupil(db)
+        make.enrolment(db, gone, story.school, begindatum=date(2024, 9, 1), einddatum=date(2025, 8, 31))
+        make.membership(db, story.klas, gone, begindatum=date(2024, 9, 1))
+        replaced = make.pupil(db)
+        make.enrolment(db, replaced, story.school)
+        make.membership(db, story.klas, replaced, replaced_at=make.NOW - 8 * DAY)
+        quiet = make.school(db)
+        make.membership(db, make.klas(db, quiet), story.pupil)
+    assert count(house, models.ClassMembership) == 4
+    retention.tidy(house, make.NOW)
+    with house.database.reading() as db:
+        assert db.execute(select(models.ClassMembership.account_uuid)).scalars().all() == [story.pupil]
+
+
+def test_an_agreement_that_lapsed_takes_no_app_away(house):
+    with house.database.transaction() as db:
+        story = make.story(db, visible=False)
+        make.rule(db, story.app.client_id, story.school, kind=models.RuleKind.KLAS, target=story.klas)
+        make.protocol(db, in_force_from=make.TODAY, body="# Nieuw\n")
+        assert not consent.state(db, story.school, make.TODAY).shares
+    retention.tidy(house, make.NOW)
+    with house.database.reading() as db:
+        rules = db.execute(select(models.VisibilityRule.kind, models.VisibilityRule.target)).all()
+    assert rules == [(models.RuleKind.PUPIL, story.pupil)]
+
+
+@pytest.mark.parametrize(("days", "named"), [(364, True), (366, False)])
+def test_names_and_cards_go_a_year_after_the_last_enrolment(house, days, named):
+    last = make.TODAY - days * DAY
+    with house.database.transaction() as db:
+        who = make.pupil(db, voornaam="Noor", naam="Peeters", geboortedatum=date(2015, 1, 1))
+        make.enrolment(db, who, make.school(db), begindatum=last - 100 * DAY, einddatum=last)
+        make.account(db, who, "noor.peeters")
+        row = {"id": entropy.row_id(), "account_uuid": who, "label": "school", "token_digest": "d"}
+        db.execute(insert(models.Card), row | {"created_at": make.NOW, "expires_at": make.NOW})
+    retention.tidy(house, make.NOW)
+    with house.database.reading() as db:
+        pupil = db.execute(select(models.Pupil.voornaam, models.Pupil.geboortedatum)).one()
+        enrolment = db.execute(select(models.Enrolment.voornaam)).scalar_one()
+    assert (pupil.voornaam is not None, pupil.geboortedatum is not None, enrolment != "") == (named,) * 3
+    assert count(house, models.Card) == int(named)
+    assert count(house, models.Account) == 1, "the user name stays somebody's for years"
+
+
+def test_after_five_years_only_identifiers_stay(house):
+    last = make.TODAY - 5 * 366 * DAY
+    with house.database.transaction() as db:
+        who = make.pupil(db, national_number_digest="d" * 64, leerid_uuid=entropy.identifier())
+        make.enrolment(db, who, make.school(db), begindatum=last - 100 * DAY, einddatum=last)
+        make.account(db, who)
+    retention.tidy(house, make.NOW)
+    with house.database.reading() as db:
+        row = db.execute(select(models.Pupil)).mappings().one()
+    assert row["national_number_digest"] is None
+    assert row["account_uuid"] == who
+    assert row["leerid_uuid"] is not None
+    assert count(house, models.Account) == 0
+
+
+def test_a_pupil_who_is_enrolled_loses_nothing(house):
+    with house.database.transaction() as db:
+        story = make.story(db)
+        db.execute(update(models.Pupil).values(voornaam="Noor"))
+    for _ in range(2):
+        retention.tidy(house, make.NOW)
+    with house.database.reading() as db:
+        assert db.execute(select(models.Pupil.voornaam)).scalars().all() == ["Noor"]
+    assert count(house, models.ClassMembership) == 1
+    assert story.username
