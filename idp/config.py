@@ -19,6 +19,8 @@ PREFIX = "IDP_"
 FILE = "idp.toml"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
+SIGNING = frozenset({"RS256", "PS256", "ES256", "EdDSA"})
+
 Seconds = Annotated[int, Field(gt=0)]
 Minutes = Annotated[int, Field(gt=0)]
 Days = Annotated[int, Field(gt=0)]
@@ -76,6 +78,20 @@ class Settings(BaseModel):
     hash_wait_seconds: Seconds = Field(6, description="Longest wait for a hash before 'try again soon'")
 
     code_seconds: int = Field(30, ge=1, le=60, description="Life of an authorization code")
+    pushed_request_seconds: int = Field(
+        90, ge=30, le=600, description="A pushed authorization request must reach us through a browser this soon"
+    )
+    pushed_sign_in_minutes: Minutes = Field(
+        60, description="How long a person may take to sign in for a request that is kept here"
+    )
+    request_uri_by_reference: bool = Field(
+        default=False,
+        description="Read signed requests from `request_uri`, at addresses that an app registered; off: refused",
+    )
+    fetch_from_loopback: bool = Field(
+        default=False,
+        description="For development: what apps registered may also be read from this machine (issuer on http)",
+    )
     access_token_minutes: Minutes = Field(60, description="Life of an access token")
     id_token_minutes: Minutes = Field(60, description="Life of an ID token")
     refresh_days: int = Field(30, ge=1, le=30, description="Absolute end of a family of refresh tokens")
@@ -99,7 +115,8 @@ class Settings(BaseModel):
     key_announce_days: Days = Field(14, description="A signing key is published this long before use")
     key_sign_days: Days = Field(90, description="A signing key signs this long")
     signing_algorithms: tuple[str, ...] = Field(
-        ("RS256", "ES256"), description="Algorithms that have a key; RS256 is always there"
+        ("RS256", "ES256"), description="Algorithms that we sign with, each with keys of its own: RS256 (always), PS256, ES256, EdDSA. "
+        "An app can only register one that is here; `idp keys list` shows the keys"
     )
 
     throttle_browser_free: Count = Field(5, description="Wrong tries in one browser before the first wait")
@@ -161,6 +178,13 @@ class Settings(BaseModel):
     def _together(self) -> Settings:
         if self.demo and not self.loopback:
             raise ValueError("demo: a demo shows secrets, so its issuer must be http://localhost")
+        if self.fetch_from_loopback and not self.loopback:
+            raise ValueError("fetch_from_loopback: for development, so only with an issuer on http://localhost")
+        if unknown := sorted({*self.signing_algorithms} - SIGNING):
+            known = ", ".join(sorted(SIGNING))
+            raise ValueError(f"signing_algorithms: {unknown[0]} is not one of {known}")
+        if self.demo and self.host not in LOOPBACK:
+            raise ValueError("host: a demo shows secrets, so it listens on this machine only")
         if "RS256" not in self.signing_algorithms:
             raise ValueError("signing_algorithms: RS256 must be among them, clients expect it")
         return self

@@ -85,3 +85,12 @@ def test_a_right_secret_verifies_and_a_decoy_never_does(house):
     assert house.hasher.verify(stored, "kat appel trein kasteel").right
     assert not house.hasher.verify(stored, "kat appel trein berg").right
     assert not house.hasher.verify(None, "nobody").right
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"IDP_HOST": "0.0.0.0"}, {"IDP_ISSUER": "https://id.school.example"}], ids=["host", "issuer"]
+)
+def test_a_demo_never_leaves_this_machine(wrong):
+    assert config.read({"IDP_DEMO": "true"}).demo
+    with pytest.raises(config.ConfigurationError, match="demo"):
+        config.read({"IDP_DEMO": "true"} | wrong)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say
+from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, progress, say
 from idp.feeds import class_plan, classes, directors, enrolments, schools
 from idp.feeds.problems import Problem
 from idp.models import DeliveryState, SchoolKind
@@ -63,7 +63,8 @@ def import_enrolments(
             state = DeliveryState.HELD if planned.held and not accept_holds else state
             outcome = enrolments.Outcome(state=state)
         else:
-            outcome = enrolments.apply(house, planned, accept_holds=accept_holds)
+            with progress("schools") as shown:
+                outcome = enrolments.apply(house, planned, accept_holds=accept_holds, progress=shown)
     if as_json:
         say(
             {

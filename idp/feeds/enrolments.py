@@ -11,7 +11,7 @@ that moment, so that an import that was broken off, or that meets another one, i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -42,17 +42,28 @@ class Outcome:
     """Of the schools that were applied, together."""
 
 
-def apply(house: House, plan: Plan, *, accept_holds: bool = False) -> Outcome:
+def silent(_done: int, _of: int) -> None:
+    """Nobody is watching."""
+
+
+def apply(
+    house: House,
+    plan: Plan,
+    *,
+    accept_holds: bool = False,
+    progress: Callable[[int, int], object] = silent,
+) -> Outcome:
     """Execute a plan, one transaction per school; a school that is held waits unless holds are accepted.
 
-    Idempotent: the same plan again changes nothing. Needs `audit.circumstances`.
+    `progress` hears how many schools are done, of how many. Idempotent: the same plan again changes nothing. Needs `audit.circumstances`.
     """
     if plan.refused:
         _refused(house, plan)
         return Outcome(state=DeliveryState.REFUSED)
     states: dict[str, DeliveryState] = {}
     totals: dict[str, int] = {}
-    for one in plan.schools:
+    for number, one in enumerate(plan.schools):
+        progress(number, len(plan.schools))
         work = partial(_apply_school, house=house, plan=plan, planned=one, accept_holds=accept_holds)
         done, held = house.database.retrying(work)
         states[one.instellingsnummer] = DeliveryState.HELD if held else DeliveryState.APPLIED
