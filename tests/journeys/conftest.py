@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -11,12 +12,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+
+from tests.conftest import _create_database, _named
 
 IDP = Path(sys.executable).parent / "idp"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -67,26 +71,25 @@ def free_port() -> int:
     raise RuntimeError("no two free ports side by side")
 
 
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """`idp demo`, in a folder of its own, two workers, cheap hashes so that the suite is quick."""
-    data = tmp_path_factory.mktemp("demo")
+@contextmanager
+def running(data: Path, **settings: str) -> Iterator[Demo]:
+    """`idp demo` in a folder of its own, two workers, cheap hashes so that the suite is quick."""
     port = free_port()
     log = data / "demo.log"
-    cheap = {"IDP_ARGON2_MEMORY_KIB": "8192", "IDP_ARGON2_TIME": "1"}
+    env = {**os.environ, "IDP_ARGON2_MEMORY_KIB": "8192", "IDP_ARGON2_TIME": "1", **settings}
     with log.open("wb") as out:
         process = subprocess.Popen(
             [IDP, "demo", "--data", data, "--port", str(port)],
             stdout=out,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **cheap},
+            env=env,
             start_new_session=True,
         )
     issuer = f"http://localhost:{port}"
     try:
         _wait_for(f"{issuer}/.well-known/openid-configuration", process, log)
         shown = subprocess.run(
-            [IDP, "sandbox", "--json", "--data", data], capture_output=True, text=True, check=True
+            [IDP, "sandbox", "--json", "--data", data], capture_output=True, text=True, check=True, env=env
         )
         yield Demo(
             data=data,
@@ -102,6 +105,27 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+@pytest.fixture(scope="session")
+def demo_on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A running demo on its embedded database."""
+    with running(tmp_path_factory.mktemp("demo")) as made:
+        yield made
+
+
+@pytest.fixture
+def demo(demo_on_sqlite: Demo) -> Demo:
+    return demo_on_sqlite
+
+
+@pytest.fixture(scope="session")
+def demo_on_postgres(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Demo]:
+    """A running demo on PostgreSQL."""
+    name = f"demo_{secrets.token_hex(4)}"
+    _create_database(postgres_url, name)
+    with running(tmp_path_factory.mktemp("demo-pg"), IDP_DATABASE_URL=_named(postgres_url, name)) as made:
+        yield made
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

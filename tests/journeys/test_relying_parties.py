@@ -51,6 +51,12 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+@pytest.fixture(params=["demo_on_sqlite", pytest.param("demo_on_postgres", marks=pytest.mark.postgres)])
+def demo(request):
+    """The running demo: once on SQLite, once on PostgreSQL, two workers each."""
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture
 def rp(demo):
     """A sandbox app and one of its redirect URIs."""
