@@ -44,6 +44,7 @@ class Demo:
     apps_at: str
     sandbox: dict[str, Any]
     log: Path
+    env: dict[str, str]
 
     def pupil(self, **wanted: Any) -> dict[str, Any]:
         return next(
@@ -52,7 +53,8 @@ class Demo:
 
     def idp(self, *words: str, exit_code: int = 0) -> str:
         """Run a command of ours on this demo; its standard output."""
-        done = subprocess.run([IDP, *words, "--data", self.data], capture_output=True, text=True, timeout=120)
+        command = [IDP, *words, "--data", self.data]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=self.env)
         assert done.returncode == exit_code, done.stdout + done.stderr
         return done.stdout
 
@@ -97,6 +99,7 @@ def running(data: Path, **settings: str) -> Iterator[Demo]:
             apps_at=f"http://localhost:{port + 1}",
             sandbox=json.loads(shown.stdout),
             log=log,
+            env=env,
         )
     finally:
         os.killpg(process.pid, signal.SIGTERM)
