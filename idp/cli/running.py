@@ -103,7 +103,7 @@ def sandbox(data: Path | None, *, as_json: bool) -> None:
     if as_json:
         say(shown)
     else:
-        demonstration.introduce(shown)
+        demonstration.introduce(shown, house.settings.data)
 
 
 @click.command("check-config")

@@ -28,7 +28,7 @@ def run(data: Path, port: int, *, workers: int) -> None:
     house = context.open_house(settings)
     with audit.circumstances(audit.Circumstances(now=house.clock.now(), actor="operator:demo", source="cli")):
         apps = sandbox.load(house, apps_at=apps_at)
-        introduce(published.describe(house), apps_at)
+        introduce(published.describe(house), data, apps_at)
     site = relying_party.create(
         settings.issuer, apps_at, apps, lambda app, sub: published.why(house, app, sub)
     )
@@ -59,7 +59,7 @@ def prepare(data: Path, port: int) -> config.Settings:
     return settings
 
 
-def introduce(shown: dict[str, Any], apps_at: str | None = None) -> None:
+def introduce(shown: dict[str, Any], data: Path, apps_at: str | None = None) -> None:
     """Say what to open and who to sign in as."""
     screen = Console(width=None if os.isatty(1) else 120, highlight=False)
     screen.print()
@@ -78,7 +78,7 @@ def introduce(shown: dict[str, Any], apps_at: str | None = None) -> None:
     first = shown["pupils"][0]
     screen.print(f"  Personal URL  {shown['issuer']}/mijn/{first['username']}")
     screen.print(f"  QR card       {first['card_url']}   (what the QR code of {first['username']} says)")
-    screen.print("  Everything, for scripts: idp sandbox --json --data …   ·   stop with Ctrl+C")
+    screen.print(f"  Everything, for scripts: idp sandbox --json --data {data}   ·   stop with Ctrl+C")
     screen.print()
 
 
