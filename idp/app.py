@@ -7,7 +7,7 @@ from pathlib import Path
 from flask import Flask
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 
-from idp import web
+from idp import failing, web
 from idp.context import House
 
 INSIDE = Path(__file__).parent / "templates"
@@ -27,6 +27,7 @@ def create_app(house: House) -> Flask:
     app.jinja_loader = ChoiceLoader([FileSystemLoader(INSIDE), FileSystemLoader(BESIDE)])
     app.jinja_env.undefined = StrictUndefined
     web.prepare(app, house.settings)
+    failing.prepare(app)
     sessions.login_manager.init_app(app)
     server.prepare(app, house)
     for floor in (login_pages, claims_pages, oidc_pages, pages_sign_out, endpoints):

@@ -28,6 +28,8 @@ TEXTS = {
     ".json": "application/json",
 }
 BRAND_STYLE = "merk.css"
+LONGEST_NAME = 100
+"""Of a file of ours, with its folders: what is longer may be more than a file system can look for."""
 HUES = 12
 """How many colours the letter of an app may have: `hue-0` … in the style sheet."""
 
@@ -111,7 +113,7 @@ def _file(name: str) -> Response:
 
 def _changed(name: str) -> int:
     """When this file of ours last changed (nanoseconds); 0 when there is none. A new build needs no restart."""
-    if "\0" in name:
+    if "\0" in name or len(name) > LONGEST_NAME:
         return 0
     path = (STATIC / name).resolve()
     return path.stat().st_mtime_ns if path.is_relative_to(STATIC.resolve()) and path.is_file() else 0

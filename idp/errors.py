@@ -1,4 +1,4 @@
-"""Refusals, each with a code: plain code raises them, web.py alone knows the sentence.
+"""Refusals, each with a code: plain code raises them, sentences.py alone knows the sentence.
 
 Refusal
 ├── Invalid          what was given cannot be used (400)

@@ -12,6 +12,7 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
     "too_large": (_("Dat is te groot om te versturen."), _("Ga terug en probeer opnieuw.")),
     "page_expired": (_("Deze pagina was te lang open."), _("Begin opnieuw: je bent zo weer verder.")),
     "broken": (_("Er ging iets stuk bij ons."), _("Probeer het straks opnieuw.")),
+    "database_away": (_("Er ging iets stuk bij ons."), _("Probeer het straks opnieuw.")),
     "hash_queue_full": (_("Het is even heel druk."), _("Wacht even. Deze pagina probeert het opnieuw.")),
     "hash_wait_too_long": (_("Het is even heel druk."), _("Wacht even. Deze pagina probeert het opnieuw.")),
     "sign_in_required": (_("Meld je eerst aan."), _("Begin bij je app of bij je eigen pagina.")),

@@ -11,16 +11,19 @@ from typing import Any
 
 import structlog
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from idp import config, context, upgrading
+from idp import config, context, patience, upgrading, web
 from idp.app import create_app
 from idp.config import ConfigurationError, Settings
 from idp.oidc import discovery, signing
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+WAITING_PER_SEAT = 16
+"""Requests that one worker holds for every thread that works: the others wait for a body, or for their turn."""
 
 
 def application() -> Wsgi:
@@ -33,7 +36,8 @@ def application() -> Wsgi:
 def assemble(house: context.House) -> Wsgi:
     """Metadata as ready bytes in front, then the pages; proxies' words count only when they are ours."""
     pages = create_app(house)
-    whole: Any = discovery.in_front_of(pages.wsgi_app, house)
+    seated = patience.before(pages.wsgi_app, seats=house.settings.threads, largest=web.LARGEST_BODY)
+    whole: Any = discovery.in_front_of(seated, house)
     hops = house.settings.trusted_proxies
     return ProxyFix(whole, x_for=hops, x_proto=hops, x_host=0) if hops else whole
 
@@ -49,8 +53,9 @@ def serve(settings: Settings, data: Path, *, workers: int | None = None) -> None
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=workers or settings.workers or os.cpu_count() or 1,
-        blocking_threads=settings.threads,
-        backpressure=settings.threads * 16,
+        blocking_threads=settings.threads * WAITING_PER_SEAT,
+        backpressure=settings.threads * WAITING_PER_SEAT,
+        http=HTTPModes.http1,
         websockets=False,
         http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=131_072),
         respawn_failed_workers=True,
@@ -74,17 +79,24 @@ def _ready(settings: Settings) -> None:
 def prepare_logs(settings: Settings) -> None:
     """One JSON object a line, on standard error: events and ids, never names, secrets or tokens."""
     level = logging.getLevelNamesMapping()[settings.log_level]
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(message)s", force=True)
-    for loud in ("authlib", "urllib3", "granian"):
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    ends: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    libraries = logging.StreamHandler(sys.stderr)
+    libraries.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ends],
+        )
+    )
+    logging.basicConfig(level=level, handlers=[libraries], force=True)
+    for loud in ("authlib", "urllib3", "granian", "flask_wtf"):
         logging.getLogger(loud).setLevel(logging.WARNING)
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[*shared, *ends],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

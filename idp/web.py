@@ -1,4 +1,4 @@
-"""How do we meet a browser? Doors, headers, CSRF, language, cookies, and refusals as pages."""
+"""How do we meet a browser? Doors, headers, CSRF, language, cookies, and the page that says no."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-import structlog
 from flask import (
     Flask,
     Response,
     abort,
     current_app,
     g,
-    jsonify,
     make_response,
     render_template,
     request,
@@ -26,13 +24,12 @@ from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
 from flask_babel import Babel, get_locale
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError, CSRFProtect
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from idp import assets, context, entropy, sentences
-from idp.config import Settings
-from idp.errors import Busy, Refusal
+from idp.config import LOOPBACK, Settings
 
-log = structlog.get_logger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
 
 LANGUAGES = ("nl", "fr", "de", "en")
@@ -77,7 +74,7 @@ def prepare(app: Flask, settings: Settings) -> None:
         MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
         WTF_CSRF_CHECK_DEFAULT=False,
         WTF_CSRF_TIME_LIMIT=None,
-        WTF_CSRF_SSL_STRICT=not settings.loopback,
+        WTF_CSRF_SSL_STRICT=False,
         SECRET_KEY=entropy.keyed_digest(app.extensions["idp"].keys.cookies[0], "page"),
         BABEL_DEFAULT_LOCALE=LANGUAGES[0],
         BABEL_TRANSLATION_DIRECTORIES=f"{app.root_path}/locales",
@@ -90,10 +87,6 @@ def prepare(app: Flask, settings: Settings) -> None:
     app.before_request(_begin)
     app.before_request(_enter)
     app.after_request(_headers)
-    app.register_error_handler(Refusal, _refused)
-    app.register_error_handler(CSRFError, _expired)
-    app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(Exception, _unexpected)
     app.context_processor(_words_for_templates)
     assets.prepare(app, settings)
 
@@ -136,13 +129,29 @@ def _view() -> Any:
 
 
 def _same_origin() -> None:
-    """A form of ours is sent by a page of ours: browsers say so, and a foreign word is a no."""
+    """A form of ours is sent by a page of ours: browsers say so, and a foreign word is a no.
+
+    What is ours is said by the settings, never by the Host header, which a stranger (or a proxy) may choose.
+    """
     origin = request.headers.get("Origin")
-    ours = context.house().settings.issuer
-    if origin is not None and origin != ours and origin != request.host_url.rstrip("/"):
+    if origin is None and (referrer := request.headers.get("Referer")):
+        origin = "/".join(referrer.split("/", 3)[:3])
+    if origin is not None and not _is_ours(origin):
         raise CSRFError("foreign origin")
     if request.headers.get("Sec-Fetch-Site") == "cross-site":
         raise CSRFError("foreign site")
+
+
+def _is_ours(origin: str) -> bool:
+    """Is it the issuer, or at home another name of this machine at the same port?"""
+    settings = context.house().settings
+    scheme, _, host = settings.issuer.partition("://")
+    names = LOOPBACK if settings.loopback else ()
+    port = re.search(r":[0-9]+$", host)
+    others = {
+        f"{scheme}://{f'[{name}]' if ':' in name else name}{port.group() if port else ''}" for name in names
+    }
+    return origin in {settings.issuer, *others}
 
 
 # ---------------------------------------------------------------- going out
@@ -274,7 +283,11 @@ def forget_page() -> None:
 
 def _language() -> str:
     """What the person chose here, what the app asked (ui_locales), what the browser says; Dutch otherwise."""
-    for tag in [read_cookie(LANGUAGE_COOKIE), *_asked_locales().split()]:
+    try:
+        asked = _asked_locales()
+    except (HTTPException, SQLAlchemyError):
+        asked = ""  # the page that says no to this body, or that the database is away, needs a language too
+    for tag in [read_cookie(LANGUAGE_COOKIE), *asked.split()]:
         short = tag.lower().partition("-")[0]
         if short in LANGUAGES:
             return short
@@ -322,54 +335,3 @@ def refusal_page(code: str, status: int, *, back: str | None = None, **words: An
         **words,
     )
     return make_response(body, status)
-
-
-def _wants_json() -> bool:
-    view = _view()
-    return view is not None and view.door in PROGRAMS
-
-
-def _refused(refusal: Refusal) -> Response:
-    log.info(
-        "refused",
-        code=refusal.code,
-        detail=refusal.detail,
-        status=refusal.status,
-        request_id=context.request_id(),
-    )
-    if _wants_json():
-        response = make_response(jsonify(error=refusal.code, incident=context.request_id()), refusal.status)
-    else:
-        response = refusal_page(refusal.code, refusal.status)
-    if isinstance(refusal, Busy):
-        response.headers["Retry-After"] = str(refusal.retry_after)
-    return response
-
-
-def _expired(_error: CSRFError) -> Response:
-    log.info("csrf_refused", request_id=context.request_id())
-    return refusal_page("page_expired", 400, back=_here())
-
-
-def _http(error: HTTPException) -> Response:
-    status = error.code or 500
-    code = {404: "not_found", 405: "not_found", 413: "too_large", 414: "too_large"}.get(status, "bad_request")
-    if _wants_json():
-        response = make_response(jsonify(error="invalid_request", incident=context.request_id()), status)
-    else:
-        response = refusal_page(code, status)
-    if status == 405 and getattr(error, "valid_methods", None):
-        response.headers["Allow"] = ", ".join(error.valid_methods)  # type: ignore[attr-defined]
-    return response
-
-
-def _unexpected(error: Exception) -> Response:
-    log.error("unexpected", request_id=context.request_id(), kind=type(error).__name__, exc_info=error)
-    if _wants_json():
-        return make_response(jsonify(error="server_error", incident=context.request_id()), 500)
-    return refusal_page("broken", 500)
-
-
-def _here() -> str | None:
-    """Where a page that expired starts again: the same address, asked for anew."""
-    return request.full_path.rstrip("?") if request.endpoint else None

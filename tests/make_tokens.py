@@ -18,7 +18,7 @@ from joserfc import jws
 from joserfc.jwk import import_key
 from sqlalchemy import insert, select
 
-from idp import apps, context, entropy, models, web
+from idp import apps, context, entropy, failing, models, web
 from idp.login import sessions
 from idp.oidc import clients, endpoints, server, signing, tokens
 from tests import make
@@ -51,6 +51,7 @@ class Bench:
         self.app.testing = True
         self.app.extensions["idp"] = house
         web.prepare(self.app, house.settings)
+        failing.prepare(self.app)
         server.prepare(self.app, house)
         self.app.register_blueprint(endpoints.blueprint)
         self.browser = self.app.test_client()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -20,6 +21,7 @@ from flask_babel import gettext, lazy_gettext
 
 from idp import audit, context, web
 from idp.errors import Busy
+from idp.lately import Counter
 from idp.login import (
     browsers,
     cards,
@@ -38,6 +40,9 @@ from idp.login.way_back import NOWHERE, WayBack
 blueprint = Blueprint("login", __name__)
 blueprint.register_blueprint(pages_own.blueprint)
 
+CARDS_NOTED = 20
+"""Cards that do not work, in one minute from one network, that the audit trail keeps."""
+_cards_refused = Counter(window=timedelta(minutes=1))
 AGAIN = "again"
 AGAIN_SECONDS = 120
 COUNTABLE = 10 * 60
@@ -204,8 +209,10 @@ def _take_card(token: str, way: WayBack, *, shared: bool = False, asked: bool = 
     with house.database.reading() as db:
         found = cards.find(db, token, now)
     if found is None:
+        many = _cards_refused.add((id(house.database), throttle.network(request.remote_addr or "")), now)
         with house.database.transaction() as db:
-            audit.card_refused(db, because="unknown")
+            if many <= CARDS_NOTED:
+                audit.card_refused(db, because="unknown")
             throttle.address_failed(
                 db,
                 key=house.keys.throttle,

@@ -11,7 +11,6 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,6 +30,7 @@ from sqlalchemy.exc import IntegrityError
 from idp import audit
 from idp.apps import App
 from idp.context import House
+from idp.lately import Counter
 from idp.models import UsedAssertion
 
 BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -277,26 +277,6 @@ _INSERT_USED = insert(UsedAssertion)
 
 
 # ---------------------------------------------------------------- wrong proofs
-
-
-class Counter:
-    """How often something went wrong lately, in this process; forgets by itself, never grows beyond `most`."""
-
-    def __init__(self, *, window: timedelta, most: int = 10_000) -> None:
-        self._window, self._most = window, most
-        self._counts: dict[object, tuple[datetime, int]] = {}
-        self._lock = threading.Lock()
-
-    def add(self, key: object, now: datetime) -> int:
-        """Count one more; returns how many there are in this window."""
-        with self._lock:
-            since, count = self._counts.pop(key, (now, 0))
-            if now - since > self._window:
-                since, count = now, 0
-            if len(self._counts) >= self._most:
-                self._counts.pop(next(iter(self._counts)))
-            self._counts[key] = (since, count + 1)
-            return count + 1
 
 
 _wrong_proofs = Counter(window=WINDOW)

@@ -93,8 +93,9 @@ def in_front_of(inner: Wsgi, house: House) -> Wsgi:
             try:
                 return _send(environ, start_response, signing.jwks(house), JWKS_SECONDS, always)
             except SQLAlchemyError:
-                start_response("503 Service Unavailable", [*always, ("Retry-After", "3")])
-                return [b""]
+                json = ("Content-Type", "application/json")
+                start_response("503 Service Unavailable", [*always, json, ("Retry-After", "3")])
+                return [b'{"error":"temporarily_unavailable"}']
         if path in PATHS:
             return _send(environ, start_response, about_us, METADATA_SECONDS, always)
         return inner(environ, start_response)
@@ -121,8 +122,9 @@ def _send(
         start_response("204 No Content", [*always, ("Allow", ALLOWED), *allowed])
         return []
     if method not in {"GET", "HEAD"}:
-        start_response("405 Method Not Allowed", [*always, ("Allow", ALLOWED), ("Content-Length", "0")])
-        return []
+        json = ("Content-Type", "application/json")
+        start_response("405 Method Not Allowed", [*always, ("Allow", ALLOWED), json])
+        return [b'{"error":"invalid_request"}']
     headers = [*always, ("ETag", what.etag), ("Cache-Control", f"public, max-age={seconds}")]
     if _has_it(environ.get("HTTP_IF_NONE_MATCH", ""), what.etag):
         start_response("304 Not Modified", headers)

@@ -12,7 +12,7 @@ from authlib.oauth2.rfc6750 import InvalidTokenError
 from flask import Blueprint, Response, current_app, request
 
 from idp import context, web
-from idp.oidc import signing
+from idp.oidc import endpoints_cors, signing
 from idp.oidc.server import EXTENSION, Answer, Asked, Server
 from idp.oidc.userinfo import userinfo as told
 
@@ -20,6 +20,7 @@ FORM = "application/x-www-form-urlencoded"
 JSON_HEADERS = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache")]
 
 blueprint = Blueprint("oidc", __name__)
+blueprint.after_request(endpoints_cors.allow)
 
 
 @blueprint.post("/token")

@@ -25,6 +25,7 @@ from idp.apps import App
 from idp.claims import catalogue, disclose
 from idp.claims.disclose import Channel, Disclosure
 from idp.context import House
+from idp.lately import Counter
 from idp.oidc import clients, codes, id_token, refresh, tokens
 from idp.oidc.tokens import Held, No
 
@@ -34,8 +35,8 @@ FOREIGN_TRIES = 5
 LONGEST = 2000
 """Of any parameter here."""
 
-_tries = clients.Counter(window=timedelta(minutes=2))
-_refusals = clients.Counter(window=clients.WINDOW)
+_tries = Counter(window=timedelta(minutes=2))
+_refusals = Counter(window=clients.WINDOW)
 
 Answer = tuple[int, dict[str, Any], list[tuple[str, str]]]
 

@@ -10,6 +10,7 @@ The address holds the whole request, so every step leads back to /authorize with
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,7 +21,8 @@ from flask import request as http
 from idp import audit, context, web
 from idp.claims import catalogue, explain
 from idp.claims import pages as claims_pages
-from idp.login import sessions
+from idp.lately import Counter
+from idp.login import sessions, throttle
 from idp.login.sessions import SignedIn
 from idp.oidc import authorize, responses
 from idp.oidc import request as requests
@@ -45,6 +47,11 @@ SCOPES_KNOWN = frozenset(catalogue.SCOPES) | {"vo"}
 FORM = "application/x-www-form-urlencoded"
 EVERYDAY = frozenset({"login_required", "interaction_required", "consent_required"})
 """Answers to prompt=none that an app asks for all day: no business of the audit trail."""
+
+
+NOTED = 20
+"""Refusals of one kind, in one minute, from one network, that the audit trail keeps; the log has them all."""
+_refusals = Counter(window=timedelta(minutes=1))
 
 
 @blueprint.get("/authorize")
@@ -237,5 +244,12 @@ def _remember(client_id: str | None, error: str, because: str) -> None:
         because=because,
         request_id=context.request_id(),
     )
-    with context.house().database.transaction() as db:
-        audit.authorization_refused(db, client_id=client_id, error=error, because=because)
+    house = context.house()
+    known = client_id if client_id and house.apps.find(client_id) else None
+    kind = (id(house.database), known, error, throttle.network(http.remote_addr or ""))
+    count = _refusals.add(kind, house.clock.now())
+    if count > NOTED + 1:
+        return
+    noted = because if count <= NOTED else "and more, from the same network in the same minute: see the log"
+    with house.database.transaction() as db:
+        audit.authorization_refused(db, client_id=client_id, error=error, because=noted)

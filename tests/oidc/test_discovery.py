@@ -92,7 +92,7 @@ def test_HTTP_09_other_methods_are_refused(front, path):
     for method in ("POST", "PUT", "DELETE", "PATCH", "TRACE"):
         answer = front.open(path, method=method)
         assert answer.status_code == 405
-        assert answer.data == b""
+        assert answer.json == {"error": "invalid_request"}
         assert "GET" in answer.headers["Allow"]
     assert front.open(path, method="OPTIONS").status_code == 204
     head = front.head(path)
