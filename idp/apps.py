@@ -40,6 +40,14 @@ class App:
     token_endpoint_auth_signing_alg: str | None = None
     jwks: Mapping[str, Any] | None = None
     jwks_uri: str | None = None
+    request_object_signing_alg: str | None = None
+    """Signed requests must use this one; None: any that we know."""
+    require_signed_request_object: bool = False
+    """RFC 9101: only signed requests, and only what is inside them counts."""
+    require_pushed_authorization_requests: bool = False
+    """RFC 9126: only requests that came through /par."""
+    request_uris: tuple[str, ...] = ()
+    """Where signed requests may be read, exactly."""
     subject_type: str = "pairwise"
     id_token_signed_response_alg: str = "RS256"
     userinfo_signed_response_alg: str | None = None
@@ -77,7 +85,7 @@ def from_registration(client_id: str, registration: Mapping[str, Any], **columns
     """The value of a stored registration; `columns` are those that the table decides (sector, sandbox …)."""
     known = {name: registration[name] for name in App.__dataclass_fields__ if name in registration}
     known["scopes"] = frozenset(str(registration.get("scope", "openid")).split())
-    for name in ("redirect_uris", "post_logout_redirect_uris", "contacts"):
+    for name in ("redirect_uris", "post_logout_redirect_uris", "request_uris", "contacts"):
         known[name] = tuple(registration.get(name, ()))
     known["grant_types"] = frozenset(registration.get("grant_types", ("authorization_code",)))
     until = registration.get("pkce_exempt_until")

@@ -79,7 +79,10 @@ class Settings(BaseModel):
 
     code_seconds: int = Field(30, ge=1, le=60, description="Life of an authorization code")
     pushed_request_seconds: int = Field(
-        90, ge=30, le=600, description="A pushed authorization request must reach us through a browser this soon"
+        90,
+        ge=30,
+        le=600,
+        description="A pushed authorization request must reach us through a browser this soon",
     )
     pushed_sign_in_minutes: Minutes = Field(
         60, description="How long a person may take to sign in for a request that is kept here"
@@ -115,8 +118,9 @@ class Settings(BaseModel):
     key_announce_days: Days = Field(14, description="A signing key is published this long before use")
     key_sign_days: Days = Field(90, description="A signing key signs this long")
     signing_algorithms: tuple[str, ...] = Field(
-        ("RS256", "ES256"), description="Algorithms that we sign with, each with keys of its own: RS256 (always), PS256, ES256, EdDSA. "
-        "An app can only register one that is here; `idp keys list` shows the keys"
+        ("RS256", "ES256"),
+        description="Algorithms that we sign with, each with keys of its own: RS256 (always), PS256, ES256, EdDSA. "
+        "An app can only register one that is here; `idp keys list` shows the keys",
     )
 
     throttle_browser_free: Count = Field(5, description="Wrong tries in one browser before the first wait")
@@ -179,7 +183,9 @@ class Settings(BaseModel):
         if self.demo and not self.loopback:
             raise ValueError("demo: a demo shows secrets, so its issuer must be http://localhost")
         if self.fetch_from_loopback and not self.loopback:
-            raise ValueError("fetch_from_loopback: for development, so only with an issuer on http://localhost")
+            raise ValueError(
+                "fetch_from_loopback: for development, so only with an issuer on http://localhost"
+            )
         if unknown := sorted({*self.signing_algorithms} - SIGNING):
             known = ", ".join(sorted(SIGNING))
             raise ValueError(f"signing_algorithms: {unknown[0]} is not one of {known}")
@@ -193,6 +199,11 @@ class Settings(BaseModel):
     def loopback(self) -> bool:
         """Are we at home on this machine only (plain http, plain cookie names)?"""
         return self.issuer.startswith("http://")
+
+    @property
+    def calls_this_machine(self) -> bool:
+        """May an address that an app registered be on this machine? In a demo, or by the development switch."""
+        return self.demo or self.fetch_from_loopback
 
     @property
     def database(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -27,7 +27,7 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from idp import assets, context, entropy, sentences
+from idp import assets, context, entropy, pushed, sentences
 from idp.config import LOOPBACK, Settings
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -298,8 +298,11 @@ def _asked_locales() -> str:
     """The ui_locales of this authorization request, or of the one that this page leads back to."""
     if "ui_locales" in request.args:
         return request.args["ui_locales"]
-    way_back = request.form.get("next") or request.args.get("next", "")
-    return dict(parse_qsl(urlsplit(way_back).query)).get("ui_locales", "") if way_back[:1] == "/" else ""
+    asked: Mapping[str, str] = request.args
+    if "request_uri" not in asked:
+        way_back = request.form.get("next") or request.args.get("next", "")
+        asked = dict(parse_qsl(way_back.partition("?")[2])) if way_back.startswith("/") else {}
+    return pushed.words(context.house().database, asked).get("ui_locales", "")
 
 
 def language() -> str:

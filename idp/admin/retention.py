@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
 
-from idp import audit
+from idp import audit, pushed
 from idp.claims import consent, visibility
 from idp.clock import day_of_law, midnight
 from idp.context import House
@@ -26,6 +26,7 @@ from idp.models import (
     Klas,
     Marker,
     Pupil,
+    PushedRequest,
     RefreshToken,
     Release,
     RetiredUsername,
@@ -72,6 +73,7 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
     yield Throttle, Throttle.changed_at < expired
     yield WrongSecret, WrongSecret.tried_at < now - timedelta(hours=keep.keep_wrong_secret_hours)
     yield UsedAssertion, UsedAssertion.expires_at < now
+    yield PushedRequest, PushedRequest.expires_at < now - pushed.KEPT
     yield ClassMembership, ClassMembership.replaced_at < replaced
     yield ClassMembership, _membership_of_who_left(now)
     yield ClassMembership, _membership_after_stopping(now)

@@ -42,7 +42,8 @@ def page(template: str, way: WayBack, *, status: int = 200, **words: Any) -> Res
 
 def way() -> WayBack:
     given = request.form.get("next") or request.args.get("next", "")
-    return way_back.read(given, context.house().apps)
+    house = context.house()
+    return way_back.read(given, house.apps, house.database)
 
 
 def sealed(who: Who) -> str:

@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from idp import pushed
 from idp.apps import App, Registry
 from idp.config import LOOPBACK
+from idp.database import Database
 from idp.login.sessions import SIGN_IN, WAY_BACK
 
 HOME = "/mijn-apps"
@@ -63,13 +65,13 @@ NOWHERE = WayBack(url="", any_session_will_do=True)
 """Nobody sent this person: they go to their own apps."""
 
 
-def read(given: str, registry: Registry) -> WayBack:
+def read(given: str, registry: Registry, database: Database) -> WayBack:
     """What a page was told. Anything but a known way of our own counts as nothing."""
     if not local(given) or not given.startswith(WAY_BACK) or len(given) > LONGEST:
         return NOWHERE
     if not given.startswith("/authorize?"):
         return WayBack(url=given, any_session_will_do=True)
-    asked = dict(parse_qsl(urlsplit(given).query))
+    asked = pushed.words(database, dict(parse_qsl(urlsplit(given).query)))
     app = registry.find(asked.get("client_id", ""))
     if app is None:
         return WayBack(url=given)

@@ -32,7 +32,15 @@ from idp.models.schools import (
     SchoolKind,
     Soort,
 )
-from idp.models.tokens import AccessToken, AuthorizationCode, Grant, RefreshToken, SigningKey, UsedAssertion
+from idp.models.tokens import (
+    AccessToken,
+    AuthorizationCode,
+    Grant,
+    PushedRequest,
+    RefreshToken,
+    SigningKey,
+    UsedAssertion,
+)
 from idp.models.traces import AuditEvent, Release, Turn
 
 __all__ = [
@@ -61,6 +69,7 @@ __all__ = [
     "Person",
     "ProtocolText",
     "Pupil",
+    "PushedRequest",
     "RefreshToken",
     "RegistryVersion",
     "Release",

@@ -81,6 +81,25 @@ class UsedAssertion(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class PushedRequest(Base):
+    """An authorization request that is kept here, so that an address only has to name it (RFC 9126 and its kin)."""
+
+    __tablename__ = "pushed_request"
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("app.client_id", ondelete="CASCADE"), index=True)
+    parameters: Mapped[dict[str, Any]]
+    """Checked, by name, in the one spelling that we know."""
+    pushed: Mapped[bool]
+    """The app brought it to /par itself; otherwise it came through a browser: in a form, or signed."""
+    created_at: Mapped[datetime]
+    opened_at: Mapped[datetime | None]
+    """A browser came with it; from then on there is time to sign in."""
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    used_at: Mapped[datetime | None]
+    used_by: Mapped[str | None] = mapped_column(ID)
+    """The session in which it led to a code."""
+
+
 class SigningKey(Base):
     """A signing key's public half and its life; the private half is a file (idp/keys.py)."""
 

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select
 
+from idp import pushed
 from idp.claims import disclose, pseudonym, visibility
 from idp.claims.release import Answer
 from idp.claims.visibility import SchoolChoice
@@ -20,8 +21,10 @@ from idp.context import House
 from idp.login.sessions import SignedIn
 from idp.models import Session
 from idp.oidc import evidence, next_step, signing, tokens
-from idp.oidc.next_step import Evidence, Issue, Situation, Somebody, Step
+from idp.oidc.next_step import Evidence, Issue, RefuseToApp, Situation, Somebody, Step
 from idp.oidc.request import AuthorizationRequest
+
+USED_UP = RefuseToApp(error="invalid_request_uri", description="request_uri has expired or was used")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +59,14 @@ def consider(house: House, request: AuthorizationRequest, session: SignedIn | No
             step = next_step.decide(replace(situation, evidence=frozenset()))
         if not isinstance(step, Issue):
             return Considered(step=step, schools=schools)
+        if request.kept is not None and not pushed.spend(db, request.kept, session.sid, now):
+            return Considered(step=USED_UP)
         code = tokens.begin_grant(
             db,
             house,
             app=request.app,
             request=request,
-            session=session,
+            session=replace(session, acr=step.acr),
             instellingsnummer=step.school,
             now=now,
         )
@@ -115,13 +120,17 @@ def _look(
     if not db.execute(_LIVES, {"sid_": session.sid}).scalar():
         return nobody, ()
     schools = visibility.schools_for(db, request.app, session.account_uuid, day_of_law(now))
-    asks = bool(request.prompt - {"none"} or request.max_age is not None or request.id_token_hint)
+    names = bool(request.id_token_hint or request.sub_needed)
+    asks = bool(request.prompt - {"none"} or request.max_age is not None or names or request.acr_needed)
     seconds = house.settings.marker_seconds
     situation = Situation(
         request=request,
         now=now,
         somebody=Somebody(
-            auth_time=session.auth_time, must_change=session.must_change, shared=session.shared
+            auth_time=session.auth_time,
+            acr=session.acr,
+            must_change=session.must_change,
+            shared=session.shared,
         ),
         evidence=evidence.found(db, session.sid, request.query, now, seconds=seconds)
         if asks or session.shared
@@ -130,23 +139,29 @@ def _look(
         remembered=pseudonym.chosen_school(db, request.app, session.account_uuid)
         if len(schools) > 1
         else None,
-        hinted_another=bool(request.id_token_hint) and _hints_another(db, house, request, session, now),
+        hinted_another=names and _names_another(db, house, request, session, now),
     )
     return situation, schools
 
 
-def _hints_another(
+def _names_another(
     db: Connection, house: House, request: AuthorizationRequest, session: SignedIn, now: datetime
 ) -> bool:
-    """Does a good id_token_hint for this app name somebody else? What we did not sign hints at nobody."""
-    claims = signing.verify(house, request.id_token_hint)
-    if claims is None or claims.get("aud") != request.app.client_id:
+    """Does the app mean somebody else: by a good id_token_hint, or by a sub that it must be?
+
+    A hint that we did not sign for this app names nobody.
+    """
+    meant = [{*request.sub_needed}] if request.sub_needed else []
+    claims = signing.verify(house, request.id_token_hint) if request.id_token_hint else None
+    if claims is not None and claims.get("aud") == request.app.client_id:
+        meant.append({str(claims.get("sub"))})
+    if not meant:
         return False
     if pseudonym.met(db, request.app.client_id, session.account_uuid) is None:
-        return bool(claims.get("sub") != pseudonym.sub_for(house.keys, request.app, session.account_uuid))
-    return bool(
-        claims.get("sub") != pseudonym.remember(db, house.keys, request.app, session.account_uuid, now)
-    )
+        mine = pseudonym.expected(db, house.keys, request.app, session.account_uuid)
+    else:
+        mine = pseudonym.remember(db, house.keys, request.app, session.account_uuid, now)
+    return any(mine not in subs for subs in meant)
 
 
 _LIVES = select(Session.ended_at.is_(None)).where(Session.sid == bindparam("sid_", type_=Session.sid.type))

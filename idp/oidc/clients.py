@@ -14,16 +14,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from typing import Any
 from urllib.parse import unquote_plus
 
-import orjson
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
-from joserfc import jwk, jws
-from joserfc.errors import JoseError
-from joserfc.jwk import Key
-from joserfc.jws import JWSRegistry
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -32,6 +25,7 @@ from idp.apps import App
 from idp.context import House
 from idp.lately import Counter
 from idp.models import UsedAssertion
+from idp.oidc import app_keys
 
 BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 CONFIDENTIAL = ("client_secret_basic", "client_secret_post", "private_key_jwt")
@@ -42,7 +36,7 @@ LONGEST_JTI = 256
 LONGEST_LIFE = timedelta(minutes=10)
 LEEWAY = timedelta(seconds=60)
 """Clocks of apps may be off by this much."""
-ALGORITHMS = {"RSA": ("RS256", "PS256"), "EC": ("ES256",), "OKP": ("EdDSA",)}
+ALGORITHMS = app_keys.ALGORITHMS
 
 NOTED = 5
 """Wrong proofs of one app from one address that are audited one by one …"""
@@ -162,15 +156,6 @@ def _basic(header: str) -> tuple[str, str]:
 # ---------------------------------------------------------------- assertions
 
 
-class _Pinned(JWSRegistry):
-    """joserfc's algorithms, only those named, without its warning about the name EdDSA."""
-
-    def get_alg(self, name: str) -> Any:
-        if name not in (self.allowed or ()):
-            raise JoseError(f"algorithm {name[:20]} is not allowed")
-        return self.algorithms[name]
-
-
 def _subject(assertion: str) -> str:
     """Whom an assertion speaks for, before anything is verified."""
     if len(assertion) > LONGEST_ASSERTION:
@@ -188,7 +173,7 @@ def _subject(assertion: str) -> str:
 
 def _refusal_of(house: House, app: App, assertion: str, now: datetime) -> str | None:  # noqa: PLR0911
     """Why this assertion proves nothing, or None when it does; then it is used up, also if the request fails."""
-    claims = _verified(app, assertion)
+    claims = app_keys.verified(house, app, assertion, alg=app.token_endpoint_auth_signing_alg)
     if claims is None:
         return "is not signed with a registered key and algorithm"
     if claims.get("iss") != app.client_id or claims.get("sub") != app.client_id:
@@ -212,51 +197,6 @@ def _refusal_of(house: House, app: App, assertion: str, now: datetime) -> str | 
     if not isinstance(jti, str) or not 0 < len(jti) <= LONGEST_JTI:
         return "must have a jti of 1 to 256 characters"
     return None if _first_use(house, app, jti, moments["exp"]) else "was used before"
-
-
-def _verified(app: App, assertion: str) -> dict[str, Any] | None:
-    if app.jwks is None or not assertion.isascii() or assertion.count(".") != 2:
-        return None
-    try:
-        header = _strictly(assertion.partition(".")[0])
-        alg, kid = header.get("alg"), header.get("kid")
-        pinned = app.token_endpoint_auth_signing_alg
-        if not isinstance(alg, str) or (pinned and alg != pinned) or not isinstance(kid, str | None):
-            return None
-        for key in _keys(orjson.dumps(app.jwks)):
-            named = key.get("kid")
-            if alg not in ALGORITHMS[key.key_type] or (
-                kid is not None and named is not None and kid != named
-            ):
-                continue
-            try:
-                jws.deserialize_compact(assertion, key, registry=_Pinned(algorithms=[alg]))
-            except (JoseError, ValueError):
-                continue
-            return _strictly(assertion.split(".")[1])
-    except (JoseError, ValueError, TypeError, RecursionError):
-        return None
-    return None
-
-
-@lru_cache(maxsize=512)
-def _keys(jwks: bytes) -> tuple[Key, ...]:
-    """Registered public keys, read once; they come from `registration.validate`, never from a header."""
-    return tuple(jwk.import_key(key) for key in orjson.loads(jwks)["keys"])
-
-
-def _strictly(part: str) -> dict[str, Any]:
-    """A JSON object in base64url in which no name comes twice. Raises ValueError."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(pairs)) != len(pairs):
-            raise ValueError("a name comes twice")
-        return dict(pairs)
-
-    read = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)), object_pairs_hook=once)
-    if not isinstance(read, dict):
-        raise ValueError("not an object")  # noqa: TRY004 - one kind of mistake for the caller
-    return read
 
 
 def _first_use(house: House, app: App, jti: str, exp: int) -> bool:

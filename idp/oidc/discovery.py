@@ -29,10 +29,6 @@ METADATA_SECONDS = 3_600
 JWKS_SECONDS = 900
 """How long may a copy be kept? Keys are announced two weeks ahead, so a copy of days would do no harm."""
 ALLOWED = "GET, HEAD, OPTIONS"
-ACR_VALUES = tuple(
-    f"urn:leersleutel:acr:{way}{card}" for way in ("picture", "basic", "own") for card in ("", "+card")
-)
-"""How a pupil can have signed in: with which secret, and whether a card was shown."""
 PROTOCOL_CLAIMS = ("iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash", "sid")
 
 
@@ -51,6 +47,8 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "jwks_uri": f"{issuer}{JWKS_PATH}",
         "introspection_endpoint": f"{issuer}/introspect",
         "revocation_endpoint": f"{issuer}/revoke",
+        "pushed_authorization_request_endpoint": f"{issuer}/par",
+        "require_pushed_authorization_requests": False,
         "end_session_endpoint": f"{issuer}/end_session",
         "scopes_supported": list(catalogue.SCOPES),
         "claims_supported": [*PROTOCOL_CLAIMS, *(claim.name for claim in catalogue.CATALOGUE)],
@@ -59,7 +57,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "response_modes_supported": list(request_checks.RESPONSE_MODES),
         "grant_types_supported": list(registration.GRANT_TYPES),
         "prompt_values_supported": sorted(request_checks.PROMPTS),
-        "acr_values_supported": list(ACR_VALUES),
+        "acr_values_supported": list(request_checks.ACR_VALUES),
         "subject_types_supported": ["pairwise", "public"],
         "id_token_signing_alg_values_supported": signs,
         "userinfo_signing_alg_values_supported": signs,
@@ -72,10 +70,14 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "code_challenge_methods_supported": ["S256"],
         "ui_locales_supported": list(LANGUAGES),
         "authorization_response_iss_parameter_supported": True,
-        "claims_parameter_supported": False,
-        "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,
-        "backchannel_logout_supported": False,
+        "claims_parameter_supported": True,
+        "request_parameter_supported": True,
+        "request_uri_parameter_supported": settings.request_uri_by_reference,
+        "require_request_uri_registration": True,
+        "require_signed_request_object": False,
+        "request_object_signing_alg_values_supported": assertion_algorithms,
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "frontchannel_logout_supported": False,
     }
 

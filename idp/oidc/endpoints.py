@@ -1,4 +1,4 @@
-"""Which addresses do programs call? /token /introspect /revoke /userinfo: bodies in, JSON out, cookies mean nothing."""
+"""Which addresses do programs call? /token /introspect /revoke /par /userinfo: bodies in, JSON out, cookies mean nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from authlib.oauth2.rfc6750 import InvalidTokenError
 from flask import Blueprint, Response, current_app, request
 
 from idp import context, web
-from idp.oidc import endpoints_cors, signing
+from idp.oidc import endpoints_cors, pushing, signing
 from idp.oidc.server import EXTENSION, Answer, Asked, Server
 from idp.oidc.userinfo import userinfo as told
 
@@ -42,6 +42,13 @@ def introspect() -> Response:
 def revoke() -> Response:
     """RFC 7009."""
     return _answered(lambda asked: _server().create_endpoint_response("revocation", asked))
+
+
+@blueprint.post("/par")
+@web.door(web.Door.APP)
+def par() -> Response:
+    """RFC 9126."""
+    return _answered(lambda asked: pushing.push(_server(), asked))
 
 
 @blueprint.route("/userinfo", methods=["GET", "POST"])

@@ -29,6 +29,8 @@ PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 SHORTEST_MODULUS, LONGEST_MODULUS = 342, 1366
 """Of an RSA key, in characters of base64url: 2048 and 8192 bits."""
 CURVES = ("P-256", "Ed25519")
+LONGEST_REQUEST_URI = 512
+"""OpenID Connect Core 6.2."""
 MOST = 50
 """Addresses or contacts in one list."""
 
@@ -182,14 +184,15 @@ def jwks(value: Any, _here: Here) -> dict[str, Any]:
     listed = value.get("keys") if isinstance(value, dict) else None
     if not isinstance(listed, list) or not 0 < len(listed) <= 10:
         raise Mistake('must be a key set, {"keys": […]}, with 1 to 10 public keys')
-    keys = [_key(number, one) for number, one in enumerate(listed, 1)]
-    kids = {key.get("kid", "") for key in keys}
+    keys = [key(number, one) for number, one in enumerate(listed, 1)]
+    kids = {one.get("kid", "") for one in keys}
     if len(keys) > 1 and (len(kids) < len(keys) or "" in kids):
         raise Mistake("every key of several needs a `kid` of its own")
     return {"keys": keys}
 
 
-def _key(number: int, given: Any) -> dict[str, str]:
+def key(number: int, given: Any) -> dict[str, str]:
+    """One public key for signing, without what we do not need. Raises Mistake; `number` names it in the sentence."""
     kind = given.get("kty") if isinstance(given, dict) else None
     members = PUBLIC_MEMBERS.get(kind) if isinstance(kind, str) else None
     if members is None:
@@ -226,8 +229,25 @@ def reasons(value: Any, here: Here) -> dict[str, str]:
     return _unless(wrong, reasons)
 
 
-def no_jwks_uri(_value: Any, _here: Here) -> None:
-    raise Mistake("is not possible yet: put the public keys themselves in `jwks`")
+def request_uris(value: Any, here: Here) -> list[str]:
+    """Addresses that we read signed requests from; a fragment (the hash of what stands there) belongs to them."""
+    if not isinstance(value, list) or len(value) > MOST:
+        raise Mistake(f"must be a list of at most {MOST} addresses")
+    wrong = []
+    for number, one in enumerate(value, 1):
+        whole, _, fragment = one.partition("#") if isinstance(one, str) else (one, "", "")
+        try:
+            address(called=True)(whole, here)
+        except Mistake as mistake:
+            wrong.append(f"number {number} {mistake.sentences[0]}")
+            continue
+        if len(one) > LONGEST_REQUEST_URI or not re.fullmatch(r"[A-Za-z0-9_-]*", fragment):
+            wrong.append(
+                f"number {number} is longer than {LONGEST_REQUEST_URI} characters, or has an odd fragment"
+            )
+        elif one in value[: number - 1]:
+            wrong.append(f"number {number} is there twice")
+    return _unless(wrong, [*value])
 
 
 def sector_name(value: Any, _here: Here) -> str:

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from idp.oidc.request import AuthorizationRequest
+from idp.oidc.request_checks import ACR_VALUES
 
 
 class Evidence(StrEnum):
@@ -33,6 +34,7 @@ class Somebody:
     """Who is signed in on this browser, as far as the decision cares."""
 
     auth_time: datetime
+    acr: str = ""
     must_change: bool = False
     shared: bool = False
 
@@ -48,7 +50,7 @@ class Situation:
     remembered: str | None = None
     """The school that this pupil chose for this app before."""
     hinted_another: bool = False
-    """A good id_token_hint names somebody else than who is signed in."""
+    """A good id_token_hint, or the claims parameter, names somebody else than who is signed in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,8 @@ class ShowRelease:
 @dataclass(frozen=True, kw_only=True)
 class Issue:
     school: str
+    acr: str = ""
+    """What the ID token says about how the pupil signed in."""
     uses: frozenset[Evidence] = field(default=frozenset())
     """Evidence that this code uses up: it must be taken in the transaction that writes the code."""
 
@@ -107,13 +111,25 @@ def decide(situation: Situation) -> Step:
     return _SILENT.get(type(step), step) if situation.request.silent else step
 
 
-def _who(situation: Situation) -> Step | None:
+def met(needed: tuple[str, ...], acr: str) -> str | None:
+    """The value of `needed` that a sign-in with this acr meets: itself, or the same without its card. None: none."""
+    if not needed:
+        return acr
+    return next((one for one in needed if one in {acr, acr.removesuffix("+card")}), None)
+
+
+def _who(situation: Situation) -> Step | None:  # noqa: PLR0911 - one answer for each way in which it is not
     """Is it clear who sits here?"""
     somebody, fresh = situation.somebody, Evidence.FRESH in situation.evidence
+    needed = situation.request.acr_needed
+    if needed and not {*needed} & {*ACR_VALUES}:
+        return UNMET
     if somebody is None:
         return SignIn()
     if situation.hinted_another and fresh:
         return RefuseToApp(error="login_required", description="somebody else than id_token_hint signed in")
+    if fresh and met(needed, somebody.acr) is None:
+        return UNMET
     if _must_be_fresh(situation, somebody) and not fresh:
         return SignIn(again=True)
     if somebody.must_change:
@@ -140,7 +156,9 @@ def _release(situation: Situation) -> Step:
     assert somebody is not None
     if "consent" in situation.request.prompt and Evidence.INFORMED not in situation.evidence:
         return ShowRelease(school=school)
-    return Issue(school=school, uses=_uses(situation, somebody))
+    acr = met(situation.request.acr_needed, somebody.acr)
+    assert acr is not None
+    return Issue(school=school, acr=acr, uses=_uses(situation, somebody))
 
 
 def _uses(situation: Situation, somebody: Somebody) -> frozenset[Evidence]:
@@ -158,6 +176,8 @@ def _uses(situation: Situation, somebody: Somebody) -> frozenset[Evidence]:
 def _must_be_fresh(situation: Situation, somebody: Somebody) -> bool:
     request = situation.request
     if situation.hinted_another or "login" in request.prompt or request.max_age == 0:
+        return True
+    if met(request.acr_needed, somebody.acr) is None:
         return True
     if request.max_age is None:
         return False
@@ -180,6 +200,11 @@ def _school(situation: Situation) -> str | None:
     return situation.remembered if situation.remembered in situation.schools else None
 
 
+UNMET = RefuseToApp(
+    error="unmet_authentication_requirements",
+    description="the pupil cannot sign in, or did not, with an acr that the request needs",
+)
+"""OpenID Connect Core 5.5.1.1, and the error code of its own specification."""
 NOT_VISIBLE = RefuseToApp(error="access_denied", description="the app is not visible for this pupil")
 _SILENT: dict[type[Step], RefuseToApp] = {
     SignIn: RefuseToApp(error="login_required", description="nobody is signed in, or not recently enough"),

@@ -18,14 +18,15 @@ import structlog
 from flask import Blueprint, Response, abort, make_response, render_template
 from flask import request as http
 
-from idp import audit, context, web
-from idp.claims import catalogue, explain
+from idp import audit, context, pushed, web
+from idp.claims import explain
 from idp.claims import pages as claims_pages
 from idp.lately import Counter
 from idp.login import sessions, throttle
 from idp.login.sessions import SignedIn
-from idp.oidc import authorize, responses
+from idp.oidc import arriving, authorize, responses
 from idp.oidc import request as requests
+from idp.oidc.arriving import Arrived
 from idp.oidc.authorize import Considered, Issued
 from idp.oidc.next_step import (
     NOT_VISIBLE,
@@ -43,7 +44,6 @@ from idp.oidc.responses import ToApp
 
 log = structlog.get_logger(__name__)
 blueprint = Blueprint("oidc_pages", __name__)
-SCOPES_KNOWN = frozenset(catalogue.SCOPES) | {"vo"}
 FORM = "application/x-www-form-urlencoded"
 EVERYDAY = frozenset({"login_required", "interaction_required", "consent_required"})
 """Answers to prompt=none that an app asks for all day: no business of the audit trail."""
@@ -60,9 +60,11 @@ def authorize_page() -> Response:
     """OpenID Connect Core 3.1.2."""
     if http.method != "GET":
         abort(405)
-    asked = _asked(http.query_string, [])
+    asked = _asked(http.query_string)
     if not isinstance(asked, AuthorizationRequest):
         return _not_in_order(asked)
+    if asked.kept is not None and not pushed.is_name(http.args.get("request_uri", "")):
+        return web.see_other(asked.url)
     session = sessions.current()
     return _step(asked, session, authorize.consider(context.house(), asked, session))
 
@@ -70,7 +72,7 @@ def authorize_page() -> Response:
 @blueprint.post("/authorize")
 @web.door(web.Door.APP)
 def authorize_by_form() -> Response:
-    """A request in a form: checked as any other, then read from the address like any other. No cookie counts here."""
+    """A request in a form: checked as any other, then named by an address like any other. No cookie counts here."""
     if http.mimetype != FORM:
         return web.refusal_page("bad_request", 400)
     asked = _asked(http.query_string, list(http.form.items(multi=True)))
@@ -83,7 +85,7 @@ def authorize_by_form() -> Response:
 @web.door(web.Door.ANYONE)
 def question_again() -> Response:
     """A question that was reloaded or had been open too long: the request starts again."""
-    asked = _asked(http.query_string, [])
+    asked = _asked(http.query_string)
     return web.see_other(asked.url) if isinstance(asked, AuthorizationRequest) else _not_in_order(asked)
 
 
@@ -91,7 +93,7 @@ def question_again() -> Response:
 @web.door(web.Door.ANYONE)
 def answer() -> Response:
     """Ja, nee, or a school. Whatever it was, /authorize looks at everything again."""
-    asked = _asked(http.query_string, [])
+    asked = _asked(http.query_string)
     if not isinstance(asked, AuthorizationRequest):
         return _not_in_order(asked)
     house, session = context.house(), sessions.current()
@@ -115,21 +117,19 @@ def answer() -> Response:
 @blueprint.get("/authorize/terug")
 @web.door(web.Door.ANYONE)
 def back_to_app() -> Response:
-    asked = _asked(http.query_string, [])
+    asked = _asked(http.query_string)
     return _refuse(asked, NOT_VISIBLE) if isinstance(asked, AuthorizationRequest) else _not_in_order(asked)
 
 
 # ---------------------------------------------------------------- the steps
 
 
-def _asked(query: bytes, form: list[tuple[str, str]]) -> AuthorizationRequest | Refused | Untrusted:
+def _asked(query: bytes, form: list[tuple[str, str]] | None = None) -> Arrived:
     house = context.house()
     given = requests.pairs(query)
     if given is None:
         return Untrusted(code="bad_request", client_id="", because="the query cannot be read")
-    return requests.read(
-        [*given, *form], find_app=house.apps.find, scopes_known=SCOPES_KNOWN, today=house.clock.today()
-    )
+    return arriving.arrive(house, given) if form is None else arriving.by_form(house, [*given, *form])
 
 
 def _step(asked: AuthorizationRequest, session: SignedIn | None, considered: Considered) -> Response:

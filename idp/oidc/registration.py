@@ -85,6 +85,7 @@ def _hint(name: str) -> str:
 def _together(problems: Problems, read: dict[str, Any], given: Mapping[str, Any]) -> None:
     method, grants = read["token_endpoint_auth_method"], read["grant_types"]
     scopes = read["scope"].split()
+    keys = given.get("jwks") is not None or given.get("jwks_uri") is not None
     people, alone = "authorization_code" in grants, "client_credentials" in grants
     rules = (
         (not read.get("client_name"), "client_name", "is missing: the name that pupils and schools see"),
@@ -120,9 +121,19 @@ def _together(problems: Problems, read: dict[str, Any], given: Mapping[str, Any]
             "client_credentials needs an app that can keep a secret",
         ),
         (
-            method == "private_key_jwt" and "jwks" not in given,
+            method == "private_key_jwt" and not keys,
             "jwks",
-            "is missing: private_key_jwt needs the app's public keys",
+            "is missing: private_key_jwt needs the app's public keys, here or at a jwks_uri",
+        ),
+        (
+            given.get("jwks") is not None and given.get("jwks_uri") is not None,
+            "jwks_uri",
+            "goes without jwks: the keys stand in one place",
+        ),
+        (
+            read.get("require_signed_request_object", False) and not keys,
+            "jwks",
+            "is missing: signed requests need the app's public keys, here or at a jwks_uri",
         ),
         (
             method == "none" and "pkce_exempt_until" in read,
@@ -184,7 +195,11 @@ FIELDS: dict[str, fields.Reader] = {
     "token_endpoint_auth_method": fields.word(*AUTH_METHODS),
     "token_endpoint_auth_signing_alg": fields.word(*fields.SIGNING),
     "jwks": fields.jwks,
-    "jwks_uri": fields.no_jwks_uri,
+    "jwks_uri": fields.address(called=True),
+    "request_object_signing_alg": fields.word(*fields.SIGNING),
+    "require_signed_request_object": fields.yes_or_no,
+    "require_pushed_authorization_requests": fields.yes_or_no,
+    "request_uris": fields.request_uris,
     "subject_type": fields.word("pairwise", "public"),
     "sector_identifier_uri": fields.address(),
     "sector": fields.sector_name,

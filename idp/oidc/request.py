@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlencode
 
 from idp.apps import App
+from idp.oidc import asked_claims
 from idp.oidc.request_checks import (
     CHECKS_FOR_THE_APP,
     CHECKS_FOR_THE_PERSON,
@@ -49,6 +50,13 @@ class AuthorizationRequest:
     login_hint: str = ""
     id_token_hint: str = field(default="", repr=False)
     claims: Mapping[str, Any] | None = None
+    """Claims asked by name, by place, that this app may know: what a grant keeps."""
+    acr_needed: tuple[str, ...] = ()
+    """The sign-in must be one of these (the claim acr, essential); empty: whatever it is."""
+    sub_needed: tuple[str, ...] = ()
+    """It must be one of these pupils, by the app's own names for them; empty: whoever it is."""
+    kept: bytes | None = field(default=None, repr=False)
+    """The request is kept here, by this digest: `query` only names it, and a code uses it up."""
     query: str = field(default="", repr=False)
     """The request in one fixed spelling: what we know of it, and nothing else. It names the request everywhere."""
 
@@ -107,8 +115,14 @@ def read(
     find_app: Callable[[str], App | None],
     scopes_known: frozenset[str],
     today: date,
+    pushed: bool = False,
+    signed: bool = False,
 ) -> AuthorizationRequest | Refused | Untrusted:
-    """What these parameters ask. `find_app` knows registered apps; `today` is the day of law."""
+    """What these parameters ask. `find_app` knows registered apps; `today` is the day of law.
+
+    `pushed` and `signed`: how they came. What is in `request` or named by `request_uri` is looked up before
+    (arriving.py); here those two are refused.
+    """
     values: dict[str, str] = {}
     repeated: set[str] = set()
     for name, value in parameters:
@@ -124,6 +138,8 @@ def read(
         app=app,
         today=today,
         scopes_known=scopes_known,
+        pushed=pushed,
+        signed=signed,
     )
     for check in CHECKS_FOR_THE_PERSON:
         no = check(given)
@@ -172,6 +188,11 @@ def _state(given: Given) -> str | None:
 def _in_order(given: Given) -> AuthorizationRequest:
     asked = dict.fromkeys(given.get("scope").split())
     max_age = given.get("max_age")
+    wanted = asked_claims.read(given.get("claims")) if given.get("claims") else {}
+    named = asked_claims.of(given.trusted, wanted) if wanted else None
+    strict = {name: given.get(name) for name in STRICT if given.get(name)}
+    if "claims" in strict:
+        strict["claims"] = asked_claims.written(wanted)
     return AuthorizationRequest(
         app=given.trusted,
         redirect_uri=given.get("redirect_uri"),
@@ -185,6 +206,9 @@ def _in_order(given: Given) -> AuthorizationRequest:
         acr_values=tuple(given.wish("acr_values").split()),
         login_hint=given.wish("login_hint"),
         id_token_hint=given.wish("id_token_hint"),
-        query=urlencode([(name, given.get(name)) for name in STRICT if given.get(name)])
+        claims=named.names or None if named else None,
+        acr_needed=named.acr if named else (),
+        sub_needed=named.sub if named else (),
+        query=urlencode(strict)
         + "".join(f"&{name}={quote_plus(wish)}" for name in WISHES if (wish := given.wish(name))),
     )

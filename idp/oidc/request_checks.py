@@ -12,13 +12,17 @@ from dataclasses import dataclass
 from datetime import date
 
 from idp.apps import App
-from idp.oidc import addresses
+from idp.oidc import addresses, asked_claims
 
 LONGEST_STATE = 2_048
 LONGEST_NONCE = 1_000
 LONGEST_SCOPE = 500
 LONGEST_HINT = 8_192
 LONGEST_WISH = 300
+ACR_VALUES = tuple(
+    f"urn:leersleutel:acr:{way}{card}" for way in ("picture", "basic", "own") for card in ("", "+card")
+)
+"""How a pupil can have signed in: with which secret, and whether a card was shown."""
 STRICT = (
     "client_id",
     "redirect_uri",
@@ -31,6 +35,7 @@ STRICT = (
     "code_challenge_method",
     "prompt",
     "max_age",
+    "claims",
 )
 """Parameters that must be right."""
 WISHES = ("acr_values", "login_hint", "ui_locales", "display", "id_token_hint")
@@ -55,6 +60,10 @@ class Given:
     app: App | None
     today: date
     scopes_known: frozenset[str]
+    pushed: bool = False
+    """The app brought these itself, to /par."""
+    signed: bool = False
+    """The app signed these."""
 
     def get(self, name: str) -> str:
         return self.values.get(name, "")
@@ -153,11 +162,20 @@ def nothing_is_repeated(given: Given) -> No | None:
 def everything_can_be_read(given: Given) -> No | None:
     longest = {"state": LONGEST_STATE, "nonce": LONGEST_NONCE, "scope": LONGEST_SCOPE}
     for name in STRICT[2:]:
-        value = given.get(name)
+        value = given.get(name) if name != "claims" else ""
         if UNREADABLE.search(value):
             return No(error="invalid_request", because=f"{name} holds control characters")
         if len(value.encode()) > longest.get(name, LONGEST_WISH):
             return No(error="invalid_request", because=f"{name} is too long")
+    return None
+
+
+def it_came_as_the_app_registered(given: Given) -> No | None:
+    """RFC 9126 section 6, RFC 9101 section 10.5: what an app promised, nobody else can leave out for it."""
+    if given.trusted.require_pushed_authorization_requests and not given.pushed:
+        return No(error="invalid_request", because="this app pushes its requests: send them to /par first")
+    if given.trusted.require_signed_request_object and not given.signed:
+        return No(error="invalid_request", because="this app signs its requests: put them in request")
     return None
 
 
@@ -227,6 +245,16 @@ def max_age_is_a_number(given: Given) -> No | None:
     return No(error="invalid_request", because="max_age must be a number of seconds")
 
 
+def claims_can_be_read(given: Given) -> No | None:
+    if not given.get("claims"):
+        return None
+    try:
+        asked_claims.read(given.get("claims"))
+    except asked_claims.Unreadable as wrong:
+        return No(error="invalid_request", because=str(wrong))
+    return None
+
+
 CHECKS_FOR_THE_PERSON: tuple[Check, ...] = (
     client_id_is_given_once,
     the_app_is_known,
@@ -238,6 +266,7 @@ CHECKS_FOR_THE_PERSON: tuple[Check, ...] = (
 CHECKS_FOR_THE_APP: tuple[Check, ...] = (
     nothing_is_repeated,
     everything_can_be_read,
+    it_came_as_the_app_registered,
     nothing_is_asked_that_we_do_not_do,
     response_type_is_code,
     response_mode_is_ours,
@@ -246,4 +275,5 @@ CHECKS_FOR_THE_APP: tuple[Check, ...] = (
     pkce_is_s256,
     prompt_makes_sense,
     max_age_is_a_number,
+    claims_can_be_read,
 )

@@ -41,7 +41,7 @@ def with_refusal(request: AuthorizationRequest, refusal: RefuseToApp, issuer: st
 
 def refused(no: Refused, issuer: str) -> ToApp:
     """A request that is not in order, from an app that we know."""
-    return _to_app(no, {"error": no.error, "error_description": _plain(no.description)}, issuer)
+    return _to_app(no, {"error": no.error, "error_description": plain(no.description)}, issuer)
 
 
 def extended(uri: str, fields: Mapping[str, str]) -> str:
@@ -55,6 +55,6 @@ def _to_app(to: AuthorizationRequest | Refused, fields: dict[str, str], issuer: 
     return ToApp(uri=to.redirect_uri, mode=to.response_mode, fields={**fields, **state, "iss": issuer})
 
 
-def _plain(description: str) -> str:
+def plain(description: str) -> str:
     """The characters that RFC 6749 allows in a description."""
     return "".join(one if " " <= one <= "~" and one not in '"\\' else "?" for one in description)

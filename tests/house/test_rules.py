@@ -14,7 +14,7 @@ from idp import audit, config, models, web
 HOUSE = Path(idp.__file__).parent
 PYTHON = [path for path in sorted(HOUSE.rglob("*.py")) if "versions" not in path.parts]
 TEMPLATES = HOUSE.parent / "templates"
-POST_WITHOUT_WORD = {"/token", "/userinfo", "/introspect", "/revoke"}
+POST_WITHOUT_WORD = {"/token", "/userinfo", "/introspect", "/revoke", "/par"}
 """Machine endpoints: no cookie counts there. /authorize and /end_session are listed where it is tested."""
 
 

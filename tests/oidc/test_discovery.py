@@ -44,15 +44,20 @@ def test_JWT_14_the_metadata_are_exact(front, house):
 
 def test_ROBJ_05_what_we_do_not_do_we_do_not_promise(front):
     said = front.get(discovery.PATHS[0]).get_json()
-    for name in (
-        "request_parameter_supported",
-        "request_uri_parameter_supported",
-        "claims_parameter_supported",
-    ):
-        assert said[name] is False
-    assert said["backchannel_logout_supported"] is False
+    assert said["request_uri_parameter_supported"] is False
+    assert said["request_parameter_supported"] is True
+    assert "none" not in said["request_object_signing_alg_values_supported"]
+    assert said["claims_parameter_supported"] is True
+    assert said["backchannel_logout_supported"] is said["backchannel_logout_session_supported"] is True
     assert "registration_endpoint" not in said
-    assert "pushed_authorization_request_endpoint" not in said
+    assert said["pushed_authorization_request_endpoint"] == f"{said['issuer']}/par"
+
+
+def test_ROBJ_05_reading_requests_by_reference_is_said_when_it_is_on(house):
+    settings = house.settings.model_copy(update={"request_uri_by_reference": True})
+    said = discovery.metadata(settings)
+    assert said["request_uri_parameter_supported"] is True
+    assert said["require_request_uri_registration"] is True
 
 
 def test_both_addresses_say_the_same(front):

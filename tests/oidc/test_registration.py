@@ -180,9 +180,36 @@ def test_SSRF_01_an_address_inside_a_network_is_never_called(host):
     assert "backchannel_logout_uri" in problems(backchannel_logout_uri=f"https://{host}/out")
 
 
-@pytest.mark.parametrize("host", ["app.example", "127.0.0.1", "169.254.169.254"])
-def test_SSRF_01_keys_are_given_not_fetched(host):
-    assert "in `jwks`" in problems(jwks_uri=f"https://{host}/jwks")["jwks_uri"][0]
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "169.254.169.254", "10.0.0.1", "[::1]", "0.0.0.0", "localhost", "keys.internal"]
+)
+def test_SSRF_01_no_keys_and_no_requests_are_read_inside_a_network(host):
+    for scheme in ("https", "http"):
+        assert "jwks_uri" in problems(jwks_uri=f"{scheme}://{host}/jwks")
+        assert "request_uris" in problems(request_uris=[f"{scheme}://{host}/r.jwt"])
+
+
+def test_keys_stand_in_one_place():
+    assert validated(jwks_uri="https://app.example/jwks")["jwks_uri"] == "https://app.example/jwks"
+    assert validated(jwks_uri="https://app.example/jwks", token_endpoint_auth_method="private_key_jwt")
+    assert "jwks" in problems(token_endpoint_auth_method="private_key_jwt")
+    assert "jwks" in problems(require_signed_request_object=True)
+    both = problems(
+        jwks_uri="https://app.example/jwks",
+        jwks={"keys": [ECKey.generate_key("P-256").as_dict(private=False)]},
+    )
+    assert "one place" in both["jwks_uri"][0]
+
+
+def test_where_signed_requests_stand_is_registered_exactly():
+    uris = [
+        "https://app.example/r.jwt",
+        "https://app.example/r.jwt#GkurKxf5T0Y-mnPFCHqWOMiZi4VS138cQO_V7PZHAdM",
+    ]
+    assert validated(request_uris=uris)["request_uris"] == uris
+    for wrong in ("http://app.example/r", "https://app.example/r#a b", "https://app.example/" + "x" * 512, 7):
+        assert "request_uris" in problems(request_uris=[wrong])
+    assert "twice" in problems(request_uris=[uris[0], uris[0]])["request_uris"][0]
 
 
 def test_several_hosts_need_a_sector_for_pairwise_subjects_only():

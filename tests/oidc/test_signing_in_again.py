@@ -148,7 +148,7 @@ def test_RACE_a_fresh_sign_in_gives_one_code_however_often_it_is_asked_at_once(h
 
 
 def test_the_sign_in_page_marks_the_same_request_as_we_look_for(house, story):
-    from idp.oidc import pages
+    from idp.oidc import arriving
     from idp.oidc import request as requests
 
     asked = requests.read(
@@ -158,7 +158,7 @@ def test_the_sign_in_page_marks_the_same_request_as_we_look_for(house, story):
             )
         ),
         find_app=lambda _: story.app,
-        scopes_known=pages.SCOPES_KNOWN,
+        scopes_known=arriving.SCOPES_KNOWN,
         today=house.clock.today(),
     )
     now = house.clock.now()

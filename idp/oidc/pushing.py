@@ -1,0 +1,58 @@
+"""How does an app bring its request itself, ahead of the browser? (RFC 9126)
+
+It proves itself as at /token, public apps by their client_id; what it brings passes the same checks as at
+/authorize, and is kept under a name for the browser to bring.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from authlib.oauth2.base import OAuth2Error
+
+from idp import audit
+from idp.context import House
+from idp.lately import Counter
+from idp.oidc import arriving, clients, responses
+from idp.oidc.request_checks import No
+from idp.oidc.server import Answer, Asked, Server
+
+log = structlog.get_logger(__name__)
+
+PROOFS = frozenset({"client_secret", "client_assertion", "client_assertion_type"})
+"""What proves the app: never part of its request, and never kept."""
+HEADERS = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+_refusals = Counter(window=clients.WINDOW)
+
+
+def push(server: Server, asked: Asked) -> Answer:
+    """201 with `request_uri` and `expires_in`, or an error of RFC 6749 and OpenID Connect."""
+    house = server.house
+    proof = clients.Proof(form=asked.form, authorization=asked.authorization, source=asked.source)
+    try:
+        app = clients.authenticate(house, proof, now=asked.now)
+    except OAuth2Error as error:
+        return server.refuse(error)
+    parameters = {name: value for name, value in asked.form.items() if name not in PROOFS}
+    kept = arriving.push(house, app, parameters)
+    if isinstance(kept, No):
+        _note(house, app.client_id, kept, parameters.get("redirect_uri", ""))
+        return _answer(400, {"error": kept.error, "error_description": responses.plain(kept.because)})
+    request_uri, seconds = kept
+    return _answer(201, {"request_uri": request_uri, "expires_in": seconds})
+
+
+def _answer(status: int, body: dict[str, Any]) -> Answer:
+    return Answer(status=status, body=body, headers=HEADERS)
+
+
+def _note(house: House, client_id: str, no: No, redirect_uri: str) -> None:
+    """For whoever builds the app; the first few, because the trail cannot be flooded."""
+    log.warning("push_refused", client_id=client_id, error=no.error, because=no.because)
+    if _refusals.add((id(house.database), client_id), house.clock.now()) <= clients.NOTED:
+        received = f"; received {redirect_uri[:500]}" if "redirect_uri" in no.because else ""
+        with house.database.transaction() as db:
+            audit.authorization_refused(
+                db, client_id=client_id, error=no.error, because=no.because + received
+            )
