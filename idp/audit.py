@@ -6,7 +6,7 @@ its trace commit together or not at all. Details hold ids, counts and codes: nev
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -29,6 +29,9 @@ class Circumstances:
     """Network address, or `cli`."""
     request_id: str | None = None
 
+
+Words = Mapping[str, Any] | None
+"""Parameters by name."""
 
 _circumstances: ContextVar[Circumstances] = ContextVar("circumstances")
 
@@ -186,16 +189,57 @@ def app_secret_renewed(db: Connection, *, client_id: str) -> None:
     _write(db, "app_secret_renewed", object=app(client_id))
 
 
-def app_refused(db: Connection, *, client_id: str | None, error: str, because: str) -> None:
+def app_refused(
+    db: Connection,
+    *,
+    client_id: str | None,
+    error: str,
+    because: str,
+    received: Words = None,
+    registered: Words = None,
+) -> None:
     """A client could not be authenticated, or asked what it may not."""
+    words = {"received": received, "registered": registered}
+    _refused(db, "app_refused", client_id=client_id, error=error, because=because, **words)
+
+
+def authorization_refused(
+    db: Connection,
+    *,
+    client_id: str | None,
+    error: str,
+    because: str,
+    received: Words = None,
+    registered: Words = None,
+) -> None:
+    words = {"received": received, "registered": registered}
+    _refused(db, "authorization_refused", client_id=client_id, error=error, because=because, **words)
+
+
+def logout_not_delivered(db: Connection, *, client_id: str, count: int, because: str) -> None:
+    """An app did not hear yet that so many sessions ended; it is tried again."""
     _write(
-        db, "app_refused", object=app(client_id[:100]) if client_id else None, result=error, because=because
+        db,
+        "logout_not_delivered",
+        actor="system",
+        object=app(client_id),
+        result="tried",
+        count=count,
+        because=because,
     )
 
 
-def authorization_refused(db: Connection, *, client_id: str | None, error: str, because: str) -> None:
-    about = app(client_id[:100]) if client_id else None
-    _write(db, "authorization_refused", object=about, result=error, because=because)
+def logout_given_up(db: Connection, *, client_id: str, count: int, because: str) -> None:
+    """An app never heard that so many sessions ended."""
+    _write(
+        db,
+        "logout_given_up",
+        actor="system",
+        object=app(client_id),
+        result="given up",
+        count=count,
+        because=because,
+    )
 
 
 def code_replayed(db: Connection, *, client_id: str, account_uuid: str, grant_id: str) -> None:
@@ -257,6 +301,24 @@ def delivery_refused(db: Connection, *, instellingsnummer: str | None, delivery:
 
 def tidied(db: Connection, *, counts: dict[str, int]) -> None:
     _write(db, "tidied", actor="system", counts=counts)
+
+
+def _refused(
+    db: Connection,
+    event: str,
+    *,
+    client_id: str | None,
+    error: str,
+    because: str,
+    received: Words,
+    registered: Words,
+) -> None:
+    """For whoever builds the app: what was received, beside what is registered (oidc/app_log.py shows it)."""
+    about = app(client_id[:100]) if client_id else None
+    words: dict[str, Any] = {"because": because[:500]}
+    if received or registered:
+        words |= {"received": received, "registered": registered}
+    _write(db, event, object=about, result=error, **words)
 
 
 def _write(

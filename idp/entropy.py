@@ -121,5 +121,10 @@ def jitter(upper: float) -> float:
     return random.uniform(0, upper)  # noqa: S311
 
 
+def share() -> float:
+    """A part of a wait, half of it to all of it, so that many who wait do not come back together."""
+    return random.uniform(0.5, 1)  # noqa: S311
+
+
 def _base64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import sys
@@ -15,7 +16,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from idp import config, context, patience, upgrading, web
+from idp import audit, config, context, jobs, patience, upgrading, web
 from idp.app import create_app
 from idp.config import ConfigurationError, Settings
 from idp.oidc import discovery, signing
@@ -30,7 +31,11 @@ def application() -> Wsgi:
     """The WSGI application of one worker, from the environment's settings."""
     settings = config.read()
     prepare_logs(settings)
-    return assemble(context.open_house(settings))
+    house = context.open_house(settings)
+    worker = jobs.Worker(house)
+    worker.start()
+    atexit.register(worker.stop)
+    return assemble(house)
 
 
 def assemble(house: context.House) -> Wsgi:
@@ -69,6 +74,10 @@ def _ready(settings: Settings) -> None:
     try:
         if not upgrading.is_current(house.database):
             raise ConfigurationError(["the database is not up to date: run `idp upgrade`"])
+        now = house.clock.now()
+        these = audit.Circumstances(now=now, actor="system", source="start")
+        with audit.circumstances(these), house.database.transaction() as db:
+            signing.ensure(db, house, now)
         problems = signing.check(house)
         if problems:
             raise ConfigurationError(problems)

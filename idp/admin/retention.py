@@ -24,6 +24,7 @@ from idp.models import (
     Enrolment,
     Grant,
     Klas,
+    LogoutDelivery,
     Marker,
     Pupil,
     PushedRequest,
@@ -69,6 +70,7 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
     yield AuthorizationCode, AuthorizationCode.expires_at < expired
     yield Grant, and_(Grant.expires_at < expired, ~exists().where(AccessToken.grant_id == Grant.id))
     yield Marker, Marker.created_at < now - timedelta(seconds=keep.marker_seconds)
+    yield LogoutDelivery, LogoutDelivery.created_at < expired
     yield Session, and_(Session.expires_at < expired, ~exists().where(Grant.sid == Session.sid))
     yield Throttle, Throttle.changed_at < expired
     yield WrongSecret, WrongSecret.tried_at < now - timedelta(hours=keep.keep_wrong_secret_hours)

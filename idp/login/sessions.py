@@ -17,12 +17,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from flask import Flask, Response, g, request
 from flask_login import LoginManager
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Date,
+    Executable,
     Integer,
     Row,
     Select,
-    Update,
     bindparam,
     delete,
     insert,
@@ -34,7 +35,7 @@ from idp import audit, context, entropy, web
 from idp.clock import BRUSSELS, day_of_law
 from idp.config import Settings
 from idp.context import House
-from idp.login import accounts
+from idp.login import accounts, farewell
 from idp.models import Account, AccountType, Grant, Marker, Session
 
 COOKIE = "session"
@@ -115,16 +116,10 @@ def start(
 
 def end(db: Connection, sid: str, because: str, now: datetime) -> bool:
     """End one session; False when it had ended. Grants that live on it end with it, by being looked at."""
-    account_uuid = db.execute(
-        update(Session)
-        .where(Session.sid == sid, Session.ended_at.is_(None))
-        .values(ended_at=now, ended_because=because)
-        .returning(Session.account_uuid)
-    ).scalar_one_or_none()
-    if account_uuid is None:
-        return False
-    audit.signed_out(db, account_uuid=account_uuid, because=because)
-    return True
+    ended = _carry_out(db, _ending(Session.sid == sid), because, now)
+    for _, account_uuid in ended:
+        audit.signed_out(db, account_uuid=account_uuid, because=because)
+    return bool(ended)
 
 
 def end_all(
@@ -132,16 +127,10 @@ def end_all(
 ) -> tuple[str, ...]:
     """End every session of a pupil; with `grants` also all that apps hold, refresh tokens included.
 
-    Returns the sids that ended, so that apps can be told.
+    Returns the sids that ended.
     """
-    sids = tuple(
-        db.scalars(
-            update(Session)
-            .where(Session.account_uuid == account_uuid, Session.ended_at.is_(None))
-            .values(ended_at=now, ended_because=because)
-            .returning(Session.sid)
-        )
-    )
+    mine = Session.account_uuid == account_uuid
+    sids = tuple(ended for ended, _ in _carry_out(db, _ending(mine), because, now))
     if grants:
         db.execute(
             update(Grant)
@@ -170,12 +159,26 @@ def after_own_password(
     )
 
 
+def end_expired(db: Connection, since: datetime, now: datetime, *, most: int) -> int:
+    """End the sessions whose last hour came after `since`, at most so many; returns how many.
+
+    A session that is merely idle is not ended for the apps: whoever works in an app does not come by here.
+    """
+    over = (
+        select(Session.sid)
+        .where(Session.expires_at > since, Session.expires_at <= now, Session.ended_at.is_(None))
+        .order_by(Session.expires_at)
+        .limit(most)
+    )
+    return len(_carry_out(db, _ending(Session.sid.in_(over.scalar_subquery())), "expired", now))
+
+
 def _make_room(db: Connection, account_uuid: str, now: datetime, *, most: int) -> None:
-    db.execute(_end_oldest(), {"of": account_uuid, "most": most - 1, "now": now})
+    _carry_out(db, _ending_oldest(), "too_many", now, of=account_uuid, most=most - 1)
 
 
 @cache
-def _end_oldest() -> Update:
+def _ending_oldest() -> Executable:
     too_old = (
         select(Session.sid)
         .where(Session.account_uuid == bindparam("of"), Session.ended_at.is_(None))
@@ -183,11 +186,28 @@ def _end_oldest() -> Update:
         .limit(1000)
         .offset(bindparam("most", type_=Integer))
     )
+    return _ending(Session.sid.in_(too_old.scalar_subquery()))
+
+
+def _ending(which: ColumnElement[bool]) -> Executable:
+    """The only statement that ends sessions; `_carry_out` sees to what belongs to it."""
     return (
         update(Session)
-        .where(Session.sid.in_(too_old.scalar_subquery()))
-        .values(ended_at=bindparam("now"), ended_because="too_many")
+        .where(which, Session.ended_at.is_(None))
+        .values(ended_at=bindparam("now"), ended_because=bindparam("because"))
+        .returning(Session.sid, Session.account_uuid)
     )
+
+
+def _carry_out(
+    db: Connection, ending: Executable, because: str, now: datetime, **which: Any
+) -> list[tuple[str, str]]:
+    """End sessions, and note which apps must hear of it: together, or not at all. Returns (sid, account_uuid)."""
+    rows = db.execute(ending, {"because": because, "now": now} | which).all()
+    ended = [(row.sid, row.account_uuid) for row in rows]
+    if ended:
+        farewell.note(db, [sid for sid, _ in ended], now)
+    return ended
 
 
 def _ends(settings: Settings, now: datetime, *, shared: bool) -> datetime:

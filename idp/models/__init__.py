@@ -20,6 +20,7 @@ from idp.models.accounts import (
 )
 from idp.models.apps import App, AppPupil, AppSecret, RegistryVersion, RuleKind, VisibilityRule
 from idp.models.base import DIGEST, ID, SCHOOL, Base, Moment
+from idp.models.errands import ErrandState, Lease, LogoutDelivery
 from idp.models.people import Agreement, Person, ProtocolText, Right, RightKind
 from idp.models.schools import (
     ClassMembership,
@@ -62,8 +63,11 @@ __all__ = [
     "Delivery",
     "DeliveryState",
     "Enrolment",
+    "ErrandState",
     "Grant",
     "Klas",
+    "Lease",
+    "LogoutDelivery",
     "Marker",
     "Moment",
     "Person",
