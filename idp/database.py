@@ -8,9 +8,10 @@ writer at a time through BEGIN IMMEDIATE) and PostgreSQL (psycopg 3).
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,7 +33,11 @@ class Database:
     def __init__(self, url: str, *, pool: int = 10) -> None:
         self.url = url
         self.sqlite = url.startswith("sqlite")
-        options: dict[str, Any] = {"json_serializer": _dump, "json_deserializer": orjson.loads}
+        options: dict[str, Any] = {
+            "hide_parameters": True,
+            "json_serializer": _dump,
+            "json_deserializer": orjson.loads,
+        }
         if self.sqlite:
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
             options |= {"connect_args": {"timeout": 15, "cached_statements": 512}, "pool_size": pool}
@@ -46,6 +51,8 @@ class Database:
         else:
             self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writer = self.engine.execution_options(idp_writes=True)
+        self._turn = threading.RLock() if self.sqlite else nullcontext()
+        """SQLite has one writer: threads wait here, where waiting costs nothing, and only processes poll."""
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -58,7 +65,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Change: all of the block, or nothing. Never hash, call a network or render inside it."""
-        with self._writer.connect() as db, db.begin():
+        with self._turn, self._writer.connect() as db, db.begin():
             yield db
 
     @contextmanager
@@ -97,7 +104,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "cache_size=-16000",
+        "cache_size=-2000",
         "temp_store=MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")
@@ -105,7 +112,11 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _begin_sqlite(db: Connection) -> None:
     writes = db.get_execution_options().get("idp_writes", False)
-    db.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    driver: Any = db.connection.dbapi_connection
+    try:
+        driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+    except sqlite3.Error as failure:
+        raise DBAPIError.instance("BEGIN", None, failure, sqlite3.Error, dialect=db.dialect) from failure
 
 
 def _dump(value: Any) -> str:

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Insert, insert
+from sqlalchemy import Connection, insert
 
 from idp import entropy
 from idp.apps import App
 from idp.claims import catalogue, facts, pseudonym, release
 from idp.keys import Keys
 from idp.models import Release
+from idp.prepared import Prepared
 
 
 class Channel(StrEnum):
@@ -69,7 +69,7 @@ def disclose(
     if record and known.alive:
         row = {"id": entropy.row_id(), "at": now, "channel": channel.value, "client_id": app.client_id}
         row |= {"account_uuid": account_uuid, "instellingsnummer": instellingsnummer}
-        db.execute(_insert(), row | {"claims": {one.claim: one.word for one in answers}})
+        _NOTE.run(db, row | {"claims": {one.claim: one.word for one in answers}})
     return _disclosure(known, answers)
 
 
@@ -149,6 +149,5 @@ def _disclosure(known: facts.Facts, answers: tuple[release.Answer, ...]) -> Disc
     )
 
 
-@cache
-def _insert() -> Insert:
-    return insert(Release)
+_NOTE = Prepared(insert(Release))
+"""A line in the ledger."""

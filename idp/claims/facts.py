@@ -17,7 +17,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Date,
-    Select,
     String,
     and_,
     bindparam,
@@ -33,6 +32,7 @@ from idp.claims import agreements, pseudonym, visibility
 from idp.clock import school_year
 from idp.keys import Keys
 from idp.models import ID, SCHOOL, Account, AppPupil, ClassMembership, Enrolment, Klas, Pupil, School
+from idp.prepared import Prepared
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +76,7 @@ def load(
         "client": app.client_id,
         "today": today,
     }
-    rows = db.execute(_statement(classes=classes), given).all()
+    rows = _statement(classes=classes).rows(db, given)
     if not rows:
         return Facts(
             active=False,
@@ -156,7 +156,7 @@ def _listed_on_postgresql(element: Any, compiler: Any, **words: Any) -> str:
 
 
 @cache
-def _statement(*, classes: bool) -> Select[Any]:
+def _statement(*, classes: bool) -> Prepared:
     """One row for the pupil at the school, repeated for every class of today."""
     account, today = bindparam("account", type_=ID), bindparam("today", type_=Date())
     account_text, client = bindparam("account_text", type_=String()), bindparam("client", type_=String())
@@ -195,7 +195,7 @@ def _statement(*, classes: bool) -> Select[Any]:
         .outerjoin(AppPupil, and_(AppPupil.account_uuid == account, AppPupil.client_id == client))
     )
     if not classes:
-        return select(*columns).select_from(sources).where(Pupil.account_uuid == account)
+        return Prepared(select(*columns).select_from(sources).where(Pupil.account_uuid == account))
     sits = and_(
         ClassMembership.account_uuid == account,
         ClassMembership.instellingsnummer == school,
@@ -210,4 +210,4 @@ def _statement(*, classes: bool) -> Select[Any]:
     seats = sources.outerjoin(ClassMembership, sits).outerjoin(
         Klas, and_(Klas.id == ClassMembership.klas, Klas.instellingsnummer == school)
     )
-    return select(*columns).select_from(seats).where(Pupil.account_uuid == account)
+    return Prepared(select(*columns).select_from(seats).where(Pupil.account_uuid == account))

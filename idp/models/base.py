@@ -53,6 +53,22 @@ def words(words: type[StrEnum]) -> Enum:
     return Enum(words, native_enum=False, length=32, values_callable=lambda e: [word.value for word in e])
 
 
-ID = Uuid(as_uuid=False)
+class Identifier(Uuid[str]):
+    """A UUID as text. SQLite keeps 32 digits: putting the dashes back needs no UUID in between."""
+
+    def __init__(self) -> None:
+        super().__init__(as_uuid=False)
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
+        if dialect.supports_native_uuid:
+            return super().result_processor(dialect, coltype)  # type: ignore[no-untyped-call]
+        return _dashed
+
+
+def _dashed(digits: str | None) -> str | None:
+    return digits and f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+ID = Identifier()
 SCHOOL = String(6)
 DIGEST = String(64)

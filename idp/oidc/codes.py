@@ -13,6 +13,7 @@ from idp import audit, entropy
 from idp.apps import App
 from idp.entropy import Token
 from idp.oidc.tokens import CODES, GRANT, GRANTS, SESSIONS, Held, No, held_of, revoke_grant
+from idp.prepared import Prepared
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +36,7 @@ def redeem(  # noqa: PLR0911 - one answer for each way in which a code can be wr
     came of it. Another app changes nothing and learns nothing. Commit also when the answer is No.
     """
     digest = entropy.digest(code, Token.CODE)
-    row = db.execute(_CODE, {"digest": digest}).first() if digest else None
+    row = _CODE.first(db, {"digest": digest}) if digest else None
     if row is None:
         return UNKNOWN_CODE
     if row.client_id != app.client_id:
@@ -47,7 +48,7 @@ def redeem(  # noqa: PLR0911 - one answer for each way in which a code can be wr
         return No(because="code replayed", description=UNKNOWN_CODE.description)
     if now >= row.expires_at:
         return No(because="code expired", description=UNKNOWN_CODE.description)
-    db.execute(_SPEND, {"code": digest, "at": now})
+    _SPEND.run(db, {"code": digest, "at": now})
     wrong = None
     if redirect_uri != row.redirect_uri:
         wrong = "redirect_uri is not the one of the authorization request."
@@ -63,7 +64,7 @@ def redeem(  # noqa: PLR0911 - one answer for each way in which a code can be wr
 
 def burn(db: Connection, code: str, now: datetime) -> None:
     """Spend a code without giving anything for it, when others try to redeem it again and again."""
-    db.execute(_SPEND, {"code": entropy.digest(code, Token.CODE), "at": now})
+    _SPEND.run(db, {"code": entropy.digest(code, Token.CODE), "at": now})
 
 
 def _is_verifier(verifier: str, challenge: str | None) -> bool:
@@ -74,9 +75,9 @@ def _is_verifier(verifier: str, challenge: str | None) -> bool:
     return entropy.same(base64.urlsafe_b64encode(hashed).rstrip(b"=").decode(), challenge)
 
 
-# ---------------------------------------------------------------- statements, built once
+# ---------------------------------------------------------------- statements, prepared once
 
-_CODE = (
+_CODE = Prepared(
     select(
         CODES.c.client_id,
         CODES.c.redirect_uri,
@@ -91,4 +92,4 @@ _CODE = (
     .where(CODES.c.digest == bindparam("digest"))
     .with_for_update(of=CODES)
 )
-_SPEND = update(CODES).where(CODES.c.digest == bindparam("code")).values(spent_at=bindparam("at"))
+_SPEND = Prepared(update(CODES).where(CODES.c.digest == bindparam("code")).values(spent_at=bindparam("at")))

@@ -16,6 +16,7 @@ from idp.apps import App
 from idp.entropy import Token
 from idp.models import RefreshToken
 from idp.oidc.tokens import GRANT, GRANTS, SESSIONS, Held, No, held_of, revoke_grant, table
+from idp.prepared import Prepared
 
 REFRESH = table(RefreshToken)
 
@@ -45,7 +46,7 @@ def begin(db: Connection, held: Held, now: datetime) -> str:
 def find(db: Connection, token: str, *, lock: bool) -> Refresh | None:
     """The refresh token, dead or alive. With `lock` its row is ours until the transaction ends."""
     digest = entropy.digest(token, Token.REFRESH)
-    row = db.execute(_LOCK_REFRESH if lock else _REFRESH, {"digest": digest}).first() if digest else None
+    row = (_LOCK_REFRESH if lock else _REFRESH).first(db, {"digest": digest}) if digest else None
     if row is None:
         return None
     return Refresh(
@@ -82,14 +83,14 @@ def succeed(db: Connection, found: Refresh, key: bytes, now: datetime) -> str:
     rotated_at = found.rotated_at or now
     successor = entropy.token_from(Token.REFRESH, rotated_at, key, found.token)
     if found.rotated_at is None:
-        db.execute(_ROTATE, {"token": entropy.digest(found.token, Token.REFRESH), "at": now})
+        _ROTATE.run(db, {"token": entropy.digest(found.token, Token.REFRESH), "at": now})
         _insert_refresh(db, found.held, successor, now)
     return successor
 
 
 def _insert_refresh(db: Connection, held: Held, token: str, now: datetime) -> None:
-    db.execute(
-        _INSERT_REFRESH,
+    _INSERT_REFRESH.run(
+        db,
         {
             "digest": entropy.digest(token, Token.REFRESH),
             "grant_id": held.id,
@@ -100,10 +101,10 @@ def _insert_refresh(db: Connection, held: Held, token: str, now: datetime) -> No
     )
 
 
-# ---------------------------------------------------------------- statements, built once
+# ---------------------------------------------------------------- statements, prepared once
 
-_INSERT_REFRESH = insert(REFRESH)
-_REFRESH = (
+_INSERT_REFRESH = Prepared(insert(REFRESH))
+_FOUND = (
     select(
         REFRESH.c.client_id,
         REFRESH.c.issued_at,
@@ -115,5 +116,7 @@ _REFRESH = (
     .join(SESSIONS, SESSIONS.c.sid == GRANTS.c.sid)
     .where(REFRESH.c.digest == bindparam("digest"))
 )
-_LOCK_REFRESH = _REFRESH.with_for_update(of=REFRESH)
-_ROTATE = update(REFRESH).where(REFRESH.c.digest == bindparam("token")).values(rotated_at=bindparam("at"))
+_REFRESH, _LOCK_REFRESH = Prepared(_FOUND), Prepared(_FOUND.with_for_update(of=REFRESH))
+_ROTATE = Prepared(
+    update(REFRESH).where(REFRESH.c.digest == bindparam("token")).values(rotated_at=bindparam("at"))
+)

@@ -21,6 +21,7 @@ from idp.claims import pseudonym
 from idp.context import House
 from idp.entropy import Token
 from idp.models import AccessToken, AuthorizationCode, Base, Grant, Session
+from idp.prepared import Prepared
 
 OFFLINE = "offline_access"
 
@@ -96,8 +97,8 @@ def begin_grant(
     )
     pseudonym.remember(db, house.keys, app, session.account_uuid, now)
     grant_id, code = entropy.row_id(), entropy.token(Token.CODE, now)
-    db.execute(
-        _INSERT_GRANT,
+    _INSERT_GRANT.run(
+        db,
         {
             "id": grant_id,
             "client_id": app.client_id,
@@ -114,8 +115,8 @@ def begin_grant(
             "expires_at": now + life,
         },
     )
-    db.execute(
-        _INSERT_CODE,
+    _INSERT_CODE.run(
+        db,
         {
             "digest": entropy.digest(code, Token.CODE),
             "grant_id": grant_id,
@@ -213,7 +214,7 @@ def held_of(row: Any) -> Held:
 def revoke_grant(db: Connection, grant_id: str, *, because: str, now: datetime) -> bool:
     """End everything that came of a sign-in. False: it had ended already."""
     given = {"grant": grant_id, "at": now, "why": because}
-    return db.execute(_REVOKE_GRANT, given).rowcount == 1
+    return _REVOKE_GRANT.run(db, given) == 1
 
 
 # ---------------------------------------------------------------- access tokens
@@ -246,8 +247,8 @@ def issue_access(
 ) -> str:
     """A new access token, shown once."""
     token = entropy.token(Token.ACCESS, now)
-    db.execute(
-        _INSERT_ACCESS,
+    _INSERT_ACCESS.run(
+        db,
         {
             "digest": entropy.digest(token, Token.ACCESS),
             "grant_id": grant_id,
@@ -263,7 +264,7 @@ def issue_access(
 def find_access(db: Connection, token: str) -> Access | None:
     """The access token, dead or alive, with its grant and session: one select."""
     digest = entropy.digest(token, Token.ACCESS)
-    row = db.execute(_ACCESS, {"digest": digest}).first() if digest else None
+    row = _ACCESS.first(db, {"digest": digest}) if digest else None
     if row is None:
         return None
     return Access(
@@ -277,13 +278,13 @@ def find_access(db: Connection, token: str) -> Access | None:
 
 
 def revoke_access(db: Connection, token: str, now: datetime) -> None:
-    db.execute(_REVOKE_ACCESS, {"token": entropy.digest(token, Token.ACCESS), "at": now})
+    _REVOKE_ACCESS.run(db, {"token": entropy.digest(token, Token.ACCESS), "at": now})
 
 
-# ---------------------------------------------------------------- statements, built once
+# ---------------------------------------------------------------- statements, prepared once
 
-_INSERT_GRANT, _INSERT_CODE, _INSERT_ACCESS = insert(GRANTS), insert(CODES), insert(ACCESS)
-_ACCESS = (
+_INSERT_GRANT, _INSERT_CODE, _INSERT_ACCESS = map(Prepared, (insert(GRANTS), insert(CODES), insert(ACCESS)))
+_ACCESS = Prepared(
     select(
         ACCESS.c.client_id,
         ACCESS.c.scope,
@@ -296,12 +297,12 @@ _ACCESS = (
     .outerjoin(SESSIONS, SESSIONS.c.sid == GRANTS.c.sid)
     .where(ACCESS.c.digest == bindparam("digest"))
 )
-_REVOKE_ACCESS = (
+_REVOKE_ACCESS = Prepared(
     update(ACCESS)
     .where(ACCESS.c.digest == bindparam("token"), ACCESS.c.revoked_at.is_(None))
     .values(revoked_at=bindparam("at"))
 )
-_REVOKE_GRANT = (
+_REVOKE_GRANT = Prepared(
     update(GRANTS)
     .where(GRANTS.c.id == bindparam("grant"), GRANTS.c.revoked_at.is_(None))
     .values(revoked_at=bindparam("at"), revoked_because=bindparam("why"))
