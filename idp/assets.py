@@ -10,6 +10,7 @@ import functools
 import gzip
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
@@ -53,9 +54,12 @@ def prepare(app: Flask, settings: Settings) -> None:
 
 
 def asset(name: str) -> str:
-    """The address of a file in idp/static, with a digest of its content."""
-    changed = _changed(name)
-    return f"/static/{name}?v={_digest(name, changed)}" if changed else f"/static/{name}"
+    """The address of a file in idp/static, with a digest of its content. `name` is of our own: a page asks fifty times."""
+    try:
+        changed = os.stat(f"{STATIC}/{name}").st_mtime_ns  # noqa: PTH116 - twenty times as fast as a Path
+    except OSError:
+        return f"/static/{name}"
+    return f"/static/{name}?v={_digest(name, changed)}"
 
 
 def icon(name: str) -> Markup:
@@ -119,7 +123,7 @@ def _changed(name: str) -> int:
     return path.stat().st_mtime_ns if path.is_relative_to(STATIC.resolve()) and path.is_file() else 0
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=512)
 def _digest(name: str, _changed: int) -> str:
     return _hash((STATIC / name).read_bytes())
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, insert
 
 from idp import entropy
 from idp.models import AuditEvent
+from idp.prepared import Prepared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -332,8 +333,8 @@ def _write(
     **details: Any,
 ) -> None:
     these = _circumstances.get()
-    db.execute(
-        insert(AuditEvent),
+    _LINE.run(
+        db,
         {
             "id": entropy.row_id(),
             "at": these.now,
@@ -347,3 +348,6 @@ def _write(
             "details": details,
         },
     )
+
+
+_LINE = Prepared(insert(AuditEvent))

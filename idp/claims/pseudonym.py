@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import audit, entropy
@@ -16,8 +16,9 @@ from idp.apps import App
 from idp.claims import visibility
 from idp.errors import Invalid, NotFound
 from idp.keys import Keys
+from idp.models import ID, AppPupil, Pupil, RuleKind, VisibilityRule
 from idp.models import App as AppRow
-from idp.models import AppPupil, Pupil, RuleKind, VisibilityRule
+from idp.prepared import Prepared
 
 PUBLIC = "public"
 
@@ -103,8 +104,15 @@ def merge(db: Connection, *, surviving: str, merged: str) -> None:
 
 
 def _known(db: Connection, client_id: str, account_uuid: str) -> str | None:
-    mine = and_(AppPupil.account_uuid == account_uuid, AppPupil.client_id == client_id)
-    return db.execute(select(AppPupil.sub).where(mine)).scalar()
+    row = _KNOWN.first(db, {"account": account_uuid, "client": client_id})
+    return str(row.sub) if row is not None else None
+
+
+_KNOWN = Prepared(
+    select(AppPupil.sub).where(
+        AppPupil.account_uuid == bindparam("account", type_=ID), AppPupil.client_id == bindparam("client")
+    )
+)
 
 
 def _of_sector(db: Connection, app: App, account_uuid: str) -> str | None:

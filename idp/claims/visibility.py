@@ -40,6 +40,7 @@ from idp.clock import day_of_law
 from idp.errors import Invalid, NotFound
 from idp.models import ID, ClassMembership, Enrolment, Klas, RuleKind, School, SchoolKind, VisibilityRule
 from idp.models import App as AppRow
+from idp.prepared import Prepared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +160,7 @@ def names(target: Any, identifier: Any) -> ColumnElement[bool]:
 def schools_for(db: Connection, app: App, account_uuid: str, today: date) -> tuple[SchoolChoice, ...]:
     """The schools where the pupil has an active enrolment and through which the app is visible today, by name."""
     given = {"account": account_uuid, "account_text": account_uuid, "client": app.client_id, "today": today}
-    rows = db.execute(_schools(), given).all()
+    rows = _schools().rows(db, given)
     return tuple(
         SchoolChoice(instellingsnummer=school, naam=naam)
         for school, naam, kind, by_school in rows
@@ -276,7 +277,7 @@ def later(one: date | None, other: date | None) -> date | None:
 
 
 @cache
-def _schools() -> Select[*tuple[Any, ...]]:
+def _schools() -> Prepared:
     account, account_text, client, today = _given()
     mine = (
         select(
@@ -288,11 +289,13 @@ def _schools() -> Select[*tuple[Any, ...]]:
         .select_from(Enrolment)
         .join(School, School.instellingsnummer == Enrolment.instellingsnummer)
     )
-    return mine.where(
-        Enrolment.account_uuid == account,
-        active(Enrolment, today),
-        Enrolment.id == chosen_enrolment(account, School.instellingsnummer, today),
-    ).order_by(School.naam, School.instellingsnummer)
+    return Prepared(
+        mine.where(
+            Enrolment.account_uuid == account,
+            active(Enrolment, today),
+            Enrolment.id == chosen_enrolment(account, School.instellingsnummer, today),
+        ).order_by(School.naam, School.instellingsnummer)
+    )
 
 
 @cache

@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from idp.login import slowing
 from idp.login.slowing import Counter, State
 from idp.models import Moment, Throttle, WrongSecret
+from idp.prepared import Prepared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ def open_rows(db: Connection, names: Sequence[str], now: datetime) -> dict[str, 
     found: dict[str, State | None] = {}
     while missing := [name for name in names if name not in found]:
         for name in missing:
-            if db.execute(_insert_fresh(db.dialect.name), fresh | {"key": name}).one_or_none() is not None:
+            if _insert_fresh(db.dialect.name).first(db, fresh | {"key": name}) is not None:
                 found[name] = None
         there = [name for name in missing if name not in found]
         if there:
@@ -62,9 +63,9 @@ def _closed() -> Select[*tuple[Any, ...]]:
 
 
 @cache
-def _insert_fresh(dialect: str) -> Any:
+def _insert_fresh(dialect: str) -> Prepared:
     insert = (sqlite if dialect == "sqlite" else postgresql).insert(Throttle)
-    return insert.on_conflict_do_nothing().returning(Throttle.key)
+    return Prepared(insert.on_conflict_do_nothing().returning(Throttle.key))
 
 
 @cache

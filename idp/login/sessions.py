@@ -22,8 +22,6 @@ from sqlalchemy import (
     Date,
     Executable,
     Integer,
-    Row,
-    Select,
     bindparam,
     delete,
     insert,
@@ -37,6 +35,7 @@ from idp.config import Settings
 from idp.context import House
 from idp.login import accounts, farewell
 from idp.models import Account, AccountType, Grant, Marker, Session
+from idp.prepared import Prepared
 
 COOKIE = "session"
 SIGN_IN = "/aanmelden"
@@ -45,6 +44,7 @@ WAY_BACK = ("/authorize?", "/mijn-apps")
 """Where a sign-in may lead: nowhere else, and never to another host."""
 ACR = "urn:leersleutel:acr:"
 _TOUCH = timedelta(minutes=1)
+_BEGIN, _MARK = Prepared(insert(Session)), Prepared(insert(Marker))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +96,8 @@ def start(
     """Begin a session. Beyond settings.sessions_per_pupil the oldest gives way."""
     _make_room(db, account_uuid, now, most=house.settings.sessions_per_pupil)
     sid, cookie = entropy.identifier(), entropy.token(entropy.Token.SESSION, now)
-    db.execute(
-        insert(Session),
+    _BEGIN.run(
+        db,
         {
             "sid": sid,
             "cookie_digest": entropy.digest(cookie, entropy.Token.SESSION),
@@ -263,17 +263,17 @@ def _look_now(cookie: str) -> SignedIn | None:
     return _value(row)
 
 
-def _find(db: Connection, cookie: str, now: datetime) -> Row[Any] | None:
+def _find(db: Connection, cookie: str, now: datetime) -> Any:
     """The session that has not ended, with what decides about its pupil."""
     digest = entropy.digest(cookie, entropy.Token.SESSION)
     if digest is None:
         return None
-    return db.execute(_session_and_pupil(), {"digest": digest, "today": day_of_law(now)}).one_or_none()
+    return _session_and_pupil().first(db, {"digest": digest, "today": day_of_law(now)})
 
 
 @cache
-def _session_and_pupil() -> Select[*tuple[Any, ...]]:
-    return (
+def _session_and_pupil() -> Prepared:
+    return Prepared(
         select(
             Session.sid,
             Session.account_uuid,
@@ -294,16 +294,16 @@ def _session_and_pupil() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _alive(row: Row[Any], settings: Settings, now: datetime) -> bool:
+def _alive(row: Any, settings: Settings, now: datetime) -> bool:
     idle = settings.shared_idle_minutes if row.shared else settings.session_idle_minutes
     return bool(row.expires_at > now and row.last_seen_at + timedelta(minutes=idle) > now)
 
 
-def _may_sign_in(row: Row[Any]) -> bool:
+def _may_sign_in(row: Any) -> bool:
     return row.blocked_at is None and row.given_name is not None
 
 
-def _value(row: Row[Any]) -> SignedIn:
+def _value(row: Any) -> SignedIn:
     return SignedIn(
         sid=row.sid,
         account_uuid=row.account_uuid,
@@ -327,7 +327,7 @@ def leave_marker(db: Connection, sid: str, url: str, now: datetime) -> None:
     db.execute(
         delete(Marker).where(Marker.sid == mark["sid"], Marker.request_digest == mark["request_digest"])
     )
-    db.execute(insert(Marker), mark | {"created_at": now})
+    _MARK.run(db, mark | {"created_at": now})
 
 
 def take_marker(db: Connection, sid: str, url: str, now: datetime, seconds: int) -> bool:

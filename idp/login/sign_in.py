@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any
 
-from sqlalchemy import Connection, Date, Select, String, Update, Uuid, and_, bindparam, select, update
+from sqlalchemy import Connection, Date, String, Uuid, and_, bindparam, select, update
 from sqlalchemy.orm import aliased
 
 from idp import audit, entropy
@@ -29,6 +28,7 @@ from idp.login.cards import HeldCard
 from idp.login.throttle import Channel, Pass, Subject, Wait
 from idp.models import Account as AccountRow
 from idp.models import Card, Moment, SecretKind
+from idp.prepared import Prepared
 
 __all__ = [
     "Attempt",
@@ -268,13 +268,12 @@ def _still_so(db: Connection, account: Account, fresh: Stored | None, today: dat
     """Note the day (and a fresh hash); False when the secret was changed or the account blocked meanwhile."""
     kept = fresh or account.stored
     given = {"of": account.account_uuid, "before": account.stored.hash, "today": today}
-    done = db.execute(_note_sign_in(), given | {"hash": kept.hash, "pepper": kept.pepper_id})
-    return bool(done.rowcount)
+    return bool(_note_sign_in().run(db, given | {"hash": kept.hash, "pepper": kept.pepper_id}))
 
 
 @cache
-def _note_sign_in() -> Update:
-    return (
+def _note_sign_in() -> Prepared:
+    return Prepared(
         update(AccountRow)
         .where(
             AccountRow.account_uuid == bindparam("of"),
@@ -299,8 +298,8 @@ def _method(kind: SecretKind, *, card: bool) -> tuple[tuple[str, ...], str]:
 def _look_up(db: Connection, keys: Keys, username: str, card: HeldCard | None, now: datetime) -> _Found:
     """The same statement, and the same work, whether the name exists or not."""
     pivot = entropy.keyed_digest(keys.throttle, "step", username)
-    row = db.execute(
-        _statement(),
+    row = _statement().first(
+        db,
         {
             "name": username,
             "card": card.id if card else _NO_CARD,
@@ -308,7 +307,7 @@ def _look_up(db: Connection, keys: Keys, username: str, card: HeldCard | None, n
             "today": day_of_law(now),
             "pivot": str(uuid.UUID(pivot[:32])),
         },
-    ).one()
+    )
     pretended = row.pretended or (SecretKind.PICTURE if int(pivot[-1], 16) % 2 else SecretKind.BASIC)
     if row.account_uuid is None:
         return _Found(account=None, kind=pretended, card=None)
@@ -317,7 +316,7 @@ def _look_up(db: Connection, keys: Keys, username: str, card: HeldCard | None, n
 
 
 @cache
-def _statement() -> Select[*tuple[Any, ...]]:
+def _statement() -> Prepared:
     """The account of a name, this browser's card if it is of that account, and the kind of a drawn account.
 
     Drawing (by a keyed hash of the name, among random account_uuids) gives names without account the real mix
@@ -333,7 +332,7 @@ def _statement() -> Select[*tuple[Any, ...]]:
         .scalar_subquery()
     )
     given_name = accounts.given_name_today(bindparam("today", type_=Date()))
-    return (
+    return Prepared(
         select(
             *accounts.COLUMNS,
             given_name.label("given_name"),

@@ -19,10 +19,11 @@ from idp.claims.visibility import SchoolChoice
 from idp.clock import day_of_law
 from idp.context import House
 from idp.login.sessions import SignedIn
-from idp.models import Session
+from idp.models import ID, Session
 from idp.oidc import evidence, next_step, signing, tokens
 from idp.oidc.next_step import Evidence, Issue, RefuseToApp, Situation, Somebody, Step
 from idp.oidc.request import AuthorizationRequest
+from idp.prepared import Prepared
 
 USED_UP = RefuseToApp(error="invalid_request_uri", description="request_uri has expired or was used")
 
@@ -117,7 +118,7 @@ def _look(
     db: Connection, house: House, request: AuthorizationRequest, session: SignedIn, now: datetime
 ) -> tuple[Situation, tuple[SchoolChoice, ...]]:
     nobody = Situation(request=request, now=now)
-    if not db.execute(_LIVES, {"sid_": session.sid}).scalar():
+    if _LIVES.first(db, {"sid_": session.sid}) is None:
         return nobody, ()
     schools = visibility.schools_for(db, request.app, session.account_uuid, day_of_law(now))
     names = bool(request.id_token_hint or request.sub_needed)
@@ -164,4 +165,6 @@ def _names_another(
     return any(mine not in subs for subs in meant)
 
 
-_LIVES = select(Session.ended_at.is_(None)).where(Session.sid == bindparam("sid_", type_=Session.sid.type))
+_LIVES = Prepared(
+    select(Session.sid).where(Session.sid == bindparam("sid_", type_=ID), Session.ended_at.is_(None))
+)
