@@ -167,7 +167,7 @@ def nonce() -> str:
 def _headers(response: Response) -> Response:
     head = response.headers
     head.setdefault("X-Content-Type-Options", "nosniff")
-    if request.endpoint == "static":
+    if request.endpoint == "static" and response.status_code < 400:
         return response
     head.setdefault("Cache-Control", "no-store")
     if not context.house().settings.loopback:
