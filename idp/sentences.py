@@ -18,6 +18,7 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
     "sign_in_required": (_("Meld je eerst aan."), _("Begin bij je app of bij je eigen pagina.")),
     "app_unknown": (_("Deze app kennen we niet."), _("Ga terug naar je app, of vraag hulp aan je school.")),
     "app_disabled": (_("Deze app is even gesloten."), _("Vraag hulp aan je school.")),
+    "too_many_requests": (_("Het is even heel druk."), _("Wacht een paar minuten.")),
     "request_gone": (
         _("Deze aanmelding is voorbij."),
         _("Ga terug naar je app en begin daar opnieuw."),

@@ -74,7 +74,7 @@ def sign_in_page() -> Response:
     held = pages_frame.held_card()
     if held is not None:
         return _prove_page(way, Who(username=held.username, shared=False, card=held))
-    return _who_page(way, message=request.args.get("bericht"))
+    return _who_page(way, message=request.args.get("bericht") or ("met kaart" if way.needs_card else None))
 
 
 @blueprint.post(SIGN_IN)

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import orjson
+
 from idp import pushed
 from idp.apps import App, Registry
 from idp.config import LOOPBACK
@@ -47,6 +49,9 @@ class WayBack:
     login_hint: str = ""
     """Who the app thinks it is; only ever a suggestion (OpenID Connect Core 3.1.2.1)."""
 
+    needs_card: bool = False
+    """The app only takes a sign-in with a card (the claim acr, essential)."""
+
     any_session_will_do: bool = False
     """Whoever is signed in already (in another tab) may go on; a fresh sign-in is not asked for."""
 
@@ -80,8 +85,19 @@ def read(given: str, registry: Registry, database: Database) -> WayBack:
         app=app,
         ends_at=_ends_at(app, asked.get("redirect_uri")),
         login_hint=asked.get("login_hint", "")[:100],
+        needs_card=_needs_card(asked.get("claims", "")),
         any_session_will_do=asked.keys() <= EVERYDAY and app.default_max_age is None,
     )
+
+
+def _needs_card(claims: str) -> bool:
+    """Does the `claims` parameter, checked or not, take only values of acr that a card gives? For the words on a page."""
+    try:
+        acr = orjson.loads(claims)["id_token"]["acr"]
+        wanted = acr.get("values", [acr.get("value", "")]) if acr["essential"] is True else []
+        return bool(wanted) and all(str(one).endswith("+card") for one in wanted)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return False
 
 
 def local(path: str) -> bool:

@@ -16,23 +16,30 @@ from idp import pushed
 from idp.apps import App
 from idp.claims import catalogue
 from idp.context import House
+from idp.errors import Busy
+from idp.lately import Counter
+from idp.login import throttle
 from idp.oidc import request as requests
 from idp.oidc import request_objects
 from idp.oidc.request import AuthorizationRequest, Refused, Untrusted
-from idp.oidc.request_checks import No
+from idp.oidc.request_checks import MANY, No
 
 SCOPES_KNOWN = frozenset(catalogue.SCOPES) | {"vo"}
 BY_REFERENCE = frozenset({"request", "request_uri"})
 LARGE = 2_000
 """Characters of an address: a longer request that came in a form is kept. Addresses travel inside addresses here."""
 
+MOST_OF_ONE_NETWORK = 3_000
+"""Requests of people from one network (a large school) that are kept in ten minutes."""
+_lately = Counter(window=timedelta(minutes=10))
+
 Pairs = list[tuple[str, str]]
 Arrived = AuthorizationRequest | Refused | Untrusted
 
 
-def arrive(house: House, given: Pairs) -> Arrived:
-    """What these parameters, from a browser, ask."""
-    names = [name for name, _ in given]
+def arrive(house: House, given: Pairs, *, source: str = "") -> Arrived:
+    """What these parameters, from a browser, ask. `source`: its network address. Raises Busy."""
+    names = [name for name, _ in given if name not in MANY]
     if BY_REFERENCE.isdisjoint(names):
         return _read(house, given)
     outside = {name: value for name, value in given if value}
@@ -44,14 +51,14 @@ def arrive(house: House, given: Pairs) -> Arrived:
         )
     if pushed.is_name(outside.get("request_uri", "")):
         return _kept(house, outside)
-    return _signed(house, outside)
+    return _signed(house, outside, source)
 
 
-def by_form(house: House, given: Pairs) -> Arrived:
+def by_form(house: House, given: Pairs, *, source: str = "") -> Arrived:
     """The same, from a form. A large request is kept, so that the address of what follows stays short."""
-    arrived = arrive(house, given)
+    arrived = arrive(house, given, source=source)
     if isinstance(arrived, AuthorizationRequest) and arrived.kept is None and len(arrived.query) > LARGE:
-        return _keep(house, arrived)
+        return _keep(house, arrived, source)
     return arrived
 
 
@@ -123,7 +130,7 @@ def _kept(house: House, outside: Mapping[str, str]) -> Arrived:
     return _named(arrived, request_uri)
 
 
-def _signed(house: House, outside: dict[str, str]) -> Arrived:
+def _signed(house: House, outside: dict[str, str], source: str) -> Arrived:
     """A request object, by value or at a registered address. What it says wins (OpenID Connect Core 6.1, 6.2)."""
     plain = {name: value for name, value in outside.items() if name not in BY_REFERENCE}
     without = _read(house, [*plain.items()], by_app=True, signed=True)
@@ -135,7 +142,7 @@ def _signed(house: House, outside: dict[str, str]) -> Arrived:
         return _refused(house, outside, inside)
     beside = {} if app.require_signed_request_object else plain
     arrived = _read(house, [*(beside | inside | {"client_id": app.client_id}).items()], signed=True)
-    return _keep(house, arrived) if isinstance(arrived, AuthorizationRequest) else arrived
+    return _keep(house, arrived, source) if isinstance(arrived, AuthorizationRequest) else arrived
 
 
 def _inside(house: House, app: App, outside: Mapping[str, str]) -> dict[str, str] | No:
@@ -171,15 +178,18 @@ def _refusal(to: AuthorizationRequest | Refused, no: No) -> Refused:
     )
 
 
-def _keep(house: House, arrived: AuthorizationRequest) -> AuthorizationRequest:
-    """Put it away; from now on an address names it."""
+def _keep(house: House, arrived: AuthorizationRequest, source: str) -> AuthorizationRequest:
+    """Put it away; from now on an address names it. Strangers cannot fill the table: Busy."""
+    now = house.clock.now()
+    if _lately.add((id(house.database), throttle.network(source)), now) > MOST_OF_ONE_NETWORK:
+        raise Busy("too_many_requests", retry_after=60)
     with house.database.transaction() as db:
         request_uri = pushed.keep(
             db,
             client_id=arrived.app.client_id,
             parameters=dict(parse_qsl(arrived.query)),
             pushed=False,
-            now=house.clock.now(),
+            now=now,
             life=_time_to_sign_in(house),
         )
     return _named(arrived, request_uri)

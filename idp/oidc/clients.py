@@ -180,9 +180,10 @@ def _refusal_of(house: House, app: App, assertion: str, now: datetime) -> str | 
         return "must have the client as iss and sub"
     audience = claims.get("aud")
     named = audience if isinstance(audience, list) else [audience]
-    ours = {house.settings.issuer, f"{house.settings.issuer}/token"}
+    issuer = house.settings.issuer
+    ours = {issuer, f"{issuer}/token", f"{issuer}/par"}
     if not named or not all(isinstance(one, str) and one in ours for one in named):
-        return "must have our issuer or token endpoint as aud"
+        return "must have our issuer, token endpoint or /par as aud"
     moments = {name: claims[name] for name in ("exp", "nbf", "iat") if name in claims}
     if any(type(moment) is not int or not 0 <= moment < 2**40 for moment in moments.values()):
         return "must have whole seconds as exp, nbf and iat"

@@ -13,6 +13,7 @@ from flask import Blueprint, Response, current_app, request
 
 from idp import context, web
 from idp.oidc import endpoints_cors, pushing, signing
+from idp.oidc.request_checks import MANY
 from idp.oidc.server import EXTENSION, Answer, Asked, Server
 from idp.oidc.userinfo import userinfo as told
 
@@ -94,7 +95,7 @@ def _form() -> dict[str, str]:
     form: dict[str, str] = {}
     seen = set()
     for name, value in request.form.items(multi=True):
-        if name in seen:
+        if name in seen and name not in MANY:
             raise InvalidRequestError("A parameter is repeated.")
         seen.add(name)
         if value:

@@ -1,6 +1,6 @@
 """Which pages of others may call us from a browser? Those of public apps, from their own registered origins.
 
-Metadata and keys are for everyone (discovery.py says `*`). /token, /userinfo and /revoke answer the origin of a
+Metadata and keys are for everyone (discovery.py says `*`). /token, /par, /userinfo and /revoke answer the origin of a
 redirect URI of a public app, by name; /introspect, /authorize and our own pages answer nobody. Credentials are never
 allowed: no cookie counts at these addresses.
 """
@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from idp import apps, context
 from idp.context import House
 
-ENDPOINTS = frozenset({"/token", "/userinfo", "/revoke"})
+ENDPOINTS = frozenset({"/token", "/par", "/userinfo", "/revoke"})
 SECONDS = 60.0
 """A new browser app waits this long at most."""
 EXTENSION = "idp.oidc.cors"

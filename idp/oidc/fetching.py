@@ -27,7 +27,10 @@ SECONDS = 3.0
 """For everything: the name, the connection, the answer."""
 MOST = 65_536
 """Bytes of an answer."""
+AT_ONCE = 3
+"""Documents that one process reads at a time: an app whose server is slow cannot hold every thread."""
 AGENT = "Leersleutel"
+_seats = threading.BoundedSemaphore(AT_ONCE)
 _LATE = "no answer in time"
 _CLOCK = Clock()
 """Of the real world: sockets do not stand still with the house."""
@@ -60,7 +63,12 @@ def get(
     seconds: float = SECONDS,
 ) -> Fetched:
     """Read a document. `loopback`: our issuer is on this machine, so apps on it may be called. Raises NotFetched."""
-    return _ask("GET", uri, None, {"Accept": accept}, loopback=loopback, most=most, seconds=seconds)
+    if not _seats.acquire(timeout=seconds):
+        raise NotFetched("too many others are read at this moment")
+    try:
+        return _ask("GET", uri, None, {"Accept": accept}, loopback=loopback, most=most, seconds=seconds)
+    finally:
+        _seats.release()
 
 
 def post(

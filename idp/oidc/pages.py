@@ -129,7 +129,10 @@ def _asked(query: bytes, form: list[tuple[str, str]] | None = None) -> Arrived:
     given = requests.pairs(query)
     if given is None:
         return Untrusted(code="bad_request", client_id="", because="the query cannot be read")
-    return arriving.arrive(house, given) if form is None else arriving.by_form(house, [*given, *form])
+    source = http.remote_addr or ""
+    if form is None:
+        return arriving.arrive(house, given, source=source)
+    return arriving.by_form(house, [*given, *form], source=source)
 
 
 def _step(asked: AuthorizationRequest, session: SignedIn | None, considered: Considered) -> Response:

@@ -19,6 +19,7 @@ from idp.oidc.request_checks import (
     CHECKS_FOR_THE_APP,
     CHECKS_FOR_THE_PERSON,
     LONGEST_STATE,
+    MANY,
     RESPONSE_MODES,
     STRICT,
     UNREADABLE,
@@ -126,7 +127,7 @@ def read(
     values: dict[str, str] = {}
     repeated: set[str] = set()
     for name, value in parameters:
-        if name in values:
+        if name in values and name not in MANY:
             repeated.add(name)
         values.setdefault(name, value)
     client_id = values.get("client_id", "")

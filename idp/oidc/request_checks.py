@@ -41,6 +41,8 @@ STRICT = (
 WISHES = ("acr_values", "login_hint", "ui_locales", "display", "id_token_hint")
 """Parameters that we may ignore, and do when they are odd."""
 
+MANY = frozenset({"resource"})
+"""Parameters that may come several times (RFC 8707); we ignore them."""
 RESPONSE_MODES = ("query", "form_post")
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from dataclasses import replace
 
 import pytest
 from joserfc.jwk import OctKey
 
 from idp.apps import App
-from idp.oidc import app_keys
+from idp.oidc import app_keys, fetching
 from tests import make_signed
 from tests.make_signed import EC, RSA, RSA_2, jwks, sign
 
@@ -136,3 +138,26 @@ def test_SSRF_06_nothing_that_a_header_names_is_read(house, site):
 
 def test_an_app_without_keys_proves_nothing(house):
     assert not good(house, app_at(None), sign({}))
+
+
+def test_ten_apps_with_a_slow_server_do_not_hold_every_thread(house):
+    """Three documents are read at a time; the others are told to come back."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(20)
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        answers = []
+
+        def read(number):
+            try:
+                fetching.get(f"{uri}/{number}", loopback=True, seconds=0.5)
+            except fetching.NotFetched as no:
+                answers.append(no.because)
+
+        readers = [threading.Thread(target=read, args=(number,)) for number in range(10)]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join(timeout=10)
+    assert len(answers) == 10
+    assert any("too many" in because for because in answers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from hypothesis import given
@@ -243,3 +243,32 @@ def test_the_words_of_signing_in_survive_in_the_address_with_claims(client, stor
     kept = dict(parse_qsl(url.partition("?")[2]))
     assert json.loads(kept["claims"]) == {"id_token": {"acr": claims["id_token"]["acr"]}}
     assert '<html lang="de"' in client.get(f"/aanmelden?next={url.replace('&', '%26')}").text
+
+
+@pytest.mark.parametrize(
+    ("claims", "hint"),
+    [
+        (essential(f"{ACR}basic+card"), True),
+        ({"id_token": {"acr": {"essential": True, "value": f"{ACR}own+card"}}}, True),
+        (essential(f"{ACR}basic+card", f"{ACR}basic"), False),
+        ({"id_token": {"acr": {"values": [f"{ACR}own+card"]}}}, False),
+        ({"userinfo": {"given_name": None}}, False),
+    ],
+)
+def test_a_pupil_is_told_that_the_app_needs_a_card(client, story, claims, hint):
+    page = client.get(client.get(asking(story.app, claims)).headers["Location"])
+    assert ("je kaart scant" in page.text) is hint
+
+
+def test_odd_claims_in_a_way_back_are_no_trouble(client, story):
+    for claims in (
+        "[]",
+        "{",
+        "7",
+        '{"id_token":{"acr":7}}',
+        '{"id_token":{"acr":{"essential":true,"values":9}}}',
+    ):
+        page = client.get(
+            f"/aanmelden?{urlencode({'next': f'/authorize?{query(story.app, claims=claims)}'})}"
+        )
+        assert page.status_code == 200

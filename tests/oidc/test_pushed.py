@@ -10,7 +10,8 @@ from sqlalchemy import select, update
 
 from idp import models, pushed
 from idp.admin import retention
-from idp.oidc import clients
+from idp.errors import Busy
+from idp.oidc import arriving, clients
 from tests import make, make_browser, make_signed
 from tests.make_browser import fill_in, fresh, next_of, path, query, said, sign_in
 from tests.make_tokens import SECRET, basic
@@ -272,3 +273,20 @@ def test_PAR_with_a_signed_request_counts_only_what_is_inside(client, house):
     sign_in(client, house, story.pupil)
     assert said(client.get(named(story.app, answer)), story.app)["state"] == "inside"
     assert make_browser.grant_of(house)["scope"] == "openid"
+
+
+def test_strangers_cannot_fill_the_table(client, house, story):
+    form = dict(parse_qsl(query(story.app, state="x" * 2048)))
+    given = [*form.items()]
+    source = "192.0.2.7"
+    for _ in range(2):
+        arriving.by_form(house, given, source=source)
+    counted = arriving._lately._counts
+    key = next(key for key in counted if key[0] == id(house.database))
+    counted[key] = (house.clock.now(), arriving.MOST_OF_ONE_NETWORK)
+    with pytest.raises(Busy):
+        arriving.by_form(house, given, source=source)
+    assert len(rows(house)) == 2
+    assert arriving.by_form(house, given, source="198.51.100.7").kept
+    house.clock.move(minutes=11)
+    assert arriving.by_form(house, given, source=source).kept

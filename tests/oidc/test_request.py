@@ -367,3 +367,19 @@ def test_any_query_can_be_tried(query):
     found = requests.pairs(query)
     if found is not None:
         requests.read(found, find_app=APPS.get, scopes_known=KNOWN, today=TODAY)
+
+
+def test_resource_may_come_several_times_and_is_ignored():
+    asked = read(extra=[("resource", "https://a.example"), ("resource", "https://b.example")])
+    assert isinstance(asked, AuthorizationRequest)
+    assert "resource" not in asked.query
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 100_000, "a\x00b", "${jndi:ldap://x}", "'; DROP TABLE app;--", "\r\nSet-Cookie: a=b", "[]"],
+)
+def test_AUTHZ_23_hostile_claims_are_refused(value):
+    no = read(claims=value)
+    assert isinstance(no, Refused)
+    assert (no.error, no.state) == ("invalid_request", "s-1")
