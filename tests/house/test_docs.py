@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 
-from idp import cli
+from idp import cli, config
+from idp.claims import catalogue
+from idp.oidc import discovery, registration, request_checks
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -56,3 +58,13 @@ def test_no_document_or_code_names_a_place_outside_the_project():
     word = "/" + "work"
     for path in [*DOCS, *ROOT.glob("idp/**/*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("tools/*.py")]:
         assert f"{word}/" not in path.read_text(encoding="utf-8"), path
+
+
+def test_the_page_for_developers_names_every_field_claim_scope_and_address():
+    page = (ROOT / "docs" / "apps.md").read_text(encoding="utf-8")
+    said = discovery.metadata(config.Settings())
+    addresses = [value for name, value in said.items() if name.endswith("_endpoint")]
+    words = [*registration.FIELDS, *catalogue.NAMES, *catalogue.SCOPES, *request_checks.STRICT[3:6]]
+    words += [*request_checks.WISHES, *said["token_endpoint_auth_methods_supported"]]
+    words += [address.removeprefix(said["issuer"]) for address in addresses]
+    assert not {word for word in words if f"`{word}`" not in page}
