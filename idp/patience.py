@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import io
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Any
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -62,20 +62,52 @@ def _take(environ: dict[str, Any], largest: int, seconds: float) -> None:
 
 def _read(stream: Any, most: int, seconds: float) -> bytes:
     """The server's stream knows no timeout: a thread of its own waits, and we leave when it is late."""
-    read: list[bytes] = []
-
-    def wait() -> None:
-        with suppress(Exception):
-            read.append(bytes(stream.read(most)))
-
-    reader = threading.Thread(target=wait, daemon=True)
-    reader.start()
-    reader.join(seconds)
-    if reader.is_alive():
-        raise _Late
-    if not read:
+    try:
+        reader = _idle.pop()
+    except IndexError:
+        reader = _Reader()
+    body = reader.read(stream, most, seconds)
+    _idle.append(reader)
+    if body is None:
         raise ValueError("cannot be read")
-    return read[0]
+    return body
+
+
+class _Reader:
+    """A thread that reads one body after another: starting one for each costs more than most bodies."""
+
+    def __init__(self) -> None:
+        self._asked, self._answered = threading.Lock(), threading.Lock()
+        self._asked.acquire()
+        self._answered.acquire()
+        self._what: tuple[Any, int] = (None, 0)
+        self._body: bytes | None = None
+        self._left = False
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def read(self, stream: Any, most: int, seconds: float) -> bytes | None:
+        """The body, or None when it cannot be read. Raises _Late; this reader must not be asked again then."""
+        self._what = (stream, most)
+        self._asked.release()
+        if not self._answered.acquire(timeout=seconds):
+            self._left = True
+            self._asked.release()
+            raise _Late
+        body, self._body = self._body, None
+        return body
+
+    def _work(self) -> None:
+        while self._asked.acquire() and not self._left:
+            stream, most = self._what
+            try:
+                self._body = bytes(stream.read(most))
+            except Exception:  # noqa: BLE001 - whatever the server's stream raises: there is no body
+                self._body = None
+            self._what = (None, 0)
+            self._answered.release()
+
+
+_idle: deque[_Reader] = deque()
 
 
 def _refuse(status: str, start_response: Any) -> Iterable[bytes]:

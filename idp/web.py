@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -214,10 +215,12 @@ def see_other(location: str) -> Response:
 def cookie_name(word: str) -> str:
     """`__Host-idp-word`; on plain http on this machine without the prefix but with the port, since ports share cookies."""
     settings = context.house().settings
-    if settings.loopback:
-        port = re.sub(r"\D", "", settings.issuer.rpartition(":")[2]) or "80"
-        return f"idp-{port}-{word}"
-    return f"__Host-idp-{word}"
+    return f"idp-{_port(settings.issuer)}-{word}" if settings.loopback else f"__Host-idp-{word}"
+
+
+@functools.cache
+def _port(issuer: str) -> str:
+    return re.sub(r"\D", "", issuer.rpartition(":")[2]) or "80"
 
 
 def set_cookie(response: Response, word: str, value: str, *, seconds: int | None = None) -> None:
@@ -258,7 +261,7 @@ class SealedSessions(SessionInterface):
     seconds = 60 * 60 * 12
 
     def open_session(self, app: Flask, request: Any) -> SealedSession:  # noqa: ARG002
-        sealed = read_cookie(self.word)
+        sealed = read_cookie(self.word) if "HTTP_COOKIE" in request.environ else ""
         house = context.house()
         values = (
             house.keys.unseal(self.word, sealed, house.clock.now(), seconds=self.seconds) if sealed else None

@@ -73,6 +73,6 @@ def decide(question: Question, catalogue: tuple[Claim, ...] = CATALOGUE) -> tupl
 
 def _answer(claim: Claim, question: Question) -> Answer:
     for gate, is_open in GATES:
-        if gate not in claim.waives and not is_open(claim, question):
+        if not is_open(claim, question) and gate not in claim.waives:
             return Answer(claim=claim.name, gate=gate)
     return Answer(claim=claim.name, value=question.values[claim.name])
