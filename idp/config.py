@@ -73,7 +73,7 @@ class Settings(BaseModel):
     argon2_memory_kib: int = Field(19456, ge=8192, description="Argon2id memory, KiB (OWASP: 19456)")
     argon2_time: int = Field(2, ge=1, description="Argon2id passes")
     argon2_parallelism: int = Field(1, ge=1, description="Argon2id lanes")
-    hash_slots: int = Field(0, ge=0, description="Hashes at a time in one worker; 0: one per core")
+    hash_slots: int = Field(0, ge=0, description="Hashes at a time in one worker; 0: one for every core that falls to it")
     hash_queue: Count = Field(64, description="Sign-ins that may wait for a hash in one worker")
     hash_wait_seconds: Seconds = Field(6, description="Longest wait for a hash before 'try again soon'")
 
@@ -201,6 +201,11 @@ class Settings(BaseModel):
         return self.issuer.startswith("http://")
 
     @property
+    def hashes_at_a_time(self) -> int:
+        """In one worker: more would only take each other's core, and 19 MiB each."""
+        return self.hash_slots or max(1, cores() // (self.workers or cores()))
+
+    @property
     def calls_this_machine(self) -> bool:
         """May an address that an app registered be on this machine? In a demo, or by the development switch."""
         return self.demo or self.fetch_from_loopback
@@ -217,6 +222,11 @@ class Settings(BaseModel):
     def my_url(self) -> str:
         """What a user name is appended to, to make a personal URL."""
         return self.personal_url.rstrip("/") or f"{self.issuer}/mijn"
+
+
+def cores() -> int:
+    """How many this process may use: a container or `taskset` gives fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def read(environ: Mapping[str, str] | None = None, *, data: Path | None = None, **given: Any) -> Settings:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -80,7 +79,7 @@ class Hasher:
         self._peppers = dict(peppers)
         self._current = current
         self._gate = Gate(
-            slots=settings.hash_slots or os.cpu_count() or 1,
+            slots=settings.hashes_at_a_time,
             queue=settings.hash_queue,
             wait=settings.hash_wait_seconds,
         )

@@ -11,12 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from granian import Granian
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from idp import audit, config, context, jobs, patience, upgrading, web
+from idp import audit, config, context, jobs, listening, patience, web
 from idp.app import create_app
 from idp.config import ConfigurationError, Settings
 from idp.oidc import discovery, signing
@@ -47,29 +44,25 @@ def assemble(house: context.House) -> Wsgi:
     return ProxyFix(whole, x_for=hops, x_proto=hops, x_host=0) if hops else whole
 
 
-def serve(settings: Settings, data: Path, *, workers: int | None = None) -> None:
-    """Serve until told to stop; running requests are finished first. Raises ConfigurationError before starting."""
+def serve(settings: Settings, data: Path, *, workers: int | None = None, beside: bool = False) -> None:
+    """Serve until told to stop; running requests are finished first. Raises ConfigurationError before starting.
+
+    `beside` what else this process does; otherwise a smaller process takes its place (see idp/listening.py).
+    """
     _ready(settings)
-    os.environ[f"{config.PREFIX}DATA"] = str(data)
-    Granian(
-        "idp.serving:application",
-        factory=True,
+    count = workers or settings.workers or config.cores()
+    os.environ |= {f"{config.PREFIX}DATA": str(data), f"{config.PREFIX}WORKERS": str(count)}
+    (listening.listen if beside else listening.become)(
         address=settings.host,
         port=settings.port,
-        interface=Interfaces.WSGI,
-        workers=workers or settings.workers or os.cpu_count() or 1,
-        blocking_threads=settings.threads * WAITING_PER_SEAT,
-        backpressure=settings.threads * WAITING_PER_SEAT,
-        http=HTTPModes.http1,
-        websockets=False,
-        http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=131_072),
-        respawn_failed_workers=True,
-        workers_kill_timeout=30,
-        log_enabled=False,
-    ).serve()
+        workers=count,
+        threads=settings.threads * WAITING_PER_SEAT,
+    )
 
 
 def _ready(settings: Settings) -> None:
+    from idp import upgrading
+
     house = context.open_house(settings)
     try:
         if not upgrading.is_current(house.database):

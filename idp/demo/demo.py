@@ -33,7 +33,7 @@ def run(data: Path, port: int, *, workers: int) -> None:
         settings.issuer, apps_at, apps, lambda app, sub: published.why(house, app, sub)
     )
     relying_party.run_beside(site, int(apps_at.rpartition(":")[2]))
-    serving.serve(settings, data, workers=workers)
+    serving.serve(settings, data, workers=workers, beside=True)
     house.database.close()
 
 

@@ -1,0 +1,61 @@
+"""Who holds the port and starts the workers, again if one falls? A parent that knows nothing of the house.
+
+`become` replaces this process, which has read the settings and looked at the database, by such a parent: it takes a
+sixth of the memory. Its workers read the settings themselves, from the environment, and make a house each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+
+MEMORY = {
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(2**20),
+}
+"""For glibc, which reads it when a process starts; whoever set these before keeps what they chose.
+
+The 19 MiB of an Argon2 hash come from the kernel and go back at once, in huge pages: small ones make a hash half as dear
+again. Left alone, glibc would keep such a piece in an arena for every thread.
+"""
+
+
+def listen(*, address: str, port: int, workers: int, threads: int) -> None:
+    """Serve until told to stop; running requests are finished first."""
+    Granian(
+        "idp.serving:application",
+        factory=True,
+        address=address,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=threads,
+        backpressure=threads,
+        http=HTTPModes.http1,
+        websockets=False,
+        http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=131_072),
+        respawn_failed_workers=True,
+        workers_kill_timeout=30,
+        log_enabled=False,
+    ).serve()
+
+
+def become(*, address: str, port: int, workers: int, threads: int) -> None:
+    """Listen in place of this process, with its id; never returns. Where a process cannot be replaced, listen in it."""
+    how = {"address": address, "port": port, "workers": workers, "threads": threads}
+    if os.name == "posix":
+        sys.stdout.flush()
+        sys.stderr.flush()
+        command = [sys.executable, "-P", "-m", "idp.listening", json.dumps(how)]
+        os.execve(sys.executable, command, MEMORY | os.environ)  # noqa: S606 - ourselves, no shell
+    listen(address=address, port=port, workers=workers, threads=threads)
+
+
+if __name__ == "__main__":
+    listen(**json.loads(sys.argv[1]))
