@@ -55,6 +55,29 @@ def test_only_entropy_draws_chance():
     assert not guilty
 
 
+def test_SSRF_05_nothing_but_the_guarded_fetcher_calls_out():
+    """The demo looks whether a port is free. Browsers fetch logos and policies; we never do."""
+    callers = {
+        "socket",
+        "ssl",
+        "http.client",
+        "urllib.request",
+        "requests",
+        "httpx",
+        "urllib3",
+        "aiohttp",
+        "smtplib",
+    }
+    guilty = set()
+    for path, tree in trees():
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            if callers & {*names}:
+                guilty.add(path)
+    assert guilty == {"oidc/fetching.py", "demo/demo.py"}
+
+
 def test_nothing_but_a_transaction_commits():
     guilty = [path for path, tree in trees() if any(call.endswith(".commit") for call in calls(tree))]
     assert not guilty

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from sqlalchemy import select, update
 
-from idp import models, pushed
+from idp import entropy, models, pushed
 from idp.admin import retention
 from idp.errors import Busy
 from idp.oidc import arriving, clients
@@ -290,3 +291,30 @@ def test_strangers_cannot_fill_the_table(client, house, story):
     assert arriving.by_form(house, given, source="198.51.100.7").kept
     house.clock.move(minutes=11)
     assert arriving.by_form(house, given, source=source).kept
+
+
+def test_RACE_eight_sessions_that_come_with_one_request_give_one_code(client, house, story):
+    asked = push(client, story.app).json["request_uri"]
+    start, won = threading.Barrier(8), []
+
+    def come(sid):
+        start.wait()
+        with house.database.transaction() as db:
+            if pushed.spend(db, pushed.digest(asked), sid, house.clock.now()):
+                won.append(sid)
+
+    browsers = [threading.Thread(target=come, args=(entropy.identifier(),)) for _ in range(8)]
+    for browser in browsers:
+        browser.start()
+    for browser in browsers:
+        browser.join()
+    assert len(won) == 1
+    (row,) = rows(house)
+    assert row["used_by"] == won[0]
+
+
+def test_without_a_database_the_words_on_a_page_are_those_of_the_address(house):
+    asked = {"client_id": "x", "request_uri": f"{pushed.URN}lsq_{'x' * 43}", "ui_locales": "fr"}
+    with house.database.transaction() as db:
+        db.exec_driver_sql("ALTER TABLE pushed_request RENAME TO elsewhere")
+    assert pushed.words(house.database, asked) == asked
