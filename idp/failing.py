@@ -6,7 +6,8 @@ from traceback import format_tb
 from typing import Any
 
 import structlog
-from flask import Flask, Response, current_app, jsonify, make_response, request
+from flask import Flask, Response, current_app, g, jsonify, make_response, request
+from flask_login import AnonymousUserMixin
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -89,10 +90,17 @@ def _unexpected(error: Exception) -> Response:
 
 
 def _log_failure(event: str, error: Exception) -> None:
-    """Where it broke. What a database says is left out: it quotes names and digests from its rows."""
+    """Where it broke. What a database says about its rows is left out: it quotes names and digests from them.
+
+    Nobody is looked up for the page that says so: what failed would fail again, in Flask-Login's `current_user`.
+    """
+    g._login_user = AnonymousUserMixin()  # noqa: SLF001 - where Flask-Login keeps it
     if isinstance(error, DBAPIError):
         where = "".join(format_tb(error.__traceback__))
-        log.error(event, request_id=context.request_id(), kind=type(error.orig).__name__, where=where)
+        said = str(error.orig).partition("\n")[0] if isinstance(error, OperationalError) else None
+        log.error(
+            event, request_id=context.request_id(), kind=type(error.orig).__name__, said=said, where=where
+        )
     else:
         log.error(event, request_id=context.request_id(), kind=type(error).__name__, exc_info=error)
 
