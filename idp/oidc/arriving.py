@@ -163,7 +163,8 @@ def _refused(house: House, outside: Mapping[str, str], no: No) -> Refused | Untr
     plain = [(name, value) for name, value in outside.items() if name not in BY_REFERENCE]
     without = _read(house, plain, by_app=True, signed=True)
     if isinstance(without, Untrusted):
-        return without if without.app is None else replace(without, because=no.because)
+        known = without.code == "address_unknown" and not outside.get("redirect_uri")
+        return replace(without, code="bad_request", because=f"{no.error}: {no.because}") if known else without
     return _refusal(without, no)
 
 

@@ -72,7 +72,8 @@ def _about(house: House, app: App, claims: Mapping[str, Any], now: datetime) -> 
     at, leeway = now.timestamp(), LEEWAY.total_seconds()
     if named != {app.client_id}:
         return "request must have the client as iss and client_id"
-    if not any(isinstance(one, str) and one in ours for one in listed):
+    needed = app.require_signed_request_object or "aud" in claims
+    if needed and not any(isinstance(one, str) and one in ours for one in listed):
         return "request must have our issuer as aud"
     if claims.get("sub") == app.client_id:
         return "request must not have the client as sub: that is a client assertion"

@@ -122,7 +122,6 @@ def test_ROBJ_01_only_the_apps_own_keys_and_algorithm_count(client, house, story
         {"iss": None, "client_id": None},
         {"iss": ["x"]},
         {"aud": "https://other.example"},
-        {"aud": None},
         {"aud": 7},
         {"exp": 1_700_000_000},
         {"exp": "soon"},
@@ -139,6 +138,13 @@ def test_ROBJ_01_only_the_apps_own_keys_and_algorithm_count(client, house, story
 )
 def test_a_request_that_is_not_for_us_now_or_not_readable_is_refused(client, house, story, changes):
     refused(client, story, sign(wishes(house, story.app, **changes)))
+
+
+def test_an_audience_may_be_missing_unless_the_app_always_signs(client, house, story):
+    signed = sign(wishes(house, story.app, aud=None))
+    assert ask(client, story.app, signed).status_code == 303
+    strict = told(house, require_signed_request_object=True)
+    refused(client, strict, sign(wishes(house, strict.app, aud=None)))
 
 
 def test_a_client_assertion_is_no_request_and_says_so_in_its_type(client, house, story):
