@@ -16,6 +16,7 @@ BESIDE = Path(__file__).parent.parent / "templates"
 
 def create_app(house: House) -> Flask:
     """The web application for one house. Makes no connections and reads no time by itself."""
+    from idp.admin import endpoints as registering
     from idp.claims import pages as claims_pages
     from idp.login import pages as login_pages
     from idp.login import sessions
@@ -30,6 +31,6 @@ def create_app(house: House) -> Flask:
     failing.prepare(app)
     sessions.login_manager.init_app(app)
     server.prepare(app, house)
-    for floor in (login_pages, claims_pages, oidc_pages, pages_sign_out, endpoints):
+    for floor in (login_pages, claims_pages, oidc_pages, pages_sign_out, endpoints, registering):
         app.register_blueprint(floor.blueprint)
     return app

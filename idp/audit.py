@@ -217,6 +217,19 @@ def authorization_refused(
     _refused(db, "authorization_refused", client_id=client_id, error=error, because=because, **words)
 
 
+def sign_out_refused(
+    db: Connection,
+    *,
+    client_id: str | None,
+    error: str,
+    because: str,
+    received: Words = None,
+    registered: Words = None,
+) -> None:
+    words = {"received": received, "registered": registered}
+    _refused(db, "sign_out_refused", client_id=client_id, error=error, because=because, **words)
+
+
 def logout_not_delivered(db: Connection, *, client_id: str, count: int, because: str) -> None:
     """An app did not hear yet that so many sessions ended; it is tried again."""
     _write(
@@ -241,6 +254,28 @@ def logout_given_up(db: Connection, *, client_id: str, count: int, because: str)
         count=count,
         because=because,
     )
+
+
+def initial_token_issued(db: Connection, *, token: str, label: str, uses: int, scope: str) -> None:
+    _write(db, "initial_token_issued", object=f"initial-token:{token}", label=label, uses=uses, scope=scope)
+
+
+def initial_token_revoked(db: Connection, *, token: str) -> None:
+    _write(db, "initial_token_revoked", object=f"initial-token:{token}")
+
+
+def registration_refused(
+    db: Connection,
+    *,
+    client_id: str | None,
+    error: str,
+    because: str,
+    received: Words = None,
+    registered: Words = None,
+) -> None:
+    """An app wanted to register itself, or to change its registration."""
+    words = {"received": received, "registered": registered}
+    _refused(db, "registration_refused", client_id=client_id, error=error, because=because, **words)
 
 
 def code_replayed(db: Connection, *, client_id: str, account_uuid: str, grant_id: str) -> None:

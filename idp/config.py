@@ -91,6 +91,10 @@ class Settings(BaseModel):
         default=False,
         description="Read signed requests from `request_uri`, at addresses that an app registered; off: refused",
     )
+    dynamic_registration: bool = Field(
+        default=True,
+        description="Apps may register themselves at /register, with an initial access token of the operator",
+    )
     fetch_from_loopback: bool = Field(
         default=False,
         description="For development: what apps registered may also be read from this machine (issuer on http)",

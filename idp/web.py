@@ -171,6 +171,7 @@ def _headers(response: Response) -> Response:
     if request.endpoint == "static" and response.status_code < 400:
         return response
     head.setdefault("Cache-Control", "no-store")
+    head.setdefault("X-Request-Id", context.request_id())
     if not context.house().settings.loopback:
         head.setdefault("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
     if response.mimetype != "text/html":

@@ -23,6 +23,7 @@ from idp.models import (
     Delivery,
     Enrolment,
     Grant,
+    InitialAccessToken,
     Klas,
     LogoutDelivery,
     Marker,
@@ -33,6 +34,7 @@ from idp.models import (
     RetiredUsername,
     RuleKind,
     School,
+    SelfRegistration,
     Session,
     Throttle,
     UsedAssertion,
@@ -70,6 +72,13 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
     yield AuthorizationCode, AuthorizationCode.expires_at < expired
     yield Grant, and_(Grant.expires_at < expired, ~exists().where(AccessToken.grant_id == Grant.id))
     yield Marker, Marker.created_at < now - timedelta(seconds=keep.marker_seconds)
+    yield (
+        InitialAccessToken,
+        and_(
+            InitialAccessToken.expires_at < expired,
+            ~exists().where(SelfRegistration.initial_token == InitialAccessToken.id),
+        ),
+    )
     yield LogoutDelivery, LogoutDelivery.created_at < expired
     yield Session, and_(Session.expires_at < expired, ~exists().where(Grant.sid == Session.sid))
     yield Throttle, Throttle.changed_at < expired

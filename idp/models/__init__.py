@@ -33,6 +33,7 @@ from idp.models.schools import (
     SchoolKind,
     Soort,
 )
+from idp.models.self_registration import InitialAccessToken, SelfRegistration
 from idp.models.tokens import (
     AccessToken,
     AuthorizationCode,
@@ -65,6 +66,7 @@ __all__ = [
     "Enrolment",
     "ErrandState",
     "Grant",
+    "InitialAccessToken",
     "Klas",
     "Lease",
     "LogoutDelivery",
@@ -84,6 +86,7 @@ __all__ = [
     "School",
     "SchoolKind",
     "SecretKind",
+    "SelfRegistration",
     "Session",
     "SigningKey",
     "Soort",

@@ -233,5 +233,5 @@ def _write(db: Connection, errands: Sequence[Errand], what: Mapping[str, Any]) -
 
 
 def _guarded(house: House) -> Post:
-    loopback = house.settings.loopback
+    loopback = house.settings.calls_this_machine
     return lambda uri, form: fetching.post(uri, form, loopback=loopback)

@@ -25,7 +25,7 @@ from idp.apps import App
 from idp.context import House
 from idp.lately import Counter
 from idp.models import UsedAssertion
-from idp.oidc import app_keys
+from idp.oidc import app_keys, app_log
 
 BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 CONFIDENTIAL = ("client_secret_basic", "client_secret_post", "private_key_jwt")
@@ -237,5 +237,12 @@ def _wrong(
     if count <= NOTED or count == MANY:
         noted = because if count <= NOTED else f"{MANY} times in {WINDOW}: {because}"
         with house.database.transaction() as db:
-            audit.app_refused(db, client_id=client_id or None, error="invalid_client", because=noted)
+            audit.app_refused(
+                db,
+                client_id=client_id or None,
+                error="invalid_client",
+                because=noted,
+                received=app_log.received([*proof.form.items()]),
+                registered=app_log.registered(house.apps.find(client_id) if client_id else None),
+            )
     return refused(description, status=401 if count <= MANY else 429)

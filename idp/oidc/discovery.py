@@ -39,7 +39,8 @@ def metadata(settings: Settings) -> dict[str, Any]:
     methods = list(registration.AUTH_METHODS)
     proven = [method for method in methods if method != "none"]
     assertion_algorithms = [alg for kind in clients.ALGORITHMS.values() for alg in kind]
-    return {
+    registers = {"registration_endpoint": f"{issuer}/register"} if settings.dynamic_registration else {}
+    return registers | {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
         "token_endpoint": f"{issuer}/token",

@@ -26,7 +26,7 @@ from idp.claims import catalogue, disclose
 from idp.claims.disclose import Channel, Disclosure
 from idp.context import House
 from idp.lately import Counter
-from idp.oidc import clients, codes, id_token, refresh, tokens
+from idp.oidc import app_log, clients, codes, id_token, refresh, tokens
 from idp.oidc.tokens import Held, No
 
 VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
@@ -82,7 +82,14 @@ class _Grant:
         key = (id(self.house.database), self.app.client_id, no.because)
         if _refusals.add(key, self.now) <= clients.NOTED:
             with self.house.database.transaction() as db:
-                audit.app_refused(db, client_id=self.app.client_id, error="invalid_grant", because=no.because)
+                audit.app_refused(
+                    db,
+                    client_id=self.app.client_id,
+                    error="invalid_grant",
+                    because=no.because,
+                    received=app_log.received([*self.request.form.items()]),
+                    registered=app_log.registered(self.app),
+                )
         return InvalidGrantError(no.description)
 
     def disclosed(self, db: Connection, held: Held, scope: str) -> Disclosure:

@@ -24,7 +24,7 @@ from idp.claims import pages as claims_pages
 from idp.lately import Counter
 from idp.login import sessions, throttle
 from idp.login.sessions import SignedIn
-from idp.oidc import arriving, authorize, responses
+from idp.oidc import app_log, arriving, authorize, responses
 from idp.oidc import request as requests
 from idp.oidc.arriving import Arrived
 from idp.oidc.authorize import Considered, Issued
@@ -224,8 +224,7 @@ def _not_in_order(no: Refused | Untrusted) -> Response:
     if isinstance(no, Refused):
         _remember(no.app.client_id, no.error, no.description)
         return _send(no, responses.refused(no, context.house().settings.issuer))
-    received = f"; received {no.received}" if no.received else ""
-    _remember(no.client_id or None, no.code, no.because + received)
+    _remember(no.client_id or None, no.code, no.because)
     known = no.app if no.app is not None and not no.app.disabled else None
     back = claims_pages.start_url(known, context.house().settings.issuer) if known else None
     return web.refusal_page(no.code, 400, back=back, app_name=known.client_name if known else None)
@@ -255,4 +254,11 @@ def _remember(client_id: str | None, error: str, because: str) -> None:
         return
     noted = because if count <= NOTED else "and more, from the same network in the same minute: see the log"
     with house.database.transaction() as db:
-        audit.authorization_refused(db, client_id=client_id, error=error, because=noted)
+        audit.authorization_refused(
+            db,
+            client_id=client_id,
+            error=error,
+            because=noted,
+            received=app_log.received([*http.args.items(multi=True), *http.form.items(multi=True)]),
+            registered=app_log.registered(house.apps.find(known) if known else None),
+        )

@@ -7,20 +7,26 @@ POST /end_session/antwoord     ja or nee
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import structlog
 from flask import Blueprint, Response, abort, make_response, render_template
 from flask import request as http
 
-from idp import context, web
+from idp import audit, context, web
+from idp.lately import Counter
 from idp.login import sessions
 from idp.login.sessions import SignedIn
-from idp.oidc import logout, signing
+from idp.oidc import app_log, logout, signing
 from idp.oidc import request as requests
 from idp.oidc.logout import Confused, SignOut
 
 log = structlog.get_logger(__name__)
 blueprint = Blueprint("oidc_sign_out", __name__)
 FORM = "application/x-www-form-urlencoded"
+NOTED = 20
+"""Refusals in one minute, from one address, that are kept for the app's developer."""
+_refusals = Counter(window=timedelta(minutes=1))
 
 
 @blueprint.get("/end_session")
@@ -109,4 +115,19 @@ def _confused(no: Confused) -> Response:
     log.warning(
         "sign_out_refused", client_id=no.client_id, because=no.because, request_id=context.request_id()
     )
+    house = context.house()
+    app = house.apps.find(no.client_id) if no.client_id else None
+    if (
+        _refusals.add((id(house.database), app and app.client_id, http.remote_addr), house.clock.now())
+        <= NOTED
+    ):
+        with house.database.transaction() as db:
+            audit.sign_out_refused(
+                db,
+                client_id=no.client_id,
+                error=no.code,
+                because=no.because,
+                received=app_log.received([*http.args.items(multi=True), *http.form.items(multi=True)]),
+                registered=app_log.registered(app),
+            )
     return web.refusal_page(no.code, 400, back="/end_session")

@@ -14,7 +14,7 @@ from typing import Any
 from idp.apps import App
 from idp.claims import catalogue
 from idp.errors import Invalid
-from idp.oidc import addresses, fields
+from idp.oidc import addresses, fields, request_checks
 
 AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
@@ -215,6 +215,9 @@ FIELDS: dict[str, fields.Reader] = {
     "logo_uri": fields.address(),
     "policy_uri": fields.address(),
     "tos_uri": fields.address(),
+    "default_acr_values": fields.words(*request_checks.ACR_VALUES),
+    "software_id": fields.text(200),
+    "software_version": fields.text(100),
     "pkce_exempt_until": fields.day,
     "claims_in_id_token": fields.yes_or_no,
     "open_to_every_pupil": fields.yes_or_no,

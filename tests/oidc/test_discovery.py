@@ -49,7 +49,7 @@ def test_ROBJ_05_what_we_do_not_do_we_do_not_promise(front):
     assert "none" not in said["request_object_signing_alg_values_supported"]
     assert said["claims_parameter_supported"] is True
     assert said["backchannel_logout_supported"] is said["backchannel_logout_session_supported"] is True
-    assert "registration_endpoint" not in said
+    assert said["registration_endpoint"].endswith("/register")
     assert said["pushed_authorization_request_endpoint"] == f"{said['issuer']}/par"
 
 
