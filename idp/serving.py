@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import os
 import sys
@@ -32,7 +33,15 @@ def application() -> Wsgi:
     worker = jobs.Worker(house)
     worker.start()
     atexit.register(worker.stop)
-    return assemble(house)
+    whole = assemble(house)
+    _settle()
+    return whole
+
+
+def _settle() -> None:
+    """What lives as long as the process is looked through for garbage no more."""
+    gc.collect()
+    gc.freeze()
 
 
 def assemble(house: context.House) -> Wsgi:
