@@ -12,7 +12,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
 
-from sqlalchemy import Connection, Date, String, Uuid, and_, bindparam, select, update
+from sqlalchemy import Connection, Date, String, Uuid, and_, bindparam, func, select, update
 from sqlalchemy.orm import aliased
 
 from idp import audit, entropy
@@ -331,13 +331,15 @@ def _statement() -> Prepared:
         .limit(1)
         .scalar_subquery()
     )
+    first = aliased(AccountRow)
+    around = select(first.secret_kind).order_by(first.account_uuid).limit(1).scalar_subquery()
     given_name = accounts.given_name_today(bindparam("today", type_=Date()))
     return Prepared(
         select(
             *accounts.COLUMNS,
             given_name.label("given_name"),
             Card.id.label("card_id"),
-            pretended.label("pretended"),
+            func.coalesce(pretended, around).label("pretended"),
         )
         .select_from(asked)
         .outerjoin(AccountRow, AccountRow.username == asked.c.name)
