@@ -32,7 +32,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('client_id', name=op.f('pk_app'))
     )
     op.create_table('audit_event',
-    sa.Column('id', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('id', idp.models.base.Identifier(), nullable=False),
     sa.Column('at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.Column('event', sa.String(length=60), nullable=False),
     sa.Column('actor', sa.String(length=120), nullable=False),
@@ -50,7 +50,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_audit_event_object_at'), ['object', 'at'], unique=False)
 
     op.create_table('delivery',
-    sa.Column('id', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('id', idp.models.base.Identifier(), nullable=False),
     sa.Column('kind', sa.String(length=20), nullable=False),
     sa.Column('instellingsnummer', sa.String(length=6), nullable=True),
     sa.Column('format', sa.String(length=20), nullable=False),
@@ -64,6 +64,28 @@ def upgrade() -> None:
     with op.batch_alter_table('delivery', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_delivery_instellingsnummer'), ['instellingsnummer'], unique=False)
 
+    op.create_table('initial_access_token',
+    sa.Column('id', idp.models.base.Identifier(), nullable=False),
+    sa.Column('digest', sa.LargeBinary(length=64), nullable=False),
+    sa.Column('label', sa.String(length=100), nullable=False),
+    sa.Column('scope', sa.String(length=500), nullable=False),
+    sa.Column('pkce_exempt_until', sa.Date(), nullable=True),
+    sa.Column('uses', sa.Integer(), nullable=False),
+    sa.Column('used', sa.Integer(), nullable=False),
+    sa.Column('expires_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('revoked_at', idp.models.base.Moment(timezone=True), nullable=True),
+    sa.Column('created_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('created_by', sa.String(length=100), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_initial_access_token')),
+    sa.UniqueConstraint('digest', name=op.f('uq_initial_access_token_digest'))
+    )
+    op.create_table('lease',
+    sa.Column('work', sa.String(length=40), nullable=False),
+    sa.Column('holder', sa.String(length=60), nullable=False),
+    sa.Column('until', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('reached', idp.models.base.Moment(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('work', name=op.f('pk_lease'))
+    )
     op.create_table('person',
     sa.Column('person_id', sa.String(length=60), nullable=False),
     sa.Column('voornaam', sa.String(length=200), nullable=False),
@@ -83,14 +105,14 @@ def upgrade() -> None:
     sa.UniqueConstraint('version', name=op.f('uq_protocol_text_version'))
     )
     op.create_table('pupil',
-    sa.Column('account_uuid', sa.Uuid(as_uuid=False), nullable=False),
-    sa.Column('leerid_uuid', sa.Uuid(as_uuid=False), nullable=True),
+    sa.Column('account_uuid', idp.models.base.Identifier(), nullable=False),
+    sa.Column('leerid_uuid', idp.models.base.Identifier(), nullable=True),
     sa.Column('national_number_digest', sa.String(length=64), nullable=True),
     sa.Column('voornaam', sa.String(length=400), nullable=True),
     sa.Column('naam', sa.String(length=400), nullable=True),
     sa.Column('geslacht', sa.String(length=1), nullable=True),
     sa.Column('geboortedatum', sa.Date(), nullable=True),
-    sa.Column('merged_into', sa.Uuid(as_uuid=False), nullable=True),
+    sa.Column('merged_into', idp.models.base.Identifier(), nullable=True),
     sa.Column('created_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['merged_into'], ['pupil.account_uuid'], name=op.f('fk_pupil_merged_into')),
     sa.PrimaryKeyConstraint('account_uuid', name=op.f('pk_pupil')),
@@ -106,11 +128,11 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_registry_version'))
     )
     op.create_table('release',
-    sa.Column('id', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('id', idp.models.base.Identifier(), nullable=False),
     sa.Column('at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.Column('channel', sa.String(length=20), nullable=False),
     sa.Column('client_id', sa.String(length=100), nullable=False),
-    sa.Column('account_uuid', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('account_uuid', idp.models.base.Identifier(), nullable=False),
     sa.Column('instellingsnummer', sa.String(length=6), nullable=True),
     sa.Column('claims', sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), 'postgresql'), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_release'))
@@ -121,7 +143,7 @@ def upgrade() -> None:
 
     op.create_table('retired_username',
     sa.Column('username', sa.String(length=50), nullable=False),
-    sa.Column('account_uuid', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('account_uuid', idp.models.base.Identifier(), nullable=False),
     sa.Column('retired_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('username', name=op.f('pk_retired_username'))
     )
@@ -177,7 +199,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_wrong_secret_tried_at'), ['tried_at'], unique=False)
 
     op.create_table('account',
-    sa.Column('account_uuid', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('account_uuid', idp.models.base.Identifier(), nullable=False),
     sa.Column('username', sa.String(length=50), nullable=False),
     sa.Column('type', sa.Enum('basis', 'gevorderd', name='accounttype', native_enum=False, length=32), nullable=False),
     sa.Column('secret_kind', sa.Enum('picture', 'basic', 'temporary', 'own', name='secretkind', native_enum=False, length=32), nullable=False),
@@ -193,7 +215,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('username', name=op.f('uq_account_username'))
     )
     op.create_table('agreement',
-    sa.Column('id', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('id', idp.models.base.Identifier(), nullable=False),
     sa.Column('instellingsnummer', sa.String(length=6), nullable=False),
     sa.Column('protocol_sha256', sa.String(length=64), nullable=False),
     sa.Column('given_by', sa.String(length=60), nullable=False),
@@ -211,7 +233,7 @@ def upgrade() -> None:
         batch_op.create_index('uq_agreement_open', ['instellingsnummer'], unique=True, sqlite_where=sa.text('stopped_at IS NULL'), postgresql_where=sa.text('stopped_at IS NULL'))
 
     op.create_table('app_pupil',
-    sa.Column('account_uuid', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('account_uuid', idp.models.base.Identifier(), nullable=False),
     sa.Column('client_id', sa.String(length=100), nullable=False),
     sa.Column('sub', sa.String(length=64), nullable=False),
     sa.Column('chosen_school', sa.String(length=6), nullable=True),
@@ -221,7 +243,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('account_uuid', 'client_id', name=op.f('pk_app_pupil'))
     )
     op.create_table('app_secret',
-    sa.Column('id', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('id', idp.models.base.Identifier(), nullable=False),
     sa.Column('client_id', sa.String(length=100), nullable=False),
     sa.Column('digest', sa.String(length=64), nullable=False),
     sa.Column('created_at', idp.models.base.Moment(timezone=True), nullable=False),
@@ -233,8 +255,8 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_app_secret_client_id'), ['client_id'], unique=False)
 
     op.create_table('enrolment',
-    sa.Column('id', sa.Uuid(as_uuid=False), nullable=False),
-    sa.Column('account_uuid', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('id', idp.models.base.Identifier(), nullable=False),
+    sa.Column('account_uuid', idp.models.base.Identifier(), nullable=False),
     sa.Column('instellingsnummer', sa.String(length=6), nullable=False),
     sa.Column('stamnummer', sa.String(length=40), nullable=False),
     sa.Column('voornaam', sa.String(length=400), nullable=False),
@@ -258,7 +280,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_enrolment_instellingsnummer_einddatum'), ['instellingsnummer', 'einddatum'], unique=False)
 
     op.create_table('klas',
-    sa.Column('id', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('id', idp.models.base.Identifier(), nullable=False),
     sa.Column('instellingsnummer', sa.String(length=6), nullable=False),
     sa.Column('klas_id', sa.String(length=100), nullable=False),
     sa.Column('code', sa.String(length=60), nullable=False),
@@ -269,10 +291,58 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_klas')),
     sa.UniqueConstraint('instellingsnummer', 'klas_id', name=op.f('uq_klas_instellingsnummer_klas_id'))
     )
+    op.create_table('logout_delivery',
+    sa.Column('sid', idp.models.base.Identifier(), nullable=False),
+    sa.Column('client_id', sa.String(length=100), nullable=False),
+    sa.Column('sub', sa.String(length=64), nullable=False),
+    sa.Column('state', sa.Enum('waiting', 'delivered', 'given_up', name='errandstate', native_enum=False, length=32), nullable=False),
+    sa.Column('tries', sa.Integer(), nullable=False),
+    sa.Column('next_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('result', sa.String(length=200), nullable=True),
+    sa.Column('created_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('done_at', idp.models.base.Moment(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['client_id'], ['app.client_id'], name=op.f('fk_logout_delivery_client_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('sid', 'client_id', name=op.f('pk_logout_delivery'))
+    )
+    with op.batch_alter_table('logout_delivery', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_logout_delivery_client_id_created_at'), ['client_id', 'created_at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_logout_delivery_created_at'), ['created_at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_logout_delivery_state_next_at'), ['state', 'next_at'], unique=False)
+
+    op.create_table('pushed_request',
+    sa.Column('digest', sa.LargeBinary(length=64), nullable=False),
+    sa.Column('client_id', sa.String(length=100), nullable=False),
+    sa.Column('parameters', sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), 'postgresql'), nullable=False),
+    sa.Column('pushed', sa.Boolean(), nullable=False),
+    sa.Column('created_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('opened_at', idp.models.base.Moment(timezone=True), nullable=True),
+    sa.Column('expires_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.Column('used_at', idp.models.base.Moment(timezone=True), nullable=True),
+    sa.Column('used_by', idp.models.base.Identifier(), nullable=True),
+    sa.ForeignKeyConstraint(['client_id'], ['app.client_id'], name=op.f('fk_pushed_request_client_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('digest', name=op.f('pk_pushed_request'))
+    )
+    with op.batch_alter_table('pushed_request', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_pushed_request_client_id'), ['client_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_pushed_request_expires_at'), ['expires_at'], unique=False)
+
+    op.create_table('self_registration',
+    sa.Column('client_id', sa.String(length=100), nullable=False),
+    sa.Column('digest', sa.LargeBinary(length=64), nullable=False),
+    sa.Column('initial_token', idp.models.base.Identifier(), nullable=False),
+    sa.Column('created_at', idp.models.base.Moment(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['client_id'], ['app.client_id'], name=op.f('fk_self_registration_client_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['initial_token'], ['initial_access_token.id'], name=op.f('fk_self_registration_initial_token')),
+    sa.PrimaryKeyConstraint('client_id', name=op.f('pk_self_registration')),
+    sa.UniqueConstraint('digest', name=op.f('uq_self_registration_digest'))
+    )
+    with op.batch_alter_table('self_registration', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_self_registration_initial_token'), ['initial_token'], unique=False)
+
     op.create_table('session',
-    sa.Column('sid', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('sid', idp.models.base.Identifier(), nullable=False),
     sa.Column('cookie_digest', sa.LargeBinary(length=64), nullable=False),
-    sa.Column('account_uuid', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('account_uuid', idp.models.base.Identifier(), nullable=False),
     sa.Column('auth_time', idp.models.base.Moment(timezone=True), nullable=False),
     sa.Column('amr', sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), 'postgresql'), nullable=False),
     sa.Column('acr', sa.String(length=100), nullable=False),
@@ -291,7 +361,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_session_expires_at'), ['expires_at'], unique=False)
 
     op.create_table('staff_right',
-    sa.Column('id', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('id', idp.models.base.Identifier(), nullable=False),
     sa.Column('person_id', sa.String(length=60), nullable=False),
     sa.Column('kind', sa.Enum('leerid-beheerder', 'leerid-databeheerder', 'leerkracht', 'operator', name='rightkind', native_enum=False, length=32), nullable=False),
     sa.Column('instellingsnummer', sa.String(length=6), nullable=True),
@@ -308,7 +378,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_staff_right_person_id'), ['person_id'], unique=False)
 
     op.create_table('visibility_rule',
-    sa.Column('id', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('id', idp.models.base.Identifier(), nullable=False),
     sa.Column('client_id', sa.String(length=100), nullable=False),
     sa.Column('instellingsnummer', sa.String(length=6), nullable=False),
     sa.Column('kind', sa.Enum('school', 'group', 'klas', 'pupil', name='rulekind', native_enum=False, length=32), nullable=False),
@@ -326,8 +396,8 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_visibility_rule_instellingsnummer_kind_target'), ['instellingsnummer', 'kind', 'target'], unique=False)
 
     op.create_table('card',
-    sa.Column('id', sa.Uuid(as_uuid=False), nullable=False),
-    sa.Column('account_uuid', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('id', idp.models.base.Identifier(), nullable=False),
+    sa.Column('account_uuid', idp.models.base.Identifier(), nullable=False),
     sa.Column('label', sa.String(length=40), nullable=False),
     sa.Column('token_digest', sa.String(length=64), nullable=False),
     sa.Column('created_at', idp.models.base.Moment(timezone=True), nullable=False),
@@ -341,9 +411,9 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_card_account_uuid'), ['account_uuid'], unique=False)
 
     op.create_table('class_membership',
-    sa.Column('id', sa.Uuid(as_uuid=False), nullable=False),
-    sa.Column('klas', sa.Uuid(as_uuid=False), nullable=False),
-    sa.Column('account_uuid', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('id', idp.models.base.Identifier(), nullable=False),
+    sa.Column('klas', idp.models.base.Identifier(), nullable=False),
+    sa.Column('account_uuid', idp.models.base.Identifier(), nullable=False),
     sa.Column('instellingsnummer', sa.String(length=6), nullable=False),
     sa.Column('begindatum', sa.Date(), nullable=False),
     sa.Column('einddatum', sa.Date(), nullable=True),
@@ -359,11 +429,11 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_class_membership_replaced_at'), ['replaced_at'], unique=False)
 
     op.create_table('grant_',
-    sa.Column('id', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('id', idp.models.base.Identifier(), nullable=False),
     sa.Column('client_id', sa.String(length=100), nullable=False),
-    sa.Column('account_uuid', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('account_uuid', idp.models.base.Identifier(), nullable=False),
     sa.Column('instellingsnummer', sa.String(length=6), nullable=True),
-    sa.Column('sid', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('sid', idp.models.base.Identifier(), nullable=False),
     sa.Column('scope', sa.String(length=500), nullable=False),
     sa.Column('asked', sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), 'postgresql'), nullable=True),
     sa.Column('auth_time', idp.models.base.Moment(timezone=True), nullable=False),
@@ -386,7 +456,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_grant__sid'), ['sid'], unique=False)
 
     op.create_table('marker',
-    sa.Column('sid', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('sid', idp.models.base.Identifier(), nullable=False),
     sa.Column('request_digest', sa.String(length=64), nullable=False),
     sa.Column('created_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['sid'], ['session.sid'], name=op.f('fk_marker_sid'), ondelete='CASCADE'),
@@ -397,7 +467,7 @@ def upgrade() -> None:
 
     op.create_table('access_token',
     sa.Column('digest', sa.LargeBinary(length=64), nullable=False),
-    sa.Column('grant_id', sa.Uuid(as_uuid=False), nullable=True),
+    sa.Column('grant_id', idp.models.base.Identifier(), nullable=True),
     sa.Column('client_id', sa.String(length=100), nullable=False),
     sa.Column('scope', sa.String(length=500), nullable=False),
     sa.Column('issued_at', idp.models.base.Moment(timezone=True), nullable=False),
@@ -412,7 +482,7 @@ def upgrade() -> None:
 
     op.create_table('authorization_code',
     sa.Column('digest', sa.LargeBinary(length=64), nullable=False),
-    sa.Column('grant_id', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('grant_id', idp.models.base.Identifier(), nullable=False),
     sa.Column('client_id', sa.String(length=100), nullable=False),
     sa.Column('redirect_uri', sa.String(length=2000), nullable=False),
     sa.Column('nonce', sa.String(length=1000), nullable=True),
@@ -429,7 +499,7 @@ def upgrade() -> None:
 
     op.create_table('refresh_token',
     sa.Column('digest', sa.LargeBinary(length=64), nullable=False),
-    sa.Column('grant_id', sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column('grant_id', idp.models.base.Identifier(), nullable=False),
     sa.Column('client_id', sa.String(length=100), nullable=False),
     sa.Column('issued_at', idp.models.base.Moment(timezone=True), nullable=False),
     sa.Column('expires_at', idp.models.base.Moment(timezone=True), nullable=False),
@@ -497,6 +567,21 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_session_account_uuid'))
 
     op.drop_table('session')
+    with op.batch_alter_table('self_registration', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_self_registration_initial_token'))
+
+    op.drop_table('self_registration')
+    with op.batch_alter_table('pushed_request', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_pushed_request_expires_at'))
+        batch_op.drop_index(batch_op.f('ix_pushed_request_client_id'))
+
+    op.drop_table('pushed_request')
+    with op.batch_alter_table('logout_delivery', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_logout_delivery_state_next_at'))
+        batch_op.drop_index(batch_op.f('ix_logout_delivery_created_at'))
+        batch_op.drop_index(batch_op.f('ix_logout_delivery_client_id_created_at'))
+
+    op.drop_table('logout_delivery')
     op.drop_table('klas')
     with op.batch_alter_table('enrolment', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_enrolment_instellingsnummer_einddatum'))
@@ -541,6 +626,8 @@ def downgrade() -> None:
     op.drop_table('pupil')
     op.drop_table('protocol_text')
     op.drop_table('person')
+    op.drop_table('lease')
+    op.drop_table('initial_access_token')
     with op.batch_alter_table('delivery', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_delivery_instellingsnummer'))
 
