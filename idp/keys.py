@@ -80,6 +80,13 @@ class Keys:
         """Keep a private signing key, readable by us alone."""
         _write(self.folder / SIGNING / f"{kid}.pem", key.as_pem(private=True))
 
+    def forget_private(self, kid: str) -> bool:
+        """Delete a private signing key from this machine; False when it is not here."""
+        path = self.folder / SIGNING / f"{kid}.pem"
+        there = path.exists()
+        path.unlink(missing_ok=True)
+        return there
+
     @property
     def _box(self) -> MultiFernet:
         return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in self.cookies])

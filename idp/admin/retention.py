@@ -41,6 +41,7 @@ from idp.models import (
     VisibilityRule,
     WrongSecret,
 )
+from idp.oidc import signing
 
 BATCH = 5_000
 """Rows a transaction: nobody who signs in waits long behind a purge."""
@@ -57,6 +58,7 @@ def tidy(house: House, now: datetime) -> dict[str, int]:
         )
     counts["names"] = house.database.retrying(lambda db: _forget_names(db, house, now))
     counts["identifiers"] = house.database.retrying(lambda db: _leave_tombstones(db, house, now))
+    counts["private keys"] = signing.forget_gone(house, now)
     with house.database.transaction() as db:
         audit.tidied(db, counts={what: count for what, count in counts.items() if count})
     return counts

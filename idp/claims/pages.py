@@ -81,11 +81,16 @@ def app_sees(client_id: str) -> str:
     )
 
 
+OURS = frozenset({"iss", "login_hint", "target_link_uri"})
+"""What we alone say when we start an app; who is signed in here is never told ahead (no login_hint)."""
+
+
 def start_url(app: App, issuer: str) -> str | None:
     """Where a tile leads: the app's own sign-in (OpenID Connect Core section 4), else its home page, else nowhere."""
     if app.initiate_login_uri and _safe(app.initiate_login_uri):
         parts = urlsplit(app.initiate_login_uri)
-        words = [*parse_qsl(parts.query, keep_blank_values=True), ("iss", issuer)]
+        own = parse_qsl(parts.query, keep_blank_values=True)
+        words = [(name, value) for name, value in own if name not in OURS] + [("iss", issuer)]
         if app.client_uri and _safe(app.client_uri):
             words.append(("target_link_uri", app.client_uri))
         return parts._replace(query=urlencode(words), fragment="").geturl()

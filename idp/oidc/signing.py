@@ -296,6 +296,16 @@ def revoke(db: Connection, house: House, kid: str, now: datetime) -> str | None:
     return _begin(db, house, line.alg, now, signs_from=now)
 
 
+def forget_gone(house: House, now: datetime) -> int:
+    """Delete the private halves, on this machine, of keys that will never sign again. Returns how many.
+
+    What is not needed cannot be stolen. The public halves stay: they still recognise hints.
+    """
+    with house.database.reading() as db:
+        gone = [line.kid for line in listing(db) if line.state(now) is State.GONE]
+    return sum(house.keys.forget_private(kid) for kid in gone)
+
+
 def check(house: House) -> list[str]:
     """Can this node sign and verify, now and after the next change of keys? One sentence per problem."""
     now, problems = house.clock.now(), []
