@@ -26,7 +26,9 @@ def main(folder: Path, port: int, alg: str) -> None:
     ):
         sandbox.load(house, apps_at=f"http://localhost:{port + 1}")
         apps.import_apps(house, [app(alg)], now=house.clock.now())
-        users = [p for p in published.describe(house)["pupils"] if p["kind"] != "temporary" and not p["also_at"]]
+        users = [
+            p for p in published.describe(house)["pupils"] if p["kind"] != "temporary" and not p["also_at"]
+        ]
         sandbox.show_to_sandbox_schools(house, Provider.client_id)
     house.database.close()
     names = [[pupil["username"], pupil["secret"]] for pupil in users if pupil["school"] == users[0]["school"]]

@@ -73,7 +73,9 @@ class Settings(BaseModel):
     argon2_memory_kib: int = Field(19456, ge=8192, description="Argon2id memory, KiB (OWASP: 19456)")
     argon2_time: int = Field(2, ge=1, description="Argon2id passes")
     argon2_parallelism: int = Field(1, ge=1, description="Argon2id lanes")
-    hash_slots: int = Field(0, ge=0, description="Hashes at a time in one worker; 0: one for every core that falls to it")
+    hash_slots: int = Field(
+        0, ge=0, description="Hashes at a time in one worker; 0: one for every core that falls to it"
+    )
     hash_queue: Count = Field(64, description="Sign-ins that may wait for a hash in one worker")
     hash_wait_seconds: Seconds = Field(6, description="Longest wait for a hash before 'try again soon'")
 

@@ -19,12 +19,12 @@ from idp.context import House
 from idp.errors import Busy
 from idp.lately import Counter
 from idp.login import throttle
+from idp.oidc import fields, request_objects
 from idp.oidc import request as requests
-from idp.oidc import request_objects
 from idp.oidc.request import AuthorizationRequest, Refused, Untrusted
 from idp.oidc.request_checks import MANY, No
 
-SCOPES_KNOWN = frozenset(catalogue.SCOPES) | {"vo"}
+SCOPES_KNOWN = frozenset(catalogue.SCOPES) | frozenset(fields.STAFF_SCOPES)
 BY_REFERENCE = frozenset({"request", "request_uri"})
 LARGE = 2_000
 """Characters of an address: a longer request that came in a form is kept. Addresses travel inside addresses here."""

@@ -21,6 +21,8 @@ from idp.claims import catalogue
 from idp.oidc import addresses
 
 SIGNING = ("RS256", "ES256", "PS256", "EdDSA")
+STAFF_SCOPES = ("vo",)
+"""Of the government's sign-in of staff. Apps of LeerID ask for it with every sign-in; about a pupil it says nothing."""
 MACHINE_SCOPES = ("https://purl.imsglobal.org/spec/or/v1p2/scope/roster-core.readonly",)
 """Scopes of an app that speaks for itself (client_credentials)."""
 LONGEST_EXEMPTION = timedelta(days=731)
@@ -161,7 +163,7 @@ def client_id(value: Any, here: Here) -> str:
 def scope(value: Any, _here: Here) -> str:
     if not isinstance(value, str):
         raise Mistake("must be text: scopes with a space between them")
-    known = (*catalogue.SCOPES, *MACHINE_SCOPES)
+    known = (*catalogue.SCOPES, *STAFF_SCOPES, *MACHINE_SCOPES)
     wrong = []
     for scope in sorted(set(value.split()) - set(known)):
         near = difflib.get_close_matches(scope, known, n=1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import timedelta
 from html import unescape
 from urllib.parse import parse_qs, urljoin, urlsplit
 
@@ -12,6 +14,8 @@ from authlib.integrations.requests_client import OAuth2Session
 from joserfc import jwt
 from joserfc.jwk import KeySet
 from requests_oauth2client import ClientSecretBasic, OAuth2Client
+
+from idp.clock import Clock
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -133,3 +137,41 @@ def test_a_callback_says_who_issued_it(demo, rp):
     assert said["error"] == ["login_required"]
     assert said["iss"] == [demo.issuer]
     assert said["state"] == ["s"]
+
+
+def test_an_app_that_works_with_leerid_today_works_unchanged(demo, tmp_path):
+    """Scopes `openid profile vo ov_leerling`, no PKCE, secret by POST, form_post, sign-out by client_id alone."""
+    redirect_uri, bye = "http://127.0.0.1:8999/leerid", "http://127.0.0.1:8999/bye"
+    document = {
+        "client_id": "leerid-app",
+        "client_secret": "leerid-secret-0123456789",
+        "client_name": "LeerID-app",
+        "redirect_uris": [redirect_uri],
+        "post_logout_redirect_uris": [bye],
+        "scope": "openid profile vo ov_leerling",
+        "token_endpoint_auth_method": "client_secret_post",
+        "pkce_exempt_until": str(Clock().today() + timedelta(days=100)),
+    }
+    (tmp_path / "app.json").write_text(json.dumps(document))
+    demo.idp("app", "import", str(tmp_path / "app.json"))
+    demo.idp("visible", "add", "--app", "leerid-app", "--school", "999901")
+    pupil = demo.pupil(username="seppe.duinen")
+    query = {"client_id": "leerid-app", "redirect_uri": redirect_uri, "response_type": "code"}
+    query |= {"scope": document["scope"], "state": "s", "nonce": "n"}
+    url = requests.Request("GET", f"{demo.issuer}/authorize", params=query).prepare().url
+    with requests.Session() as browser:
+        back = sign_in(browser, url, pupil["username"], pupil["secret"], redirect_uri)
+        posted = browser.get(url + "&response_mode=form_post", timeout=5)
+        assert f'action="{redirect_uri}"' in posted.text
+        form = {"grant_type": "authorization_code", "code": parse_qs(urlsplit(back).query)["code"][0]}
+        form |= {"redirect_uri": redirect_uri, "client_id": "leerid-app"}
+        form["client_secret"] = document["client_secret"]
+        token = requests.post(f"{demo.issuer}/token", form, timeout=5).json()
+        bearer = {"Authorization": f"Bearer {token['access_token']}"}
+        info = requests.get(f"{demo.issuer}/userinfo", headers=bearer, timeout=5).json()
+        assert isinstance(info["ov_leerid_uuid"], list)
+        assert info["ov_account_uuid"]
+        assert info["ov_orgcode"] == "999901"
+        leave = {"client_id": "leerid-app", "post_logout_redirect_uri": bye, "state": "x"}
+        asked = browser.get(f"{demo.issuer}/end_session", params=leave, timeout=5)
+        assert asked.status_code == 200, "without a hint a person is asked first"
