@@ -232,6 +232,10 @@ def test_JWT_12_the_sector_and_the_kind_of_subject_are_frozen():
     assert "frozen" in problems(existing=existing, client_id="another")["client_id"][0]
 
 
+def test_the_scope_of_staff_is_taken_because_apps_of_leerid_always_ask_for_it():
+    assert "vo" in validated(scope="openid profile vo ov_leerling")["scope"].split()
+
+
 def test_on_this_machine_the_port_tells_apps_apart():
     assert validated(redirect_uris=["http://localhost:5001/cb"])["sector"] == "localhost:5001"
 
@@ -245,7 +249,7 @@ def test_on_this_machine_the_port_tells_apps_apart():
         ({"grant_types": ["refresh_token"], "scope": ""}, "grant_types"),
         ({"response_types": ["token"]}, "response_types"),
         ({"scope": "profile"}, "scope"),
-        ({"scope": "openid vo"}, "scope"),
+        ({"scope": "openid email"}, "scope"),
         ({"scope": "openid offline_access"}, "grant_types"),
         ({"scope": "openid " + fields.MACHINE_SCOPES[0]}, "scope"),
         ({"grant_types": ["client_credentials"], "scope": "openid"}, "scope"),
