@@ -8,7 +8,6 @@ The secrets live in the handouts only, in memory; print them at once (sheets, cl
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,6 +19,7 @@ from idp import audit
 from idp.admin.handout import Handout, Picture
 from idp.admin.sheets import Look, Progress, silent
 from idp.claims import agreements
+from idp.config import cores
 from idp.context import House
 from idp.entropy import Chance
 from idp.errors import Invalid, NotFound
@@ -144,7 +144,7 @@ def look(db: Connection, house: House, instellingsnummer: str) -> Look:
 def hash_all(house: House, secrets: Sequence[str], *, progress: Progress = silent) -> list[Stored]:
     """Hash on every core: Argon2 lets other threads run while it works. Never call it in a transaction."""
     hashed: list[Stored] = []
-    with ThreadPoolExecutor(house.settings.hash_slots or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(house.settings.hash_slots or cores()) as pool:
         for done, stored in enumerate(pool.map(house.hasher.hash, secrets), 1):
             hashed.append(stored)
             progress(done, len(secrets))

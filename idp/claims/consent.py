@@ -165,7 +165,6 @@ def give(
         db,
         school=instellingsnummer,
         person_id=person_id,
-        given_as=RightKind.DATABEHEERDER,
         sha256=protocol_sha256,
         now=now,
         today=today,
@@ -238,7 +237,6 @@ def _give(
     *,
     school: str,
     person_id: str,
-    given_as: RightKind,
     sha256: str,
     now: datetime,
     today: date,
@@ -256,9 +254,15 @@ def _give(
         _close(db, standing.id, audit.person(person_id), RENEWED, now)
     agreement = entropy.row_id()
     row = {"id": agreement, "instellingsnummer": school, "protocol_sha256": sha256}
-    db.execute(insert(Agreement), row | {"given_by": person_id, "given_as": given_as, "given_at": now})
+    db.execute(
+        insert(Agreement), row | {"given_by": person_id, "given_as": RightKind.DATABEHEERDER, "given_at": now}
+    )
     audit.sharing_given(
-        db, instellingsnummer=school, person_id=person_id, right=given_as, protocol_sha256=sha256
+        db,
+        instellingsnummer=school,
+        person_id=person_id,
+        right=RightKind.DATABEHEERDER,
+        protocol_sha256=sha256,
     )
     return agreement
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import click
-from sqlalchemy import select
 
 from idp.admin import bulk, bundle, finding, sheets
 from idp.admin.handout import Handout
@@ -16,7 +14,7 @@ from idp.context import House
 from idp.errors import Invalid
 from idp.login import accounts as login_accounts
 from idp.login.accounts import Proposal
-from idp.models import School, SecretKind
+from idp.models import SecretKind
 
 
 @click.group()
@@ -79,7 +77,7 @@ def create(
             with progress("drawing cards") as shown:
                 _write_cards(house, school, made, cards, shown)
     if as_json:
-        say([_told(one) for one in made])
+        say([one.as_json() for one in made])
     else:
         click.echo(
             f"made {len(made)} accounts" + (f"; cards in {cards} (readable by you alone)" if cards else "")
@@ -134,32 +132,12 @@ def _write_cards(
     house: House, school: str, made: tuple[Handout, ...], cards: Path, shown: sheets.Progress
 ) -> None:
     with house.database.reading() as db:
-        named = db.execute(select(School.naam).where(School.instellingsnummer == school)).scalar_one()
-    settings = house.settings
-    look = sheets.Look(
-        brand=settings.brand, school=named, made_on=house.clock.today(), accent=settings.brand_accent
-    )
+        look = bulk.look(db, house, school)
     with os.fdopen(os.open(cards, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         if cards.suffix.lower() == ".zip":
             bundle.write(file, made, look, progress=shown)
         else:
             sheets.cards(file, made, look, progress=shown)
-
-
-def _told(one: Handout) -> dict[str, Any]:
-    return {
-        "stamnummer": one.stamnummer,
-        "voornaam": one.voornaam,
-        "naam": one.naam,
-        "administratieve_groep": one.group,
-        "klassen": list(one.klassen),
-        "account_uuid": one.account_uuid,
-        "username": one.username,
-        "kind": one.kind.value,
-        "secret": one.secret,
-        "personal_url": one.personal_url,
-        "card_url": one.card_url,
-    }
 
 
 COMMANDS = (accounts,)
