@@ -200,8 +200,8 @@ def app_refused(
     registered: Words = None,
 ) -> None:
     """A client could not be authenticated, or asked what it may not."""
-    words = {"received": received, "registered": registered}
-    _refused(db, "app_refused", client_id=client_id, error=error, because=because, **words)
+    told = {"received": received, "registered": registered}
+    _refused(db, "app_refused", client_id=client_id, error=error, because=because, told=told)
 
 
 def authorization_refused(
@@ -212,9 +212,11 @@ def authorization_refused(
     because: str,
     received: Words = None,
     registered: Words = None,
+    at: str | None = None,
 ) -> None:
-    words = {"received": received, "registered": registered}
-    _refused(db, "authorization_refused", client_id=client_id, error=error, because=because, **words)
+    """`at`: where, when it was not /authorize."""
+    told = {"received": received, "registered": registered}
+    _refused(db, "authorization_refused", client_id=client_id, error=error, because=because, at=at, told=told)
 
 
 def sign_out_refused(
@@ -226,8 +228,8 @@ def sign_out_refused(
     received: Words = None,
     registered: Words = None,
 ) -> None:
-    words = {"received": received, "registered": registered}
-    _refused(db, "sign_out_refused", client_id=client_id, error=error, because=because, **words)
+    told = {"received": received, "registered": registered}
+    _refused(db, "sign_out_refused", client_id=client_id, error=error, because=because, told=told)
 
 
 def logout_not_delivered(db: Connection, *, client_id: str, count: int, because: str) -> None:
@@ -274,8 +276,8 @@ def registration_refused(
     registered: Words = None,
 ) -> None:
     """An app wanted to register itself, or to change its registration."""
-    words = {"received": received, "registered": registered}
-    _refused(db, "registration_refused", client_id=client_id, error=error, because=because, **words)
+    told = {"received": received, "registered": registered}
+    _refused(db, "registration_refused", client_id=client_id, error=error, because=because, told=told)
 
 
 def code_replayed(db: Connection, *, client_id: str, account_uuid: str, grant_id: str) -> None:
@@ -346,14 +348,16 @@ def _refused(
     client_id: str | None,
     error: str,
     because: str,
-    received: Words,
-    registered: Words,
+    told: Mapping[str, Words],
+    at: str | None = None,
 ) -> None:
     """For whoever builds the app: what was received, beside what is registered (oidc/app_log.py shows it)."""
     about = app(client_id[:100]) if client_id else None
     words: dict[str, Any] = {"because": because[:500]}
-    if received or registered:
-        words |= {"received": received, "registered": registered}
+    if any(told.values()):
+        words |= told
+    if at is not None:
+        words["at"] = at
     _write(db, event, object=about, result=error, **words)
 
 

@@ -101,6 +101,17 @@ def words(*words: str) -> Reader:
     return read
 
 
+def wishes(*words: str) -> Reader:
+    """Some of these words, in the order given: the dearest first."""
+
+    def read(value: Any, _here: Here) -> list[str]:
+        if not isinstance(value, list) or not value or any(one not in words for one in value):
+            raise Mistake(f"must be a list, with one or more of: {', '.join(words)}")
+        return list(dict.fromkeys(value))
+
+    return read
+
+
 def yes_or_no(value: Any, _here: Here) -> bool:
     if not isinstance(value, bool):
         raise Mistake("must be true or false")
