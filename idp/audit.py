@@ -390,3 +390,6 @@ def _write(
 
 
 _LINE = Prepared(insert(AuditEvent))
+
+write = _write
+"""For the other pages of this list (audit_staff.py)."""

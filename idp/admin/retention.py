@@ -36,8 +36,11 @@ from idp.models import (
     School,
     SelfRegistration,
     Session,
+    StaffLink,
+    StaffSession,
     Throttle,
     UsedAssertion,
+    UsedChallenge,
     VisibilityRule,
     WrongSecret,
 )
@@ -83,6 +86,9 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
     )
     yield LogoutDelivery, LogoutDelivery.created_at < expired
     yield Session, and_(Session.expires_at < expired, ~exists().where(Grant.sid == Session.sid))
+    yield StaffLink, StaffLink.expires_at < expired
+    yield StaffSession, StaffSession.expires_at < expired
+    yield UsedChallenge, UsedChallenge.expires_at < now
     yield Throttle, Throttle.changed_at < expired
     yield WrongSecret, WrongSecret.tried_at < now - timedelta(hours=keep.keep_wrong_secret_hours)
     yield UsedAssertion, UsedAssertion.expires_at < now

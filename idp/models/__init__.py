@@ -34,6 +34,14 @@ from idp.models.schools import (
     Soort,
 )
 from idp.models.self_registration import InitialAccessToken, SelfRegistration
+from idp.models.staff import (
+    Passkey,
+    RecoveryCode,
+    StaffAccount,
+    StaffLink,
+    StaffSession,
+    UsedChallenge,
+)
 from idp.models.tokens import (
     AccessToken,
     AuthorizationCode,
@@ -72,10 +80,12 @@ __all__ = [
     "LogoutDelivery",
     "Marker",
     "Moment",
+    "Passkey",
     "Person",
     "ProtocolText",
     "Pupil",
     "PushedRequest",
+    "RecoveryCode",
     "RefreshToken",
     "RegistryVersion",
     "Release",
@@ -90,9 +100,13 @@ __all__ = [
     "Session",
     "SigningKey",
     "Soort",
+    "StaffAccount",
+    "StaffLink",
+    "StaffSession",
     "Throttle",
     "Turn",
     "UsedAssertion",
+    "UsedChallenge",
     "VisibilityRule",
     "WrongSecret",
 ]
