@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -45,6 +45,13 @@ def circumstances(these: Circumstances) -> Iterator[None]:
         yield
     finally:
         _circumstances.reset(token)
+
+
+@contextmanager
+def acting(actor: str) -> Iterator[None]:
+    """Every event written inside was done by this one, under the circumstances of the moment."""
+    with circumstances(replace(_circumstances.get(), actor=actor)):
+        yield
 
 
 def begin(these: Circumstances) -> None:
@@ -87,6 +94,15 @@ def signed_out(db: Connection, *, account_uuid: str, because: str) -> None:
 
 def card_refused(db: Connection, *, because: str) -> None:
     _write(db, "card_refused", result="refused", because=because)
+
+
+def help_given(db: Connection, *, account_uuid: str, instellingsnummer: str, by: str) -> None:
+    _write(db, "help_given", actor=person(by), object=pupil(account_uuid), school=instellingsnummer)
+
+
+def help_refused(db: Connection, *, account_uuid: str | None) -> None:
+    """A code was typed that does not open, or not any more."""
+    _write(db, "help_refused", object=pupil(account_uuid) if account_uuid else None, result="wrong")
 
 
 def password_changed(db: Connection, *, account_uuid: str) -> None:
@@ -165,6 +181,20 @@ def app_made_invisible(
 
 def protocol_published(db: Connection, *, version: str, protocol_sha256: str) -> None:
     _write(db, "protocol_published", object=f"protocol:{version}", protocol=protocol_sha256)
+
+
+def right_narrowed(
+    db: Connection, *, person_id: str, right: str, instellingsnummer: str, counts: dict[str, int]
+) -> None:
+    """For whom a right counts was chosen."""
+    _write(
+        db,
+        "right_narrowed",
+        object=person(person_id),
+        school=instellingsnummer,
+        right=right,
+        counts=counts,
+    )
 
 
 def right_given(db: Connection, *, person_id: str, right: str, instellingsnummer: str | None) -> None:

@@ -150,6 +150,9 @@ class Settings(BaseModel):
         "An app can only register one that is here; `idp keys list` shows the keys",
     )
 
+    help_code_minutes: Minutes = Field(10, description="Validity of a help code that a school gives")
+    help_code_tries: Count = Field(5, description="Tries of a help code before only its link works")
+
     throttle_browser_free: Count = Field(5, description="Wrong tries in one browser before the first wait")
     throttle_browser_waits: tuple[int, ...] = Field(
         (30, 120, 300), description="Seconds to wait after 5, 10 and every 5 more wrong tries"

@@ -21,6 +21,15 @@ from idp.models.accounts import (
 from idp.models.apps import App, AppPupil, AppSecret, RegistryVersion, RuleKind, VisibilityRule
 from idp.models.base import DIGEST, ID, SCHOOL, Base, Moment
 from idp.models.errands import ErrandState, Lease, LogoutDelivery
+from idp.models.help import (
+    AccountEmail,
+    HelpCode,
+    Letter,
+    LetterKind,
+    LinkKind,
+    MailLink,
+    RightScope,
+)
 from idp.models.people import Agreement, Person, ProtocolText, Right, RightKind
 from idp.models.schools import (
     ClassMembership,
@@ -59,6 +68,7 @@ __all__ = [
     "SCHOOL",
     "AccessToken",
     "Account",
+    "AccountEmail",
     "AccountType",
     "Agreement",
     "App",
@@ -74,10 +84,15 @@ __all__ = [
     "Enrolment",
     "ErrandState",
     "Grant",
+    "HelpCode",
     "InitialAccessToken",
     "Klas",
     "Lease",
+    "Letter",
+    "LetterKind",
+    "LinkKind",
     "LogoutDelivery",
+    "MailLink",
     "Marker",
     "Moment",
     "Passkey",
@@ -92,6 +107,7 @@ __all__ = [
     "RetiredUsername",
     "Right",
     "RightKind",
+    "RightScope",
     "RuleKind",
     "School",
     "SchoolKind",
