@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from idp import audit, config, context, jobs, listening, patience, web
+from idp import audit, config, context, in_clear, jobs, listening, patience, web
 from idp.app import create_app
 from idp.config import ConfigurationError, Settings
 from idp.oidc import discovery, signing
@@ -50,6 +50,7 @@ def assemble(house: context.House) -> Wsgi:
     seated = patience.before(pages.wsgi_app, seats=house.settings.threads, largest=web.LARGEST_BODY)
     whole: Any = discovery.in_front_of(seated, house)
     hops = house.settings.trusted_proxies
+    whole = in_clear.kept_out(whole, house.settings.issuer) if hops else whole
     return ProxyFix(whole, x_for=hops, x_proto=hops, x_host=0) if hops else whole
 
 

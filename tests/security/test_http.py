@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from werkzeug.test import Client
 
-from idp import web
+from idp import config, context, serving, web
 from tests import make
 from tests.make_browser import query, sign_in
 
@@ -201,6 +202,70 @@ def test_HEAD_01_and_06_on_https_cookies_are_of_this_host_only(house, story):
     assert cookie.startswith("__Host-idp-")
     assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
     assert "Domain" not in cookie
+
+
+# ---------------------------------------------------------------- in clear
+
+
+@pytest.fixture
+def secure(house):
+    """The whole of us behind one proxy of ours that speaks TLS, and does not turn http away by itself."""
+    settings = house.settings.model_copy(update={"issuer": "https://id.example", "trusted_proxies": 1})
+    words = {name: getattr(house, name) for name in context.House.__dataclass_fields__}
+    return Client(serving.assemble(context.House(**words | {"settings": settings})))
+
+
+IN_CLEAR = {"X-Forwarded-Proto": "http", "X-Forwarded-For": "192.0.2.7"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "leads_to"),
+    [
+        ("/aanmelden?next=%2Fmijn-apps", "/aanmelden?next=%2Fmijn-apps"),
+        ("/.well-known/openid-configuration", "/.well-known/openid-configuration"),
+        ("/%2Fevil.example/x", "/evil.example/x"),
+        ("/mijn/no%C3%ABl%0D%0AX-Evil:%201", "/mijn/no%C3%ABl%0D%0AX-Evil:%201"),
+    ],
+)
+def test_HTTP_18_what_came_in_clear_is_led_to_https_and_sets_nothing(secure, asked, leads_to):
+    answer = secure.get(asked, headers=IN_CLEAR)
+    assert (answer.status_code, answer.headers["Location"]) == (308, f"https://id.example{leads_to}")
+    assert "Set-Cookie" not in answer.headers
+    assert "X-Evil" not in answer.headers
+    assert answer.data == b""
+
+
+def test_HTTP_18_nothing_is_done_with_credentials_that_came_in_clear(secure, house, story):
+    signing_in = {"username": story.username, "password": "kat appel trein kasteel"}
+    answers = [
+        secure.post("/aanmelden", data=signing_in, headers=IN_CLEAR),
+        secure.post("/token", data={"grant_type": "client_credentials"}, headers=IN_CLEAR),
+        secure.get("/userinfo", headers=IN_CLEAR | {"Authorization": "Bearer lsa_x"}),
+        secure.open("/token", method="PUT", headers=IN_CLEAR),
+    ]
+    for answer in answers:
+        assert answer.status_code == 403
+        assert answer.json == {"error": "invalid_request", "error_description": "Use https."}
+        assert not {"Location", "Set-Cookie"} & {*answer.headers.keys()}
+
+
+def test_HTTP_18_over_https_and_from_a_proxy_that_says_nothing_all_is_as_usual(secure):
+    for headers in ({"X-Forwarded-Proto": "https"}, {}, {"X-Forwarded-Proto": "http, https"}):
+        answer = secure.get("/aanmelden", headers=headers)
+        assert answer.status_code == 200
+        assert answer.headers["Strict-Transport-Security"].startswith("max-age=63072000")
+    assert secure.get("/aanmelden", headers={"X-Forwarded-Proto": "https, http"}).status_code == 308
+
+
+def test_HTTP_18_without_a_proxy_of_ours_its_word_counts_for_nothing(house):
+    answer = Client(serving.assemble(house)).get("/aanmelden", headers=IN_CLEAR)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("issuer", ["http://id.example", "http://192.0.2.1", "http://localhost.example"])
+def test_HTTP_18_an_issuer_in_clear_is_refused_anywhere_but_on_this_machine(tmp_path, issuer):
+    with pytest.raises(config.ConfigurationError, match="http is for this machine only"):
+        config.read({}, data=tmp_path, issuer=issuer)
 
 
 # ---------------------------------------------------------------- what leaks
