@@ -180,7 +180,7 @@ class Ground(RuleBasedStateMachine):
         return self.program.post(where, data=form, headers={"Authorization": header})
 
     def _refused(self, answer: Any, error: str = "invalid_grant") -> None:
-        assert (answer.status_code, answer.json["error"]) == (400, error), answer.text
+        assert (answer.status_code, answer.json.get("error")) == (400, error), answer.text
         assert not {"access_token", "id_token", "refresh_token"} & {*answer.json}
 
     def _given(self, family: Family, answer: Any, scope: str) -> None:

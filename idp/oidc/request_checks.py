@@ -19,11 +19,10 @@ LONGEST_NONCE = 1_000
 LONGEST_SCOPE = 500
 LONGEST_HINT = 8_192
 LONGEST_WISH = 300
-ACR_VALUES = (
-    *(f"urn:leersleutel:acr:{way}{card}" for way in ("picture", "basic", "own") for card in ("", "+card")),
-    "urn:leersleutel:acr:help",
+ACR_VALUES = tuple(
+    f"urn:leersleutel:acr:{way}{card}" for way in ("picture", "basic", "own") for card in ("", "+card")
 )
-"""How a pupil can have signed in: with which secret, and whether a card was shown; or with help of the school."""
+"""How a pupil can have signed in: with which secret, and whether a card was shown."""
 STRICT = (
     "client_id",
     "redirect_uri",
