@@ -31,14 +31,15 @@ $(VENV)/.venv-made:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-$(VENV)/.installed: $(VENV)/.venv-made requirements/run.txt setup.cfg pyproject.toml package-lock.json tools/build_assets.py
+$(VENV)/.installed: $(VENV)/.venv-made requirements/run.txt setup.cfg pyproject.toml package-lock.json tools/build_assets.py tools/npm.py
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/run.txt
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
 	$(BIN)/python tools/build_assets.py
 	touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed requirements/test.txt
+$(VENV)/.installed-test: $(VENV)/.installed requirements/test.txt tests/oidc/clients/package-lock.json
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/test.txt
+	$(BIN)/python tools/npm.py tests/oidc/clients
 	touch $@
 
 clean:

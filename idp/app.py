@@ -17,9 +17,10 @@ BESIDE = Path(__file__).parent.parent / "templates"
 def create_app(house: House) -> Flask:
     """The web application for one house. Makes no connections and reads no time by itself."""
     from idp.admin import endpoints as registering
+    from idp.admin import pages_home, staff_door
     from idp.claims import pages as claims_pages
     from idp.login import pages as login_pages
-    from idp.login import sessions
+    from idp.login import pages_staff, pages_staff_setup, sessions
     from idp.oidc import endpoints, pages_sign_out, server
     from idp.oidc import pages as oidc_pages
 
@@ -31,6 +32,9 @@ def create_app(house: House) -> Flask:
     failing.prepare(app)
     sessions.login_manager.init_app(app)
     server.prepare(app, house)
+    staff_door.prepare(app)
     for floor in (login_pages, claims_pages, oidc_pages, pages_sign_out, endpoints, registering):
         app.register_blueprint(floor.blueprint)
+    for staff in (pages_staff, pages_staff_setup, pages_home):
+        app.register_blueprint(staff.blueprint)
     return app

@@ -55,9 +55,13 @@ class App:
     backchannel_logout_uri: str | None = None
     backchannel_logout_session_required: bool = False
     default_max_age: int | None = None
+    default_acr_values: tuple[str, ...] = ()
+    """How it would like somebody to have signed in, dearest first, for requests that do not say (a wish)."""
     require_auth_time: bool = False
     client_uri: str | None = None
     logo_uri: str | None = None
+    policy_uri: str | None = None
+    tos_uri: str | None = None
     contacts: tuple[str, ...] = ()
     pkce_exempt_until: date | None = None
     """A visible, dated exemption; None: PKCE S256 is required."""
@@ -85,7 +89,13 @@ def from_registration(client_id: str, registration: Mapping[str, Any], **columns
     """The value of a stored registration; `columns` are those that the table decides (sector, sandbox …)."""
     known = {name: registration[name] for name in App.__dataclass_fields__ if name in registration}
     known["scopes"] = frozenset(str(registration.get("scope", "openid")).split())
-    for name in ("redirect_uris", "post_logout_redirect_uris", "request_uris", "contacts"):
+    for name in (
+        "redirect_uris",
+        "post_logout_redirect_uris",
+        "request_uris",
+        "contacts",
+        "default_acr_values",
+    ):
         known[name] = tuple(registration.get(name, ()))
     known["grant_types"] = frozenset(registration.get("grant_types", ("authorization_code",)))
     until = registration.get("pkce_exempt_until")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -45,6 +45,13 @@ def circumstances(these: Circumstances) -> Iterator[None]:
         yield
     finally:
         _circumstances.reset(token)
+
+
+@contextmanager
+def acting(actor: str) -> Iterator[None]:
+    """Every event written inside was done by this one, under the circumstances of the moment."""
+    with circumstances(replace(_circumstances.get(), actor=actor)):
+        yield
 
 
 def begin(these: Circumstances) -> None:
@@ -87,6 +94,15 @@ def signed_out(db: Connection, *, account_uuid: str, because: str) -> None:
 
 def card_refused(db: Connection, *, because: str) -> None:
     _write(db, "card_refused", result="refused", because=because)
+
+
+def help_given(db: Connection, *, account_uuid: str, instellingsnummer: str, by: str) -> None:
+    _write(db, "help_given", actor=person(by), object=pupil(account_uuid), school=instellingsnummer)
+
+
+def help_refused(db: Connection, *, account_uuid: str | None) -> None:
+    """A code was typed that does not open, or not any more."""
+    _write(db, "help_refused", object=pupil(account_uuid) if account_uuid else None, result="wrong")
 
 
 def password_changed(db: Connection, *, account_uuid: str) -> None:
@@ -167,6 +183,20 @@ def protocol_published(db: Connection, *, version: str, protocol_sha256: str) ->
     _write(db, "protocol_published", object=f"protocol:{version}", protocol=protocol_sha256)
 
 
+def right_narrowed(
+    db: Connection, *, person_id: str, right: str, instellingsnummer: str, counts: dict[str, int]
+) -> None:
+    """For whom a right counts was chosen."""
+    _write(
+        db,
+        "right_narrowed",
+        object=person(person_id),
+        school=instellingsnummer,
+        right=right,
+        counts=counts,
+    )
+
+
 def right_given(db: Connection, *, person_id: str, right: str, instellingsnummer: str | None) -> None:
     _write(db, "right_given", object=person(person_id), school=instellingsnummer, right=right)
 
@@ -200,8 +230,8 @@ def app_refused(
     registered: Words = None,
 ) -> None:
     """A client could not be authenticated, or asked what it may not."""
-    words = {"received": received, "registered": registered}
-    _refused(db, "app_refused", client_id=client_id, error=error, because=because, **words)
+    told = {"received": received, "registered": registered}
+    _refused(db, "app_refused", client_id=client_id, error=error, because=because, told=told)
 
 
 def authorization_refused(
@@ -212,9 +242,11 @@ def authorization_refused(
     because: str,
     received: Words = None,
     registered: Words = None,
+    at: str | None = None,
 ) -> None:
-    words = {"received": received, "registered": registered}
-    _refused(db, "authorization_refused", client_id=client_id, error=error, because=because, **words)
+    """`at`: where, when it was not /authorize."""
+    told = {"received": received, "registered": registered}
+    _refused(db, "authorization_refused", client_id=client_id, error=error, because=because, at=at, told=told)
 
 
 def sign_out_refused(
@@ -226,8 +258,8 @@ def sign_out_refused(
     received: Words = None,
     registered: Words = None,
 ) -> None:
-    words = {"received": received, "registered": registered}
-    _refused(db, "sign_out_refused", client_id=client_id, error=error, because=because, **words)
+    told = {"received": received, "registered": registered}
+    _refused(db, "sign_out_refused", client_id=client_id, error=error, because=because, told=told)
 
 
 def logout_not_delivered(db: Connection, *, client_id: str, count: int, because: str) -> None:
@@ -274,8 +306,8 @@ def registration_refused(
     registered: Words = None,
 ) -> None:
     """An app wanted to register itself, or to change its registration."""
-    words = {"received": received, "registered": registered}
-    _refused(db, "registration_refused", client_id=client_id, error=error, because=because, **words)
+    told = {"received": received, "registered": registered}
+    _refused(db, "registration_refused", client_id=client_id, error=error, because=because, told=told)
 
 
 def code_replayed(db: Connection, *, client_id: str, account_uuid: str, grant_id: str) -> None:
@@ -346,14 +378,16 @@ def _refused(
     client_id: str | None,
     error: str,
     because: str,
-    received: Words,
-    registered: Words,
+    told: Mapping[str, Words],
+    at: str | None = None,
 ) -> None:
     """For whoever builds the app: what was received, beside what is registered (oidc/app_log.py shows it)."""
     about = app(client_id[:100]) if client_id else None
     words: dict[str, Any] = {"because": because[:500]}
-    if received or registered:
-        words |= {"received": received, "registered": registered}
+    if any(told.values()):
+        words |= told
+    if at is not None:
+        words["at"] = at
     _write(db, event, object=about, result=error, **words)
 
 
@@ -386,3 +420,6 @@ def _write(
 
 
 _LINE = Prepared(insert(AuditEvent))
+
+write = _write
+"""For the other pages of this list (audit_staff.py)."""

@@ -116,6 +116,27 @@ class Settings(BaseModel):
     sessions_per_pupil: Count = Field(20, description="Live sessions of one pupil; the oldest gives way")
     marker_seconds: Seconds = Field(120, description="How long a fresh sign-in may answer prompt=login")
 
+    staff_idle_minutes: Minutes = Field(30, description="A session of staff ends after this long without use")
+    staff_session_hours: Count = Field(
+        10, description="A session of staff ends after this long, whatever happens"
+    )
+    staff_fresh_minutes: Minutes = Field(
+        10, description="Who changes a way to sign in must have proved this recently to be there"
+    )
+    staff_invitation_hours: Count = Field(
+        72, description="Validity of the link that invites a member of staff"
+    )
+    upstream_issuer: str = Field(
+        "", description="OpenID provider through which staff may sign in (its issuer); empty: none"
+    )
+    upstream_client_id: str = Field(
+        "", description="Who we are there; the secret is `upstream.secret` beside the keys"
+    )
+    upstream_label: str = Field("", description="What the button says; empty: the host of the issuer")
+    upstream_only: bool = Field(
+        default=False, description="Staff sign in through the upstream provider and in no other way"
+    )
+
     card_days: Days = Field(395, description="Validity of a card")
     card_cookie_minutes: Minutes = Field(10, description="How long a browser remembers a scanned card")
     known_browser_days: Days = Field(90, description="How long a browser is known to a pupil")
@@ -128,6 +149,9 @@ class Settings(BaseModel):
         description="Algorithms that we sign with, each with keys of its own: RS256 (always), PS256, ES256, EdDSA. "
         "An app can only register one that is here; `idp keys list` shows the keys",
     )
+
+    help_code_minutes: Minutes = Field(10, description="Validity of a help code that a school gives")
+    help_code_tries: Count = Field(5, description="Tries of a help code before only its link works")
 
     throttle_browser_free: Count = Field(5, description="Wrong tries in one browser before the first wait")
     throttle_browser_waits: tuple[int, ...] = Field(
@@ -175,6 +199,14 @@ class Settings(BaseModel):
             raise ValueError("http is for this machine only: use https, or http://localhost")
         return value
 
+    @field_validator("upstream_issuer")
+    @classmethod
+    def _upstream(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and parts.scheme != "https" and parts.hostname not in LOOPBACK:
+            raise ValueError("must be an https address (http on this machine only)")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _database_url(cls, value: str) -> str:
@@ -197,6 +229,10 @@ class Settings(BaseModel):
             raise ValueError(f"signing_algorithms: {unknown[0]} is not one of {known}")
         if self.demo and self.host not in LOOPBACK:
             raise ValueError("host: a demo shows secrets, so it listens on this machine only")
+        if bool(self.upstream_issuer) != bool(self.upstream_client_id):
+            raise ValueError("upstream_issuer and upstream_client_id go together")
+        if self.upstream_only and not self.upstream_issuer:
+            raise ValueError("upstream_only: there is no upstream_issuer, so nobody could sign in")
         if "RS256" not in self.signing_algorithms:
             raise ValueError("signing_algorithms: RS256 must be among them, clients expect it")
         return self

@@ -54,3 +54,12 @@ def begin_request(request_id: str) -> None:
 def request_id() -> str:
     """The number a person can tell us, and that is in the log."""
     return str(g.get("request_id", ""))
+
+
+def acting(actor: str) -> None:
+    """From here on this request is somebody's doing."""
+    audit.begin(
+        audit.Circumstances(
+            now=house().clock.now(), actor=actor, source=request.remote_addr, request_id=request_id()
+        )
+    )

@@ -37,6 +37,8 @@ class Token(StrEnum):
     REGISTRATION = "lsg_"
     REQUEST = "lsq_"
     RESET = "lsm_"
+    STAFF_SESSION = "lst_"
+    INVITATION = "lsn_"
 
 
 TIMED = frozenset({Token.ACCESS, Token.REFRESH})

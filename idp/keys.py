@@ -5,6 +5,7 @@
     pairwise           pseudonyms for apps. Never changes: every `sub` hangs on it
     national-number    the digest by which a pupil is recognised at a new school. Never changes
     throttle, refresh  counting without names; the successor of a refresh token
+    upstream.secret    our client secret at an upstream OpenID provider, as text (only where staff sign in there)
     signing/KID.pem    private signing keys (which one signs when: oidc/signing.py)
 
 A file `NAME` may come as `IDP_KEY_FILE_NAME` (base64, dashes as underscores) instead.
@@ -33,6 +34,7 @@ from idp.config import ConfigurationError
 ENVIRON = "IDP_KEY_FILE_"
 SINGLE = ("pairwise", "national-number", "throttle", "refresh", "sandbox")
 SIGNING = "signing"
+UPSTREAM, UPSTREAM_FILE = "upstream-secret", "upstream.secret"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,34 @@ class Keys:
         except (InvalidToken, ValueError, TypeError, binascii.Error):
             return None
         return values if said == purpose and isinstance(values, dict) else None
+
+    def keep(self, purpose: str, secret: str) -> str:
+        """A secret as text for the database, unreadable without the pepper that it names."""
+        return f"{self.pepper}:{self._safe(self.pepper, purpose).encrypt(secret.encode()).decode()}"
+
+    def kept(self, purpose: str, text: str) -> str | None:
+        """What `keep` kept for this purpose; None when its pepper is gone or the text is not ours."""
+        pepper_id, _, sealed = text.partition(":")
+        if pepper_id not in self.peppers:
+            return None
+        try:
+            return self._safe(pepper_id, purpose).decrypt(sealed.encode()).decode()
+        except InvalidToken:
+            return None
+
+    def _safe(self, pepper_id: str, purpose: str) -> Fernet:
+        key = bytes.fromhex(entropy.keyed_digest(self.peppers[pepper_id], "keep", purpose))
+        return Fernet(base64.urlsafe_b64encode(key))
+
+    def upstream_secret(self) -> str:
+        """Our secret at the upstream provider. Raises ConfigurationError when it is not here."""
+        source = os.environ.get(_variable(UPSTREAM))
+        path = self.folder / UPSTREAM_FILE
+        if source is None and not path.exists():
+            raise ConfigurationError([f"upstream_issuer is set, but {path} (our secret there) is missing"])
+        if source is None and os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise ConfigurationError([f"{path}: others may read it; run: chmod 600 {path}"])
+        return (base64.b64decode(source).decode() if source is not None else path.read_text("utf-8")).strip()
 
     def private(self, kid: str) -> Key:
         """The private signing key of this id. Raises ConfigurationError when this machine does not have it."""
@@ -154,7 +184,9 @@ def _from_files(folder: Path, problems: list[str]) -> dict[str, bytes]:
 def _from_environ(problems: list[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for variable, text in os.environ.items():
-        if variable.startswith(ENVIRON) and not variable.startswith(_variable(SIGNING)):
+        if variable.startswith(ENVIRON) and not variable.startswith(
+            (_variable(SIGNING), _variable(UPSTREAM))
+        ):
             name = variable.removeprefix(ENVIRON).lower().replace("_", "-")
             found |= _decoded(name, text, variable, problems)
     return found

@@ -45,6 +45,56 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Je school kan je een nieuw geven. Vraag het aan je juf of meester."),
     ),
     "too_many_tries": (_("Je probeerde het te vaak."), _("Wacht een paar minuten.")),
+    "staff_password_too_short": (_("Dit wachtwoord is te kort."), _("Neem minstens 15 tekens.")),
+    "staff_sign_in_wrong": (
+        _("Deze gegevens kloppen niet."),
+        _("Controleer wat je intikte en probeer opnieuw."),
+    ),
+    "staff_code_wrong": (
+        _("Deze code klopt niet, of werd al gebruikt."),
+        _("Wacht op de volgende code en probeer opnieuw."),
+    ),
+    "staff_too_many_tries": (
+        _("Er waren te veel pogingen."),
+        _("Wacht even en probeer dan opnieuw, of gebruik je passkey."),
+    ),
+    "staff_passkey_wrong": (
+        _("Met deze passkey lukte het niet."),
+        _("Probeer opnieuw, of kies een andere manier."),
+    ),
+    "staff_step_gone": (_("Je wachtte te lang."), _("Meld je opnieuw aan.")),
+    "staff_unknown": (
+        _("Je hebt hier nog geen account."),
+        _("Vraag een LeerID-beheerder van je school om je uit te nodigen."),
+    ),
+    "staff_without_rights": (
+        _("Je hebt hier op dit moment geen rechten."),
+        _("Je recht is misschien afgelopen. Vraag het aan een LeerID-beheerder van je school."),
+    ),
+    "right_missing": (
+        _("Voor deze pagina heb je geen recht."),
+        _("Vraag het aan een LeerID-beheerder van je school."),
+    ),
+    "school_changed": (
+        _("Je koos intussen een andere school."),
+        _("Er is niets veranderd. Ga terug en kijk voor welke school je bezig bent."),
+    ),
+    "invitation_unknown": (
+        _("Deze uitnodiging werkt niet meer."),
+        _("Vraag een nieuwe aan wie je uitnodigde."),
+    ),
+    "upstream_failed": (
+        _("Het aanmelden bij de andere dienst lukte niet."),
+        _("Probeer opnieuw. Lukt het niet, vraag dan hulp aan je beheerder."),
+    ),
+    "upstream_only": (
+        _("Aanmelden kan hier alleen via de andere dienst."),
+        _("Ga terug en gebruik de knop op de aanmeldpagina."),
+    ),
+    "last_factor": (
+        _("Dit is je laatste manier om je aan te melden."),
+        _("Voeg eerst een andere toe."),
+    ),
     "card_unknown": (_("Deze kaart werkt niet meer."), _("Vraag hulp aan je juf of meester.")),
 }
 

@@ -46,11 +46,17 @@ class Door(StrEnum):
     ANYONE = "anyone"
     PUPIL = "pupil"
     """A pupil who is signed in."""
+    STAFF = "staff"
+    """A member of staff who is signed in and has the right that the route names (admin/staff_door.py)."""
     APP = "app"
     """A program that authenticates itself inside; cookies mean nothing here."""
 
 
 PROGRAMS = frozenset({Door.APP})
+STAFF_DOOR = "staff_door"
+"""Under this word admin/staff_door.py leaves the function that opens `Door.STAFF`, or answers instead of the view."""
+STAFF_PATHS = ("/schoolloket", "/beheer", "/personeel")
+"""Where staff work: refusals there lead back there."""
 
 
 def door(which: Door) -> Callable[[View], View]:
@@ -117,6 +123,8 @@ def _enter() -> Any:
         csrf.protect()
     if view.door is Door.PUPIL and not current_user.is_authenticated:
         return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
+    if view.door is Door.STAFF:
+        return current_app.extensions[STAFF_DOOR](view)
     return None
 
 
@@ -339,6 +347,7 @@ def refusal_page(code: str, status: int, *, back: str | None = None, **words: An
         code=code,
         incident=context.request_id(),
         back=back,
+        staff=request.path.startswith(STAFF_PATHS),
         **words,
     )
     return make_response(body, status)

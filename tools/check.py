@@ -12,7 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-HERE = Path(__file__).parent.parent
+import npm
+
+HERE = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
 
@@ -73,6 +75,8 @@ def _missing() -> list[tuple[str, str]]:
         missing.append(
             ("PostgreSQL's half of the tests", "it is not installed (Debian: apt-get install postgresql)")
         )
+    if not npm.installed(HERE / "tests" / "oidc" / "clients"):
+        missing.append(("libraries in JavaScript", "not installed (python tools/npm.py tests/oidc/clients)"))
     if not os.environ.get("CI"):
         missing.append(("known holes in dependencies", "asked only in CI (CI=1), since it needs the network"))
     return missing

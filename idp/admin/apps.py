@@ -22,7 +22,7 @@ from idp.entropy import Token
 from idp.errors import Invalid, NotFound
 from idp.models import App as AppRow
 from idp.models import AppSecret, Grant, VisibilityRule
-from idp.oidc import clients, registration
+from idp.oidc import clients, registration, sector_documents
 
 SHORTEST_SECRET = 16
 OVERLAP_DAYS = 14
@@ -76,6 +76,7 @@ def import_apps(
 
     In a demo every imported app is a sandbox app. Raises Refused with every problem of every document.
     """
+    sectors = _sectors(house, documents)
     with house.database.transaction() as db:
         return store(
             db,
@@ -84,7 +85,28 @@ def import_apps(
             algorithms=house.settings.signing_algorithms,
             sandbox=True if house.settings.demo else None,
             now=now,
+            found=sectors,
         )
+
+
+def _sectors(house: House, documents: Sequence[Mapping[str, Any]]) -> dict[int, sector_documents.Problem]:
+    """What is wrong with documents at a sector_identifier_uri, by place in the list; read where something is new."""
+    named = [one for one in documents if isinstance(one, Mapping) and one.get("sector_identifier_uri")]
+    if not named:
+        return {}
+    with house.database.reading() as db:
+        stored = {one["client_id"]: one for one in export(db)}
+    found = {}
+    for number, document in enumerate(documents, 1):
+        if document not in named:
+            continue
+        known = stored.get(str(document.get("client_id")), {})
+        if all(known.get(name) == document.get(name) for name in ("sector_identifier_uri", "redirect_uris")):
+            continue
+        wrong = sector_documents.problem(document, loopback=house.settings.calls_this_machine)
+        if wrong is not None:
+            found[number] = wrong
+    return found
 
 
 def store(
@@ -95,8 +117,14 @@ def store(
     algorithms: Sequence[str],
     sandbox: bool | None,
     now: datetime,
+    found: Mapping[int, sector_documents.Problem] | None = None,
 ) -> tuple[Imported, ...]:
-    """The same inside a transaction of the caller. `algorithms` are those we have keys for; `sandbox` None: as it is, a new app is no sandbox app."""
+    """The same inside a transaction of the caller, who has read the documents at `sector_identifier_uri`.
+
+    `algorithms` are those we have keys for; `sandbox` None: as it is, a new app is no sandbox app; `found`: what was
+    wrong with those documents, by place in the list.
+    """
+    found = found or {}
     problems: dict[str, dict[str, tuple[str, ...]]] = {}
     checked: list[tuple[App | None, dict[str, Any], str | None]] = []
     seen: set[str] = set()
@@ -104,6 +132,8 @@ def store(
         which = _name_of(document, number)
         try:
             one = _check(db, document, loopback_ok=loopback_ok, algorithms=algorithms, now=now)
+            if number in found:
+                raise registration.Refused({found[number].field: [found[number].sentence]})  # noqa: TRY301
             if one[1]["client_id"] in seen:
                 raise registration.Refused({"client_id": ["is there twice in this list"]})  # noqa: TRY301
         except registration.Refused as refused:

@@ -25,6 +25,7 @@ from idp.entropy import Chance
 from idp.errors import Invalid, NotFound
 from idp.hashing import Stored
 from idp.login import accounts, cards, pictures, sessions
+from idp.login import help as login_help
 from idp.login.accounts import Proposal
 from idp.models import Account, AccountType, ClassMembership, Enrolment, Klas, School, SecretKind
 
@@ -102,7 +103,7 @@ def renew(
     """New secrets for pupils of this school who have an account, all or none; their user names stay.
 
     `kind` None: what each has, a temporary password where it is the pupil's own. What the old secret opened
-    ends with it: sessions and what apps hold. Raises Invalid (`secret_kind_not_ours`,
+    ends with it: sessions, what apps hold, help codes and mailed links; cards that rest work again. Raises Invalid (`secret_kind_not_ours`,
     `account_not_here`: no account, or no pupil of this school).
     """
     drawn, now = chance or Chance(), house.clock.now()
@@ -123,6 +124,7 @@ def renew(
                 instellingsnummer=instellingsnummer,
             )
             sessions.end_all(db, one.account_uuid, "secret_renewed", now, grants=True)
+            login_help.wake_cards(db, house, one.account_uuid, now)
         made = [
             _handout(house, one, one.username, secret) for one, secret in zip(found, secrets, strict=True)
         ]

@@ -8,7 +8,6 @@ nobody until a school makes it so.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -26,8 +25,7 @@ from idp.entropy import Token
 from idp.errors import Invalid, NotFound
 from idp.models import App as AppRow
 from idp.models import InitialAccessToken, SelfRegistration
-from idp.oidc import fetching, fields, registration
-from idp.oidc.fetching import NotFetched
+from idp.oidc import fields, registration, sector_documents
 
 NEVER = frozenset({"ov_klas", "vo"})
 """Scopes that no token gives: an operator adds them, app by app."""
@@ -280,23 +278,10 @@ def _scope(known: Mapping[str, Any], initial: InitialToken, existing: App | None
 
 
 def _check_sector(house: House, known: Mapping[str, Any]) -> None:
-    """The document at sector_identifier_uri names every redirect URI (OpenID Connect Registration section 5)."""
-    uri, redirects = known.get("sector_identifier_uri"), known.get("redirect_uris")
-    if not isinstance(uri, str) or not isinstance(redirects, list):
-        return
-    try:
-        answer = fetching.get(uri, loopback=house.settings.calls_this_machine)
-        listed = json.loads(answer.body) if answer.status == 200 else None
-    except NotFetched as no:
-        raise Refused("invalid_client_metadata", f"sector_identifier_uri: {no.because}.") from None
-    except (ValueError, RecursionError):
-        listed = None
-    if not isinstance(listed, list):
-        raise Refused("invalid_client_metadata", "sector_identifier_uri: there is no JSON list of addresses.")
-    if not all(uri in listed for uri in redirects):
-        raise Refused(
-            "invalid_redirect_uri", "redirect_uris: not all of them stand at sector_identifier_uri."
-        )
+    wrong = sector_documents.problem(known, loopback=house.settings.calls_this_machine)
+    if wrong is not None:
+        error = "invalid_redirect_uri" if wrong.field == "redirect_uris" else "invalid_client_metadata"
+        raise Refused(error, f"{wrong.field}: {wrong.sentence}.")
 
 
 # ---------------------------------------------------------------- inside

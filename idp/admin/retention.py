@@ -15,6 +15,7 @@ from idp.context import House
 from idp.models import (
     AccessToken,
     Account,
+    AccountEmail,
     AuditEvent,
     AuthorizationCode,
     Base,
@@ -23,21 +24,29 @@ from idp.models import (
     Delivery,
     Enrolment,
     Grant,
+    HelpCode,
     InitialAccessToken,
     Klas,
+    Letter,
     LogoutDelivery,
+    MailLink,
     Marker,
     Pupil,
     PushedRequest,
     RefreshToken,
     Release,
     RetiredUsername,
+    Right,
+    RightScope,
     RuleKind,
     School,
     SelfRegistration,
     Session,
+    StaffLink,
+    StaffSession,
     Throttle,
     UsedAssertion,
+    UsedChallenge,
     VisibilityRule,
     WrongSecret,
 )
@@ -83,7 +92,20 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
     )
     yield LogoutDelivery, LogoutDelivery.created_at < expired
     yield Session, and_(Session.expires_at < expired, ~exists().where(Grant.sid == Session.sid))
+    yield StaffLink, StaffLink.expires_at < expired
+    yield StaffSession, StaffSession.expires_at < expired
+    yield UsedChallenge, UsedChallenge.expires_at < now
     yield Throttle, Throttle.changed_at < expired
+    yield HelpCode, HelpCode.expires_at < expired
+    yield MailLink, MailLink.expires_at < expired
+    yield Letter, Letter.created_at < expired
+    yield AccountEmail, and_(AccountEmail.address.is_(None), AccountEmail.asked_at < replaced)
+    yield (
+        RightScope,
+        exists().where(
+            Right.id == RightScope.right_id, Right.einddatum < day - timedelta(days=keep.keep_expired_days)
+        ),
+    )
     yield WrongSecret, WrongSecret.tried_at < now - timedelta(hours=keep.keep_wrong_secret_hours)
     yield UsedAssertion, UsedAssertion.expires_at < now
     yield PushedRequest, PushedRequest.expires_at < now - pushed.KEPT
@@ -162,7 +184,8 @@ def _gone_since(days: int, now: datetime) -> Any:
 
 def _forget_names(db: Connection, house: House, now: datetime) -> int:
     gone = _gone_since(house.settings.keep_names_days, now)
-    db.execute(delete(Card).where(Card.account_uuid.in_(gone)))
+    for personal in (Card, AccountEmail, MailLink, Letter):
+        db.execute(delete(personal).where(personal.account_uuid.in_(gone)))
     named = or_(Pupil.voornaam.is_not(None), Pupil.naam.is_not(None), Pupil.geboortedatum.is_not(None))
     official = db.execute(
         update(Pupil)

@@ -7,7 +7,18 @@ from __future__ import annotations
 
 import click
 
-from idp.cli import accounts, app_log, apps, feeds, initial_tokens, keys, logouts, running, sharing
+from idp.cli import (
+    accounts,
+    app_log,
+    apps,
+    feeds,
+    help_codes,
+    initial_tokens,
+    keys,
+    logouts,
+    running,
+    sharing,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -21,6 +32,6 @@ def main() -> None:
     """
 
 
-for module in (running, feeds, accounts, apps, sharing, keys, logouts, app_log, initial_tokens):
+for module in (running, feeds, accounts, help_codes, apps, sharing, keys, logouts, app_log, initial_tokens):
     for command in module.COMMANDS:
         main.add_command(command)

@@ -62,7 +62,7 @@ def create(
             "secrets are shown only once: say where with --cards FILE.pdf or --json (or --dry-run)"
         )
     if cards is not None:
-        _check_target(cards)
+        check_target(cards)
     with opened(data) as house:
         with house.database.reading() as db:
             proposals = bulk.propose(
@@ -75,7 +75,7 @@ def create(
             made = bulk.create(house, proposals, progress=shown)
         if cards is not None:
             with progress("drawing cards") as shown:
-                _write_cards(house, school, made, cards, shown)
+                write_cards(house, school, made, cards, shown)
     if as_json:
         say([one.as_json() for one in made])
     else:
@@ -100,7 +100,7 @@ def rename(data: Path | None, pupil: str, school: str | None, username: str) -> 
     click.echo(f"the user name is {username} now; print a new card, since the old one shows the old name")
 
 
-def _check_target(cards: Path) -> None:
+def check_target(cards: Path) -> None:
     if cards.suffix.lower() not in {".pdf", ".zip"}:
         raise click.UsageError("--cards wants a name that ends in .pdf or .zip")
     if cards.exists():
@@ -128,7 +128,7 @@ def _show_proposals(proposals: tuple[Proposal, ...], *, as_json: bool) -> None:
         table("Would be made", columns, ([one[name] for name in columns] for one in shown))
 
 
-def _write_cards(
+def write_cards(
     house: House, school: str, made: tuple[Handout, ...], cards: Path, shown: sheets.Progress
 ) -> None:
     with house.database.reading() as db:

@@ -68,6 +68,7 @@ def introduce(shown: dict[str, Any], data: Path, apps_at: str | None = None) -> 
     )
     screen.print(f"  A demo app   {apps_at or shown['apps'][0]['client_uri']}", style="bold green")
     screen.print(f"  Pupil's page {shown['issuer']}/mijn-apps", style="bold green")
+    screen.print(f"  Staff        {shown['staff_url']}", style="bold green")
     screen.print()
     people = Table(title="Sign in as", title_justify="left", title_style="bold")
     for column in ("user name", "how", "secret", "note"):
@@ -75,6 +76,13 @@ def introduce(shown: dict[str, Any], data: Path, apps_at: str | None = None) -> 
     for pupil in shown["pupils"]:
         people.add_row(pupil["username"], pupil["kind"], pupil["secret"], pupil["note"])
     screen.print(people)
+    staff = Table(title="Staff", title_justify="left", title_style="bold", caption_justify="left")
+    for column in ("user name", "password", "secret for a code app", "rights"):
+        staff.add_column(column, overflow="fold")
+    for person in (*shown["staff"], *shown["operators"]):
+        words = {right["right"] for right in person["rights"]}
+        staff.add_row(person["username"], person["password"], person["totp_secret"], ", ".join(sorted(words)))
+    screen.print(staff)
     first = shown["pupils"][0]
     screen.print(f"  Personal URL  {shown['issuer']}/mijn/{first['username']}")
     screen.print(f"  QR card       {first['card_url']}   (what the QR code of {first['username']} says)")

@@ -17,7 +17,8 @@ from idp.claims import disclose
 from idp.config import ConfigurationError
 from idp.context import House
 from idp.demo.people import OPERATORS, PUPILS, STAFF, Invented, Staff
-from idp.login import accounts, cards
+from idp.login import accounts, cards, staff_factors
+from idp.login.staff_sessions import SIGN_IN
 from idp.models import Account, AppPupil, Grant, SecretKind
 
 CLIENT_IDS = ("demo-rekenrijk", "demo-leesland", "sandbox-native")
@@ -33,8 +34,9 @@ def describe(house: House) -> dict[str, Any]:
     return {
         "issuer": house.settings.issuer,
         "pupils": [_described(house, one, changed=one.username in own) for one in PUPILS],
-        "staff": [_person(one) for one in STAFF],
-        "operators": [_person(one) for one in OPERATORS],
+        "staff": [_person(house, one) for one in STAFF],
+        "operators": [_person(house, one) for one in OPERATORS],
+        "staff_url": f"{house.settings.issuer}{SIGN_IN}",
         "apps": [
             {
                 "client_id": app.client_id,
@@ -92,6 +94,16 @@ def secret(house: House, one: Invented) -> str:
     return accounts.new_secret(one.kind, drawn)
 
 
+def staff_password(house: House, one: Staff) -> str:
+    drawn = chance(house, "staff password", one.person_id)
+    return "-".join(accounts.new_secret(SecretKind.TEMPORARY, drawn) for _ in range(2))
+
+
+def totp_secret(house: House, one: Staff) -> str:
+    """What an authenticator app needs; pyotp.TOTP(secret).now() is the code."""
+    return staff_factors.new_totp_secret(chance(house, "staff app", one.person_id))
+
+
 def card_token(house: House, one: Invented) -> str:
     return cards.new_token(chance(house, "card", one.username))
 
@@ -120,6 +132,14 @@ def _described(house: House, one: Invented, *, changed: bool) -> dict[str, Any]:
     }
 
 
-def _person(one: Staff) -> dict[str, Any]:
+def _person(house: House, one: Staff) -> dict[str, Any]:
     rights = [{"right": word, "school": school or None} for word, school in one.rights]
-    return {"person_id": one.person_id, "name": f"{one.voornaam} {one.naam}", "rights": rights}
+    return {
+        "person_id": one.person_id,
+        "username": one.person_id,
+        "password": staff_password(house, one),
+        "totp_secret": totp_secret(house, one),
+        "name": f"{one.voornaam} {one.naam}",
+        "rights": rights,
+        "school": one.rights[0][1] or None,
+    }

@@ -19,7 +19,7 @@ from idp.claims import consent, klasinformatie, visibility
 from idp.clock import day_of_law, school_year_ends
 from idp.config import ConfigurationError
 from idp.context import House
-from idp.demo import published
+from idp.demo import published, staff
 from idp.demo.people import OPERATORS, PUPILS, SCHOOLS, SHARING, STAFF, STOPPED, TEST_SCHOOLS, Invented
 from idp.demo.relying_party import DemoApp
 from idp.errors import Invalid
@@ -60,6 +60,7 @@ def load(house: House, *, apps_at: str) -> list[DemoApp]:
         _people(db, now)
         uuids = {one.username: _pupil(db, one, now, today) for one in PUPILS}
     _accounts(house, uuids, now)
+    staff.set_up(house, now)
     with house.database.transaction() as db:
         _sharing(db, now, today)
         for school in SHARING:

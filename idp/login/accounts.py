@@ -30,7 +30,17 @@ from idp.errors import Invalid, NotFound
 from idp.hashing import Stored
 from idp.login import free_names, passwords, pictures, usernames
 from idp.models import Account as AccountRow
-from idp.models import AccountType, Enrolment, Pupil, RetiredUsername, SecretKind
+from idp.models import (
+    AccountEmail,
+    AccountType,
+    Enrolment,
+    HelpCode,
+    LinkKind,
+    MailLink,
+    Pupil,
+    RetiredUsername,
+    SecretKind,
+)
 
 SECONDARY = frozenset({"311", "312", "321"})
 """Hoofdstructuren of secondary education: pupils choose a password of their own."""
@@ -232,9 +242,12 @@ def renew(
 ) -> None:
     """The school gives a new secret; the name stays. Ending the pupil's sessions is sessions.end_all.
 
-    A temporary password makes the account advanced, pictures or a basic password make it basic. Raises NotFound.
+    A temporary password makes the account advanced, pictures or a basic password make it basic, which has no e-mail
+    address. Raises NotFound.
     """
     type_ = AccountType.ADVANCED if kind is SecretKind.TEMPORARY else AccountType.BASIC
+    if type_ is AccountType.BASIC:
+        db.execute(delete(AccountEmail).where(AccountEmail.account_uuid == account_uuid))
     _set_secret(
         db, account_uuid=account_uuid, kind=kind, stored=stored, now=now, settings=settings, type=type_
     )
@@ -398,6 +411,11 @@ def _set_secret(
     settings: Settings,
     **also: Any,
 ) -> None:
+    """A new secret; what else would have opened the account stops: help codes, and links that were mailed."""
+    codes = (HelpCode.account_uuid == account_uuid, HelpCode.used_at.is_(None), HelpCode.voided_at.is_(None))
+    db.execute(update(HelpCode).where(*codes).values(voided_at=now))
+    links = (MailLink.account_uuid == account_uuid, MailLink.used_at.is_(None))
+    db.execute(update(MailLink).where(*links, MailLink.kind == LinkKind.RESET).values(used_at=now))
     done = db.execute(
         update(AccountRow)
         .where(AccountRow.account_uuid == account_uuid)

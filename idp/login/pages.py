@@ -2,6 +2,7 @@
 
     /aanmelden              who are you; with a sealed `wie` (or a card): prove it
     /mijn/NAME, /k/TOKEN    a personal URL and a card: both only say who, and lead to the same page
+    /hulp, /h/TOKEN         a code from the school, and its link (pages_help)
     /nieuw-wachtwoord       a password of one's own: forced after a temporary one, or wished
     /afmelden, /taal        done; and another language
 
@@ -26,6 +27,7 @@ from idp.login import (
     browsers,
     cards,
     pages_frame,
+    pages_help,
     pages_own,
     pictures,
     sessions,
@@ -39,6 +41,7 @@ from idp.login.way_back import NOWHERE, WayBack
 
 blueprint = Blueprint("login", __name__)
 blueprint.register_blueprint(pages_own.blueprint)
+blueprint.register_blueprint(pages_help.blueprint)
 
 CARDS_NOTED = 20
 """Cards that do not work, in one minute from one network, that the audit trail keeps."""
@@ -49,6 +52,8 @@ COUNTABLE = 10 * 60
 """A wait longer than this is not counted down: a child should do something else."""
 CARD_ADDRESS = re.compile(r"(?:https?://[^/\s]+/k/)?(K1[0-9A-Z]{26})", re.IGNORECASE)
 """What a scanner types, or reads: the address on the card, or its token."""
+HELP_ADDRESS = re.compile(r"(?:https?://[^/\s]+/h/)?(H1[0-9A-Z]{26})", re.IGNORECASE)
+"""The same of a help code."""
 
 QUESTIONS = (
     lazy_gettext("Welk dier?"),
@@ -108,6 +113,8 @@ def _identify(way: WayBack) -> Response:
     shared = "shared" in request.form
     if card := CARD_ADDRESS.fullmatch(typed.strip()):
         return _take_card(card.group(1), way, shared=shared, asked=True)
+    if link := HELP_ADDRESS.fullmatch(typed.strip()):
+        return pages_help.take(link.group(1), way)
     username = usernames.canonical(typed)
     if username is None:
         return _who_page(way, message="naam", typed=typed[:60], shared=shared, status=400)
@@ -134,7 +141,7 @@ def _prove(way: WayBack, who: Who, secret: str) -> Response:
         return _busy_page(way, who, secret, busy)
     match outcome:
         case sign_in.SignedIn():
-            return _welcome(way, outcome)
+            return pages_frame.welcome(way, outcome)
         case sign_in.Wait():
             response = _wait_page(way, who, outcome)
         case sign_in.Wrong():
@@ -147,20 +154,6 @@ def _prove(way: WayBack, who: Who, secret: str) -> Response:
             response = web.refusal_page("password_expired", 403, back=way.page())
     if browser.fresh:
         pages_frame.give_browser(response, browsers.cookie(house.keys, browser, now))
-    return response
-
-
-def _welcome(way: WayBack, outcome: sign_in.SignedIn) -> Response:
-    house = context.house()
-    onward = way.page(sessions.NEW_PASSWORD) if outcome.must_change else way.onward
-    if way.url.startswith("/authorize?"):
-        with house.database.transaction() as db:
-            sessions.leave_marker(db, outcome.sid, way.url, house.clock.now())
-    web.forget_page()
-    response = web.see_other(onward)
-    web.set_cookie(response, sessions.COOKIE, outcome.cookie)
-    pages_frame.give_browser(response, outcome.browser_cookie)
-    web.drop_cookie(response, cards.COOKIE)
     return response
 
 
@@ -259,6 +252,7 @@ def _prove_page(way: WayBack, who: Who, *, message: str | None = None, status: i
         "away": way.page(),
         "ask_shared": not who.asked,
         "shared": who.shared,
+        "help": way.page(sessions.HELP, wie=sealed),
     }
     if step is sign_in.Step.PASSWORD:
         return pages_frame.page("login/password.html", way, status=status, **words)
@@ -288,7 +282,13 @@ def _wait_page(way: WayBack, who: Who, wait: sign_in.Wait) -> Response:
     reason = reasons.get(wait.counter, "soon" if wait.seconds <= COUNTABLE else "later")
     again = way.page(wie=pages_frame.sealed(who)) if reason == "soon" else way.page()
     response = pages_frame.page(
-        "login/wait.html", way, status=429, seconds=wait.seconds, reason=reason, again=again
+        "login/wait.html",
+        way,
+        status=429,
+        seconds=wait.seconds,
+        reason=reason,
+        again=again,
+        help=way.page(sessions.HELP, wie=pages_frame.sealed(who)),
     )
     response.headers["Retry-After"] = str(wait.seconds)
     if reason == "card":

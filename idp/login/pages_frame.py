@@ -8,9 +8,10 @@ from typing import Any
 from flask import Response, make_response, render_template, request
 
 from idp import context, web
-from idp.login import browsers, cards, way_back
+from idp.login import browsers, cards, sessions, way_back
 from idp.login.browsers import Browser
 from idp.login.cards import HeldCard
+from idp.login.sign_in import SignedIn
 from idp.login.way_back import WayBack
 
 WHO = "who"
@@ -36,7 +37,10 @@ def page(template: str, way: WayBack, *, status: int = 200, **words: Any) -> Res
     if way.ends_at:
         web.allow_form_to(way.ends_at)
     app_name, app_logo = (way.app.client_name, way.app.logo_uri) if way.app else (None, None)
-    body = render_template(template, next=way.url, app_name=app_name, app_logo=app_logo, **words)
+    about = {"policy": way.app and way.app.policy_uri, "tos": way.app and way.app.tos_uri}
+    body = render_template(
+        template, next=way.url, app_name=app_name, app_logo=app_logo, app_about=about, **words
+    )
     return make_response(body, status)
 
 
@@ -89,3 +93,18 @@ def browser() -> Browser:
         house.clock.now(),
         days=house.settings.known_browser_days,
     )
+
+
+def welcome(way: WayBack, outcome: SignedIn) -> Response:
+    """This browser has a session now: on to where the person was going."""
+    house = context.house()
+    onward = way.page(sessions.NEW_PASSWORD) if outcome.must_change else way.onward
+    if way.url.startswith("/authorize?"):
+        with house.database.transaction() as db:
+            sessions.leave_marker(db, outcome.sid, way.url, house.clock.now())
+    web.forget_page()
+    response = web.see_other(onward)
+    web.set_cookie(response, sessions.COOKIE, outcome.cookie)
+    give_browser(response, outcome.browser_cookie)
+    web.drop_cookie(response, cards.COOKIE)
+    return response

@@ -40,6 +40,7 @@ from idp.prepared import Prepared
 COOKIE = "session"
 SIGN_IN = "/aanmelden"
 NEW_PASSWORD = "/nieuw-wachtwoord"
+HELP = "/hulp"
 WAY_BACK = ("/authorize?", "/mijn-apps")
 """Where a sign-in may lead: nowhere else, and never to another host."""
 ACR = "urn:leersleutel:acr:"
@@ -92,8 +93,9 @@ def start(
     must_change: bool,
     shared: bool,
     now: datetime,
+    until: datetime | None = None,
 ) -> Started:
-    """Begin a session. Beyond settings.sessions_per_pupil the oldest gives way."""
+    """Begin a session, that ends at `until` at the latest. Beyond settings.sessions_per_pupil the oldest gives way."""
     _make_room(db, account_uuid, now, most=house.settings.sessions_per_pupil)
     sid, cookie = entropy.identifier(), entropy.token(entropy.Token.SESSION, now)
     _BEGIN.run(
@@ -108,7 +110,7 @@ def start(
             "must_change": must_change,
             "shared": shared,
             "last_seen_at": now,
-            "expires_at": _ends(house.settings, now, shared=shared),
+            "expires_at": min(filter(None, (_ends(house.settings, now, shared=shared), until))),
         },
     )
     return Started(sid=sid, cookie=cookie)
@@ -212,10 +214,10 @@ def _carry_out(
 
 def _ends(settings: Settings, now: datetime, *, shared: bool) -> datetime:
     longest = now + timedelta(hours=settings.session_hours)
-    return min(longest, _school_day_ends(settings, now)) if shared else longest
+    return min(longest, school_day_ends(settings, now)) if shared else longest
 
 
-def _school_day_ends(settings: Settings, now: datetime) -> datetime:
+def school_day_ends(settings: Settings, now: datetime) -> datetime:
     """The next time the clock in Brussels shows this hour."""
     hour, minute = map(int, settings.school_day_ends.split(":"))
     day = day_of_law(now)

@@ -21,6 +21,15 @@ from idp.models.accounts import (
 from idp.models.apps import App, AppPupil, AppSecret, RegistryVersion, RuleKind, VisibilityRule
 from idp.models.base import DIGEST, ID, SCHOOL, Base, Moment
 from idp.models.errands import ErrandState, Lease, LogoutDelivery
+from idp.models.help import (
+    AccountEmail,
+    HelpCode,
+    Letter,
+    LetterKind,
+    LinkKind,
+    MailLink,
+    RightScope,
+)
 from idp.models.people import Agreement, Person, ProtocolText, Right, RightKind
 from idp.models.schools import (
     ClassMembership,
@@ -34,6 +43,14 @@ from idp.models.schools import (
     Soort,
 )
 from idp.models.self_registration import InitialAccessToken, SelfRegistration
+from idp.models.staff import (
+    Passkey,
+    RecoveryCode,
+    StaffAccount,
+    StaffLink,
+    StaffSession,
+    UsedChallenge,
+)
 from idp.models.tokens import (
     AccessToken,
     AuthorizationCode,
@@ -51,6 +68,7 @@ __all__ = [
     "SCHOOL",
     "AccessToken",
     "Account",
+    "AccountEmail",
     "AccountType",
     "Agreement",
     "App",
@@ -66,22 +84,30 @@ __all__ = [
     "Enrolment",
     "ErrandState",
     "Grant",
+    "HelpCode",
     "InitialAccessToken",
     "Klas",
     "Lease",
+    "Letter",
+    "LetterKind",
+    "LinkKind",
     "LogoutDelivery",
+    "MailLink",
     "Marker",
     "Moment",
+    "Passkey",
     "Person",
     "ProtocolText",
     "Pupil",
     "PushedRequest",
+    "RecoveryCode",
     "RefreshToken",
     "RegistryVersion",
     "Release",
     "RetiredUsername",
     "Right",
     "RightKind",
+    "RightScope",
     "RuleKind",
     "School",
     "SchoolKind",
@@ -90,9 +116,13 @@ __all__ = [
     "Session",
     "SigningKey",
     "Soort",
+    "StaffAccount",
+    "StaffLink",
+    "StaffSession",
     "Throttle",
     "Turn",
     "UsedAssertion",
+    "UsedChallenge",
     "VisibilityRule",
     "WrongSecret",
 ]

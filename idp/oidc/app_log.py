@@ -95,6 +95,7 @@ def registered(app: App | None) -> dict[str, Any]:
     return {
         "redirect_uris": [beside.kept(uri) for uri in app.redirect_uris[:20]],
         "post_logout_redirect_uris": [beside.kept(uri) for uri in app.post_logout_redirect_uris[:20]],
+        "request_uris": [beside.kept(uri) for uri in app.request_uris[:20]],
         "scope": " ".join(sorted(app.scopes)),
         "grant_types": sorted(app.grant_types),
         "token_endpoint_auth_method": app.token_endpoint_auth_method,
@@ -127,10 +128,13 @@ def events_of(db: Connection, incident: str) -> list[str]:
 def _line(row: Mapping[Any, Any]) -> Line:
     details = row["details"]
     came, known = details.get("received") or {}, details.get("registered") or {}
+    because = str(details.get("because", ""))
     compared = tuple(
         beside.beside(came[name], known.get(where, ()))
         for name, where in ADDRESSES.items()
-        if name in came and came[name] not in known.get(where, ())
+        if name in came
+        and came[name] not in known.get(where, ())
+        and (row["result"] == "address_unknown" or f"{name} is not registered" in because)
     )
     subject = row["object"] or ""
     return Line(
@@ -139,11 +143,11 @@ def _line(row: Mapping[Any, Any]) -> Line:
         client_id=subject.removeprefix("app:") if subject.startswith("app:") else None,
         where=str(details.get("at") or EVENTS[row["event"]]),
         error=row["result"],
-        because=str(details.get("because", "")),
+        because=because,
         received=came,
         registered=known,
-        addresses=compared if row["result"] == "address_unknown" else (),
-        advice=advice(row["result"], str(details.get("because", "")), compared),
+        addresses=compared,
+        advice=advice(because, compared),
     )
 
 
@@ -210,10 +214,10 @@ _ADVICE = (
 """By words in the reason, the first that fits."""
 
 
-def advice(error: str, because: str, addresses: Iterable[Beside] = ()) -> str:
+def advice(because: str, addresses: Iterable[Beside] = ()) -> str:
     """What to do, in one sentence."""
     for one in addresses:
-        if error == "address_unknown" and one.received:
+        if one.received:
             if one.registered is None:
                 return "Register the address, or stop sending one."
             return (

@@ -8,7 +8,7 @@ to that. One that is kept already, because its app pushed it, is looked up and c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from urllib.parse import parse_qsl, urlencode
 
@@ -32,6 +32,14 @@ LARGE = 2_000
 MOST_OF_ONE_NETWORK = 3_000
 """Requests of people from one network (a large school) that are kept in ten minutes."""
 _lately = Counter(window=timedelta(minutes=10))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotKept(No):
+    """Why a pushed request was refused, and what it said: also what was inside a signed one."""
+
+    said: Mapping[str, str] = field(repr=False)
+
 
 Pairs = list[tuple[str, str]]
 Arrived = AuthorizationRequest | Refused | Untrusted
@@ -62,22 +70,23 @@ def by_form(house: House, given: Pairs, *, source: str = "") -> Arrived:
     return arrived
 
 
-def push(house: House, app: App, form: Mapping[str, str]) -> tuple[str, int] | No:
+def push(house: House, app: App, form: Mapping[str, str]) -> tuple[str, int] | NotKept:
     """Keep what an app that proved itself pushed (RFC 9126 section 2); returns request_uri and its seconds.
 
     `form` holds parameters only. With `request` nothing beside it counts (RFC 9126 section 3).
     """
     if "request_uri" in form:
-        return No(error="invalid_request", because="request_uri is what you get here: do not send one")
+        because = "request_uri is what you get here: do not send one"
+        return NotKept(error="invalid_request", because=because, said=form)
     now, signed = house.clock.now(), "request" in form
     inside = request_objects.read(house, app, form["request"], now=now) if signed else dict(form)
     if isinstance(inside, No):
-        return inside
+        return NotKept(error=inside.error, because=inside.because, said=form)
     arrived = _read(house, [*(inside | {"client_id": app.client_id}).items()], by_app=True, signed=signed)
     if isinstance(arrived, Untrusted):
-        return No(error="invalid_request", because=arrived.because)
+        return NotKept(error="invalid_request", because=arrived.because, said=dict(form) | inside)
     if isinstance(arrived, Refused):
-        return No(error=arrived.error, because=arrived.description)
+        return NotKept(error=arrived.error, because=arrived.description, said=dict(form) | inside)
     seconds = house.settings.pushed_request_seconds
     with house.database.transaction() as db:
         request_uri = pushed.keep(

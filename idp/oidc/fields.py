@@ -21,6 +21,7 @@ from idp.claims import catalogue
 from idp.oidc import addresses
 
 SIGNING = ("RS256", "ES256", "PS256", "EdDSA")
+SIGNED_BY_APPS = (*SIGNING, "Ed25519")
 STAFF_SCOPES = ("vo",)
 """Of the government's sign-in of staff. Apps of LeerID ask for it with every sign-in; about a pupil it says nothing."""
 MACHINE_SCOPES = ("https://purl.imsglobal.org/spec/or/v1p2/scope/roster-core.readonly",)
@@ -96,6 +97,17 @@ def words(*words: str) -> Reader:
         if not isinstance(value, list) or not value or any(one not in words for one in value):
             raise Mistake(f"must be a list, with one or more of: {', '.join(words)}")
         return [word for word in words if word in value]
+
+    return read
+
+
+def wishes(*words: str) -> Reader:
+    """Some of these words, in the order given: the dearest first."""
+
+    def read(value: Any, _here: Here) -> list[str]:
+        if not isinstance(value, list) or not value or any(one not in words for one in value):
+            raise Mistake(f"must be a list, with one or more of: {', '.join(words)}")
+        return list(dict.fromkeys(value))
 
     return read
 
@@ -204,8 +216,8 @@ def key(number: int, given: Any) -> dict[str, str]:
     kept = {word: given[word] for word in ("kty", "kid", "alg", "use", *members) if word in given}
     if any(not isinstance(word, str) or len(word) > 2000 for word in kept.values()):
         raise Mistake(f"key {number} cannot be read")
-    if given.get("use", "sig") != "sig" or given.get("alg", SIGNING[0]) not in SIGNING:
-        raise Mistake(f"key {number} is not for signing with one of: {', '.join(SIGNING)}")
+    if given.get("use", "sig") != "sig" or given.get("alg", SIGNING[0]) not in SIGNED_BY_APPS:
+        raise Mistake(f"key {number} is not for signing with one of: {', '.join(SIGNED_BY_APPS)}")
     if kind != "RSA" and given.get("crv") not in CURVES:
         raise Mistake(f"key {number} must be on one of: {', '.join(CURVES)}")
     if kind == "RSA" and not SHORTEST_MODULUS <= len(kept.get("n", "")) <= LONGEST_MODULUS:

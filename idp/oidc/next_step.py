@@ -112,7 +112,7 @@ def decide(situation: Situation) -> Step:
 
 
 def met(needed: tuple[str, ...], acr: str) -> str | None:
-    """The value of `needed` that a sign-in with this acr meets: itself, or the same without its card. None: none."""
+    """The first of these values that a sign-in with this acr meets: itself, or the same without its card. None: none."""
     if not needed:
         return acr
     return next((one for one in needed if one in {acr, acr.removesuffix("+card")}), None)
@@ -156,8 +156,11 @@ def _release(situation: Situation) -> Step:
     assert somebody is not None
     if "consent" in situation.request.prompt and Evidence.INFORMED not in situation.evidence:
         return ShowRelease(school=school)
-    acr = met(situation.request.acr_needed, somebody.acr)
+    request = situation.request
+    acr = met(request.acr_needed, somebody.acr)
     assert acr is not None
+    if not request.acr_needed:
+        acr = met(request.acr_values, acr) or acr
     return Issue(school=school, acr=acr, uses=_uses(situation, somebody))
 
 

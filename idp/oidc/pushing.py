@@ -12,10 +12,11 @@ import structlog
 from authlib.oauth2.base import OAuth2Error
 
 from idp import audit
+from idp.apps import App
 from idp.context import House
 from idp.lately import Counter
-from idp.oidc import arriving, clients, responses
-from idp.oidc.request_checks import No
+from idp.oidc import app_log, arriving, clients, responses
+from idp.oidc.arriving import NotKept
 from idp.oidc.server import Answer, Asked, Server
 
 log = structlog.get_logger(__name__)
@@ -36,8 +37,8 @@ def push(server: Server, asked: Asked) -> Answer:
         return server.refuse(error)
     parameters = {name: value for name, value in asked.form.items() if name not in PROOFS}
     kept = arriving.push(house, app, parameters)
-    if isinstance(kept, No):
-        _note(house, app.client_id, kept, parameters.get("redirect_uri", ""))
+    if isinstance(kept, NotKept):
+        _note(house, app, kept)
         return _answer(400, {"error": kept.error, "error_description": responses.plain(kept.because)})
     request_uri, seconds = kept
     return _answer(201, {"request_uri": request_uri, "expires_in": seconds})
@@ -47,12 +48,17 @@ def _answer(status: int, body: dict[str, Any]) -> Answer:
     return Answer(status=status, body=body, headers=HEADERS)
 
 
-def _note(house: House, client_id: str, no: No, redirect_uri: str) -> None:
-    """For whoever builds the app; the first few, because the trail cannot be flooded."""
-    log.warning("push_refused", client_id=client_id, error=no.error, because=no.because)
-    if _refusals.add((id(house.database), client_id), house.clock.now()) <= clients.NOTED:
-        received = f"; received {redirect_uri[:500]}" if "redirect_uri" in no.because else ""
+def _note(house: House, app: App, no: NotKept) -> None:
+    """For whoever builds the app: received beside registered; the first few, because the trail cannot be flooded."""
+    log.warning("push_refused", client_id=app.client_id, error=no.error, because=no.because)
+    if _refusals.add((id(house.database), app.client_id), house.clock.now()) <= clients.NOTED:
         with house.database.transaction() as db:
             audit.authorization_refused(
-                db, client_id=client_id, error=no.error, because=no.because + received
+                db,
+                client_id=app.client_id,
+                error=no.error,
+                because=no.because,
+                received=app_log.received(no.said.items()),
+                registered=app_log.registered(app),
+                at="/par",
             )

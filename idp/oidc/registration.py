@@ -171,7 +171,7 @@ def _sector(problems: Problems, read: dict[str, Any], existing: App | None) -> s
         problems["sector_identifier_uri"] = [
             (
                 f"is missing: redirect_uris are on several hosts ({', '.join(hosts)}), so say in whose name the "
-                "app knows a pupil, such as https://app.example"
+                "app knows a pupil, such as https://app.example/redirect_uris.json (or, an operator only, give `sector`)"
             )
         ]
     return hosts[0] if hosts else str(read.get("client_id", ""))
@@ -193,10 +193,10 @@ FIELDS: dict[str, fields.Reader] = {
     "grant_types": fields.words(*GRANT_TYPES),
     "response_types": fields.words("code"),
     "token_endpoint_auth_method": fields.word(*AUTH_METHODS),
-    "token_endpoint_auth_signing_alg": fields.word(*fields.SIGNING),
+    "token_endpoint_auth_signing_alg": fields.word(*fields.SIGNED_BY_APPS),
     "jwks": fields.jwks,
     "jwks_uri": fields.address(called=True),
-    "request_object_signing_alg": fields.word(*fields.SIGNING),
+    "request_object_signing_alg": fields.word(*fields.SIGNED_BY_APPS),
     "require_signed_request_object": fields.yes_or_no,
     "require_pushed_authorization_requests": fields.yes_or_no,
     "request_uris": fields.request_uris,
@@ -215,7 +215,7 @@ FIELDS: dict[str, fields.Reader] = {
     "logo_uri": fields.address(),
     "policy_uri": fields.address(),
     "tos_uri": fields.address(),
-    "default_acr_values": fields.words(*request_checks.ACR_VALUES),
+    "default_acr_values": fields.wishes(*request_checks.ACR_VALUES),
     "software_id": fields.text(200),
     "software_version": fields.text(100),
     "pkce_exempt_until": fields.day,

@@ -48,6 +48,7 @@ class AuthorizationRequest:
     max_age: int | None = None
     """Seconds; the app's default_max_age when the request has none."""
     acr_values: tuple[str, ...] = ()
+    """How the app would like somebody to have signed in, dearest first; its default when the request has none."""
     login_hint: str = ""
     id_token_hint: str = field(default="", repr=False)
     claims: Mapping[str, Any] | None = None
@@ -204,7 +205,7 @@ def _in_order(given: Given) -> AuthorizationRequest:
         code_challenge=given.get("code_challenge") or None,
         prompt=frozenset(given.get("prompt").split()),
         max_age=int(max_age) if max_age else given.trusted.default_max_age,
-        acr_values=tuple(given.wish("acr_values").split()),
+        acr_values=tuple(given.wish("acr_values").split()) or given.trusted.default_acr_values,
         login_hint=given.wish("login_hint"),
         id_token_hint=given.wish("id_token_hint"),
         claims=named.names or None if named else None,

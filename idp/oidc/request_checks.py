@@ -19,10 +19,11 @@ LONGEST_NONCE = 1_000
 LONGEST_SCOPE = 500
 LONGEST_HINT = 8_192
 LONGEST_WISH = 300
-ACR_VALUES = tuple(
-    f"urn:leersleutel:acr:{way}{card}" for way in ("picture", "basic", "own") for card in ("", "+card")
+ACR_VALUES = (
+    *(f"urn:leersleutel:acr:{way}{card}" for way in ("picture", "basic", "own") for card in ("", "+card")),
+    "urn:leersleutel:acr:help",
 )
-"""How a pupil can have signed in: with which secret, and whether a card was shown."""
+"""How a pupil can have signed in: with which secret, and whether a card was shown; or with help of the school."""
 STRICT = (
     "client_id",
     "redirect_uri",

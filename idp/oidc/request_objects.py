@@ -20,7 +20,8 @@ from idp.oidc.request_checks import STRICT, WISHES, No
 LONGEST = 16_384
 TYPES = frozenset({"oauth-authz-req+jwt", "jwt"})
 """`typ` in the header, when there is one: what says to be something else is no request (RFC 8725 section 3.11)."""
-KINDS = ("application/oauth-authz-req+jwt", "application/jwt")
+KINDS = ("application/oauth-authz-req+jwt", "application/jwt", "application/jose")
+"""RFC 9101 section 10.2, and what objects were served as before it (RFC 7515 section 9.2.1)."""
 KNOWN = frozenset({*STRICT, *WISHES, "registration"})
 """Claims that are parameters; the others are about the object itself, or nobody's."""
 

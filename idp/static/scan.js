@@ -11,12 +11,12 @@
   const field = document.getElementById("username");
   let stream = null;
 
-  // Only an address of our own that carries a card token: <this host>/k/K1…
+  // Only an address of our own that carries the token of a card or of a help code: <this host>/k/K1… or /h/H1…
   const card = (text) => {
-    const prefix = `${location.origin}/k/`;
-    if (!text.toLowerCase().startsWith(prefix.toLowerCase())) return null;
-    const token = text.slice(prefix.length).toUpperCase();
-    return /^K1[0-9A-HJKMNP-TV-Z]{26}$/.test(token) ? token : null;
+    const host = `${location.origin}/`;
+    if (!text.toLowerCase().startsWith(host.toLowerCase())) return null;
+    const path = text.slice(host.length).toUpperCase();
+    return /^(K\/K|H\/H)1[0-9A-HJKMNP-TV-Z]{26}$/.test(path) ? path.slice(2) : null;
   };
 
   const end = () => {
@@ -48,7 +48,7 @@
       const token = found.map((code) => card(code.rawValue)).find(Boolean);
       if (token) {
         // The form keeps the way to the app; the server reads a card from the same field.
-        field.value = `${location.origin}/k/${token}`;
+        field.value = token;
         end();
         return void field.form.requestSubmit();
       }

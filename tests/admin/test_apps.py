@@ -13,7 +13,7 @@ from idp.admin import apps
 from idp.admin.apps import Change
 from idp.errors import Invalid, NotFound
 from idp.oidc import clients
-from tests import make
+from tests import make, make_signed
 
 NOW = make.NOW
 SECRET = "a secret of at least sixteen"
@@ -273,3 +273,51 @@ def test_a_removed_app_stops_at_once_and_its_subjects_stay(house):
     assert back.client_secret
     house.clock.move(seconds=registered.CACHE_SECONDS)
     assert not house.apps.find("rekenbuur").disabled
+
+
+# ---------------------------------------------------------------- sectors
+
+
+@pytest.fixture
+def sector(house):
+    """An installation that may read from this machine, and what stands at an address on it."""
+    loopback = house.settings.model_copy(update={"demo": True})
+    with make_signed.site() as site:
+        yield replace(house, settings=loopback), site
+
+
+def of_two_hosts(uri):
+    uris = ["https://one.example/cb", "https://two.example/cb"]
+    return document(redirect_uris=uris, sector_identifier_uri=uri)
+
+
+def test_JWT_12_a_sector_document_is_read_before_an_import_takes_its_name(sector):
+    house, site = sector
+    given = of_two_hosts(site.address + "/uris.json")
+    for stands, field in (
+        (None, "sector_identifier_uri"),
+        ({"a": 1}, "sector_identifier_uri"),
+        (given["redirect_uris"][:1], "redirect_uris"),
+    ):
+        if stands is not None:
+            site.put("/uris.json", stands)
+        with pytest.raises(apps.Refused) as refused:
+            imported(house, document("other"), given)
+        assert {name: [*told] for name, told in refused.value.problems.items()}.keys() == {"rekenbuur"}
+        assert [*refused.value.problems["rekenbuur"]] == [field]
+    assert house.apps.find("other") is None
+    site.put("/uris.json", given["redirect_uris"])
+    (stored,) = imported(house, given)
+    assert stored.registration["sector"] == site.address.removeprefix("http://")
+
+
+def test_a_sector_that_was_proven_is_not_asked_again_until_addresses_change(sector):
+    house, site = sector
+    given = of_two_hosts(site.put("/uris.json", ["https://one.example/cb", "https://two.example/cb"]))
+    imported(house, given)
+    asked = len(site.asked)
+    (again,) = imported(house, given | {"client_name": "Rekenbuur 2"})
+    assert (again.change, len(site.asked)) == (Change.CHANGED, asked)
+    with pytest.raises(apps.Refused):
+        imported(house, given | {"redirect_uris": [*given["redirect_uris"], "https://three.example/cb"]})
+    assert len(site.asked) == asked + 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import idp
-from idp import audit, config, models, web
+from idp import audit, audit_staff, config, models, web
 
 HOUSE = Path(idp.__file__).parent
 PYTHON = [path for path in sorted(HOUSE.rglob("*.py")) if "versions" not in path.parts]
@@ -136,15 +136,17 @@ def test_CSRF_10_every_form_of_a_person_refuses_a_post_without_its_word(app, cli
 
 def test_every_event_of_the_audit_trail_is_used():
     events = {
-        name
-        for name, value in vars(audit).items()
+        f"{page.__name__.rpartition('.')[2]}.{name}("
+        for page in (audit, audit_staff)
+        for name, value in vars(page).items()
         if callable(value)
-        and getattr(value, "__module__", "") == audit.__name__
+        and getattr(value, "__module__", "") == page.__name__
         and "db" in getattr(value, "__annotations__", {})
+        and name != "write"
         and not name.startswith("_")
     }
     said = "\n".join(path.read_text(encoding="utf-8") for path in PYTHON if path.name != "audit.py")
-    assert not {event for event in events if f"audit.{event}(" not in said}
+    assert not {event for event in events if event not in said}
 
 
 @pytest.mark.parametrize("name", config.Settings.model_fields)
@@ -172,3 +174,16 @@ def test_no_template_has_inline_handlers_or_styles():
         if "demo" not in path.parts:
             assert not re.search(r"\sstyle\s*=|<style", text), path
         assert "|safe" not in text.replace(" ", ""), path
+
+
+def test_every_route_of_staff_names_the_rights_that_open_it(app):
+    missing = []
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        if getattr(view, "door", None) is web.Door.STAFF:
+            named = getattr(view, "needs", None)
+            if not named or not {*named} <= {*models.RightKind}:
+                missing.append(rule.rule)
+        else:
+            assert not hasattr(view, "needs"), f"{rule.rule} names rights that nobody looks at"
+    assert not missing

@@ -480,3 +480,15 @@ def test_pages_ask_no_other_host_and_run_no_script_of_others(client, noor):
     assert " onclick=" not in html
     assert "http://" not in html.replace("http://www.w3.org", "")
     assert "https://" not in html
+
+
+def test_parents_find_the_privacy_statement_and_terms_of_the_app(client, house):
+    pages = {"policy_uri": "https://rekenbuur.example/privacy", "tos_uri": "https://rekenbuur.example/terms"}
+    with house.database.transaction() as db:
+        story, plain = make.story(db, **pages), make.app(db)
+    for app, wanted in ((story.app, {*pages.values()}), (plain, set())):
+        query = urlencode({"client_id": app.client_id, "redirect_uri": app.redirect_uris[0]})
+        page = client.get("/aanmelden", query_string={"next": f"/authorize?{query}"})
+        links = {link for link in Forms(page.text).links if link.startswith("https://")}
+        assert links == wanted
+        assert ("ouders" in page.text) == bool(wanted)

@@ -138,9 +138,9 @@ def test_somebody_who_asks_nonsense_all_day_fills_no_table(client, house, story)
 
 
 def test_every_reason_has_an_advice_of_its_own():
-    assert app_log.advice("invalid_request", "something new").startswith("Compare")
+    assert app_log.advice("something new").startswith("Compare")
     for words, said in app_log._ADVICE:
-        assert app_log.advice("invalid_request", f"x {words} y").endswith(".")
+        assert app_log.advice(f"x {words} y").endswith(".")
         assert said.endswith((".", ")."))
 
 

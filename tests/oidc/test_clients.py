@@ -206,6 +206,17 @@ def test_an_app_may_prove_itself_with_a_key(bench, key, alg):
     )
 
 
+@pytest.mark.parametrize("pinned", [None, "EdDSA", "Ed25519"])
+@pytest.mark.parametrize("written", ["EdDSA", "Ed25519"])
+def test_the_two_names_of_one_algorithm_count_as_one(bench, pinned, written):
+    more = {"token_endpoint_auth_signing_alg": pinned} if pinned else {}
+    story = keyed(
+        bench, OKPKey.import_key(ED.as_dict(private=True) | ({"alg": pinned} if pinned else {})), **more
+    )
+    assert send(bench, story, signed(claims_for(bench, story), ED, written)).status_code == 200
+    assert refused(send(bench, story, signed(claims_for(bench, story), EC, "ES256")))
+
+
 def test_a_secret_does_not_replace_the_key(bench):
     story = keyed(bench)
     assert refused(bench.redeem(story, bench.code(story)))

@@ -196,3 +196,25 @@ def test_without_its_evidence_the_same_request_never_gives_a_second_code():
                 **{**vars(one), "evidence": one.evidence - step.uses - {Evidence.FRESH, Evidence.CONFIRMED}}
             )
             assert not isinstance(decide(left), Issue)
+
+
+BASIC, BASIC_CARD, OWN = (f"urn:leersleutel:acr:{word}" for word in ("basic", "basic+card", "own"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "needed", "acr"),
+    [
+        ((), (), BASIC_CARD),
+        ((OWN,), (), BASIC_CARD),
+        ((OWN, BASIC), (), BASIC),
+        ((BASIC_CARD, BASIC), (), BASIC_CARD),
+        ((BASIC,), (BASIC_CARD,), BASIC_CARD),
+    ],
+)
+def test_a_wish_for_acr_is_met_in_the_apps_order_and_never_refuses(wanted, needed, acr):
+    request = AuthorizationRequest(
+        app=APP, redirect_uri="https://a.example/cb", acr_values=wanted, acr_needed=needed
+    )
+    somebody = Somebody(auth_time=NOW - timedelta(seconds=60), acr=BASIC_CARD)
+    step = decide(Situation(request=request, now=NOW, somebody=somebody, schools=ONE))
+    assert (type(step), step.acr) == (Issue, acr)

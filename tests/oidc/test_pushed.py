@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from idp import entropy, models, pushed
 from idp.admin import retention
 from idp.errors import Busy
-from idp.oidc import arriving, clients
+from idp.oidc import app_log, arriving, clients
 from tests import make, make_browser, make_signed
 from tests.make_browser import fill_in, fresh, next_of, path, query, said, sign_in
 from tests.make_tokens import SECRET, basic
@@ -110,7 +110,40 @@ def test_the_developers_log_says_what_was_received(client, house, story):
     with house.database.reading() as db:
         events = models.AuditEvent.event == "authorization_refused"
         (details,) = db.execute(select(models.AuditEvent.details).where(events)).scalars()
-    assert "https://evil.example/cb" in details["because"]
+    assert details["because"] == "redirect_uri is not registered"
+    assert details["received"]["redirect_uri"] == "https://evil.example/cb"
+
+
+def test_the_developers_log_puts_an_address_of_par_beside_the_registered_one(client, house, story):
+    wrong = story.app.redirect_uris[0] + "/"
+    push(client, story.app, redirect_uri=wrong, state="s3cret")
+    with house.database.reading() as db:
+        [line] = app_log.lines(db, client_id=story.app.client_id)
+    assert (line.where, line.error) == ("/par", "invalid_request")
+    [shown] = line.addresses
+    assert (shown.received, shown.registered) == (wrong, story.app.redirect_uris[0])
+    assert "slash at the end" in line.advice
+    assert line.received["state"] == "(6 characters)"
+
+
+def test_the_developers_log_shows_what_was_inside_a_signed_push(client, house):
+    with house.database.transaction() as db:
+        story = make.story(db, jwks=make_signed.jwks(), secrets=(clients.digest(SECRET),))
+    signed = make_signed.sign(make_signed.wishes(house, story.app, redirect_uri="https://evil.example/cb"))
+    headers = {"Authorization": basic(story.app.client_id, SECRET)}
+    client.post("/par", data={"client_id": story.app.client_id, "request": signed}, headers=headers)
+    with house.database.reading() as db:
+        [line] = app_log.lines(db, client_id=story.app.client_id)
+    assert [one.received for one in line.addresses] == ["https://evil.example/cb"]
+
+
+def test_other_refusals_of_par_compare_no_addresses(client, house, story):
+    push(client, story.app, scope="openid ov_klas")
+    with house.database.reading() as db:
+        [line] = app_log.lines(db, client_id=story.app.client_id)
+    assert (line.error, line.addresses) == ("invalid_scope", ())
+    assert line.received["scope"] == "openid ov_klas"
+    assert line.registered["scope"]
 
 
 # ---------------------------------------------------------------- coming with it

@@ -212,6 +212,12 @@ def test_where_signed_requests_stand_is_registered_exactly():
     assert "twice" in problems(request_uris=[uris[0], uris[0]])["request_uris"][0]
 
 
+def test_default_acr_values_keep_the_order_of_the_app():
+    values = ["urn:leersleutel:acr:own", "urn:leersleutel:acr:basic"]
+    assert validated(default_acr_values=values)["default_acr_values"] == values
+    assert "default_acr_values" in problems(default_acr_values=["urn:mace:incommon:iap:silver"])
+
+
 def test_several_hosts_need_a_sector_for_pairwise_subjects_only():
     hosts = {"redirect_uris": ["https://a.example/cb", "https://b.example/cb"]}
     assert "such as https://" in problems(**hosts)["sector_identifier_uri"][0]

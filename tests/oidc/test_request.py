@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from urllib.parse import parse_qsl, quote
 
@@ -74,6 +75,16 @@ def test_a_good_request_is_read_as_it_stands():
     assert asked.prompt == {"login", "consent"}
     assert (asked.max_age, asked.login_hint, asked.acr_values) == (60, "gaston.logie", ("a", "b"))
     assert not asked.silent
+
+
+def test_default_acr_values_stand_in_for_a_request_that_says_nothing():
+    wish, other = "urn:leersleutel:acr:own", "urn:leersleutel:acr:basic"
+    app = replace(APP, default_acr_values=(wish,))
+    for said, wanted in ((None, (wish,)), ("", (wish,)), (other, (other,))):
+        pairs = [*GOOD.items(), *([] if said is None else [("acr_values", said)])]
+        asked = requests.read(pairs, find_app={"rekenbuur": app}.get, scopes_known=KNOWN, today=TODAY)
+        assert asked.acr_values == wanted
+        assert wish not in asked.query
 
 
 def test_the_fixed_spelling_of_a_request_reads_as_the_same_request():

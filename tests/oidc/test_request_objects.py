@@ -248,6 +248,14 @@ def test_ROBJ_02_switched_on_it_reads_registered_addresses_only(house, site):
     assert asked.kept
 
 
+@pytest.mark.parametrize("kind", ["application/jwt", "application/jose", "application/oauth-authz-req+jwt"])
+def test_every_media_type_of_a_signed_jwt_is_read(house, site, kind):
+    house = switched_on(house)
+    app = with_uris(house, site.address + "/r")
+    site.put("/r", sign(wishes(house, app)).encode(), kind)
+    assert by_reference(house, app, site.address + "/r").state == "inside"
+
+
 def test_SSRF_01_a_registered_address_on_this_machine_is_not_read_without_the_switch(house, site):
     house = switched_on(house, fetch_from_loopback=False)
     app = with_uris(house, site.put("/r", b"x", "application/jwt"))

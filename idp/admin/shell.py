@@ -1,0 +1,109 @@
+"""What stands around every page of the Schoolloket? Tabs for what exists and what this person may do, and the school."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, current_app, make_response, render_template, request
+from flask_babel import LazyString, lazy_gettext
+
+from idp.admin import staff_door
+from idp.admin.staff_door import Desk
+from idp.models import RightKind
+
+_ = lazy_gettext
+HOME = "/schoolloket"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """A page that a tab leads to."""
+
+    name: LazyString
+    path: str
+    """Also the beginning of the addresses under it."""
+    opens_to: frozenset[RightKind]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tab:
+    name: LazyString
+    icon: str
+    items: tuple[Item, ...]
+
+
+_BEHEER = frozenset({RightKind.BEHEERDER})
+_DATA = frozenset({RightKind.DATABEHEERDER})
+TABS = (
+    Tab(
+        name=_("LeerID-beheer"),
+        icon="id-card",
+        items=(
+            Item(
+                name=_("Leerlingen"),
+                path=f"{HOME}/leerid-beheer",
+                opens_to=_BEHEER | {RightKind.TEACHER},
+            ),
+        ),
+    ),
+    Tab(
+        name=_("Applicatiebeheer"),
+        icon="monitor-smartphone",
+        items=(Item(name=_("Applicaties"), path=f"{HOME}/applicatiebeheer", opens_to=_BEHEER),),
+    ),
+    Tab(
+        name=_("Schoolinstellingen"),
+        icon="school",
+        items=(
+            Item(name=_("Klasinformatie delen"), path=f"{HOME}/klasinformatie", opens_to=_DATA | _BEHEER),
+            Item(name=_("Personen en rechten"), path=f"{HOME}/personen", opens_to=_BEHEER),
+        ),
+    ),
+)
+"""Whoever builds a page gives it one of these addresses, or adds a line. Only what has a route is shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A tab, or a page of a tab, as a link."""
+
+    name: LazyString
+    path: str
+    now: bool
+    icon: str = ""
+    items: tuple[Shown, ...] = ()
+
+
+def tabs(desk: Desk) -> tuple[Shown, ...]:
+    """The tabs that lead somewhere for this person at this school."""
+    found = []
+    for tab in TABS:
+        items = tuple(
+            Shown(name=item.name, path=item.path, now=_is_here(item.path))
+            for item in tab.items
+            if _opens(desk, item)
+        )
+        if items:
+            now = any(item.now for item in items)
+            found.append(Shown(name=tab.name, path=items[0].path, now=now, icon=tab.icon, items=items))
+    return tuple(found)
+
+
+def page(template: str, *, status: int = 200, **words: Any) -> Response:
+    """A page of the Schoolloket: `admin/frame.html` around it, for the person behind the door."""
+    desk = staff_door.here()
+    return make_response(render_template(template, desk=desk, tabs=tabs(desk), **words), status)
+
+
+def _opens(desk: Desk, item: Item) -> bool:
+    """Does the address exist, and does one of its rights open it here? The route's own words decide."""
+    for rule in current_app.url_map.iter_rules():
+        if rule.rule == item.path and "GET" in (rule.methods or ()):
+            view: Any = current_app.view_functions[rule.endpoint]
+            return bool(desk.kinds & view.needs & item.opens_to)
+    return False
+
+
+def _is_here(path: str) -> bool:
+    return request.path == path or request.path.startswith(f"{path}/")

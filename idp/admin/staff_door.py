@@ -1,0 +1,141 @@
+"""May this member of staff come in here, now? Each route of `Door.STAFF` names the rights that open it.
+
+    @blueprint.get("/schoolloket/…")
+    @web.door(web.Door.STAFF)
+    @staff_door.needs(RightKind.BEHEERDER)
+    def a_view() -> Response:
+        desk = staff_door.here()
+
+Rights are looked up at every request, by the calendar of Brussels. One of the named rights, at the school that was
+chosen, is enough; an operator's right counts everywhere that names it, and nowhere else. `needs(*ANY)` takes any right.
+Like login/staff_sessions.py this file knows Flask: it is the door of every staff page, and nobody else's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from flask import Flask, Response, g, request
+from sqlalchemy import Connection, select
+
+from idp import audit, audit_staff, context, web
+from idp.admin import access
+from idp.errors import Invalid, NotAllowed
+from idp.login import pages_staff, staff_sessions
+from idp.models import RightKind, School
+
+View = TypeVar("View", bound=Callable[..., Any])
+ANY = tuple(RightKind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A school where this person has a right."""
+
+    instellingsnummer: str
+    naam: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """Who works here, where, and with which rights: the view behind the door asks `here()`."""
+
+    who: staff_sessions.SignedIn
+    places: tuple[Place, ...]
+    """Every school with a right of this person, by name."""
+    place: Place | None
+    """The chosen one; None for an operator without school."""
+    kinds: frozenset[RightKind]
+    """Rights that count here: at the chosen school, and everywhere."""
+
+    @property
+    def person_id(self) -> str:
+        return self.who.person_id
+
+    @property
+    def instellingsnummer(self) -> str:
+        """The chosen school. Only for views that need a right at a school."""
+        assert self.place is not None, "this view opens to a right at a school"
+        return self.place.instellingsnummer
+
+    def has(self, *kinds: RightKind) -> bool:
+        return bool(self.kinds & {*kinds})
+
+
+def needs(*kinds: RightKind) -> Callable[[View], View]:
+    """Name the rights of which one opens this route. Put it under `web.door(web.Door.STAFF)`."""
+
+    def mark(view: View) -> View:
+        view.needs = frozenset(kinds)  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def prepare(app: Flask) -> None:
+    """Hang the door in this Flask app."""
+    app.extensions[web.STAFF_DOOR] = _enter
+
+
+def here() -> Desk:
+    """The desk of the person whom the door let in."""
+    desk: Desk = g.desk
+    return desk
+
+
+def needs_fresh() -> Response | None:
+    """To the page that asks for proof, when this person proved too long ago to be there; else None."""
+    house, who = context.house(), here().who
+    age = house.clock.now() - who.proven_at
+    if age.total_seconds() <= 60 * house.settings.staff_fresh_minutes:
+        return None
+    back = request.path if request.method in web.SAFE else "/personeel/mijn-gegevens"
+    return web.see_other(pages_staff.with_way_back("/personeel/bevestigen", back))
+
+
+def desk_of(db: Connection, who: staff_sessions.SignedIn) -> Desk:
+    """Rights of today, and the school that was chosen; the first one when nothing (or no longer that) was."""
+    today = context.house().clock.today()
+    rights = access.rights(db, who.person_id, today)
+    numbers = {right.instellingsnummer for right in rights if right.instellingsnummer}
+    rows = db.execute(
+        select(School.instellingsnummer, School.naam)
+        .where(School.instellingsnummer.in_(numbers))
+        .order_by(School.naam, School.instellingsnummer)
+    ).mappings()
+    places = tuple(Place(**row) for row in rows)
+    place = next((one for one in places if one.instellingsnummer == who.chosen_school), None)
+    place = place or (places[0] if places else None)
+    at = {None, place.instellingsnummer if place else None}
+    kinds = frozenset(right.kind for right in rights if right.instellingsnummer in at)
+    return Desk(who=who, places=places, place=place, kinds=kinds)
+
+
+def _enter(view: Any) -> Response | None:
+    """Let in, answer instead of the view, or raise NotAllowed."""
+    who = staff_sessions.current()
+    if who is None:
+        back = request.full_path.rstrip("?") if request.method in web.SAFE else staff_sessions.HOME
+        return web.see_other(pages_staff.with_way_back(staff_sessions.SIGN_IN, back))
+    house = context.house()
+    context.acting(audit.person(who.person_id))
+    with house.database.reading() as db:
+        desk = desk_of(db, who)
+    g.desk = desk
+    if not desk.kinds:
+        raise NotAllowed("staff_without_rights")
+    if not desk.kinds & view.needs:
+        with house.database.transaction() as db:
+            audit_staff.staff_refused(
+                db,
+                person_id=who.person_id,
+                instellingsnummer=desk.place.instellingsnummer if desk.place else None,
+                route=str(request.url_rule),
+            )
+        raise NotAllowed("right_missing")
+    meant = request.form.get("school") if request.method not in web.SAFE else None
+    if meant and (desk.place is None or meant != desk.place.instellingsnummer):
+        raise Invalid("school_changed")
+    return None

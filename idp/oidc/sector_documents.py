@@ -1,0 +1,45 @@
+"""Does the document at a sector_identifier_uri name every redirect URI of the app? (OpenID Connect Registration 5)
+
+Whoever registers the app, it is read before anything is stored: else an app could take the sector of another host,
+and with it the names by which that one knows its pupils.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from idp.oidc import fetching
+from idp.oidc.fetching import NotFetched
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What is wrong, at which field of the registration."""
+
+    field: str
+    sentence: str
+
+
+def problem(document: Mapping[str, Any], *, loopback: bool) -> Problem | None:
+    """Read the document that a registration names, if it names one. Never call it inside a transaction.
+
+    `loopback`: our issuer is on this machine, so apps on it may be called.
+    """
+    uri, redirects = document.get("sector_identifier_uri"), document.get("redirect_uris")
+    if not isinstance(uri, str) or not isinstance(redirects, list):
+        return None
+    try:
+        answer = fetching.get(uri, loopback=loopback)
+        listed = json.loads(answer.body) if answer.status == 200 else None
+    except NotFetched as no:
+        return Problem(field="sector_identifier_uri", sentence=f"cannot be read: {no.because}")
+    except (ValueError, RecursionError):
+        listed = None
+    if not isinstance(listed, list):
+        return Problem(field="sector_identifier_uri", sentence="leads to no JSON list of addresses")
+    if not all(one in listed for one in redirects):
+        return Problem(field="redirect_uris", sentence="do not all stand at sector_identifier_uri")
+    return None

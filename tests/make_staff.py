@@ -1,0 +1,98 @@
+"""Factories for staff: a person with a password and a code app that are known, and a browser that signs in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyotp
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from idp import entropy
+from idp.context import House
+from idp.login import staff_accounts, staff_factors, staff_sessions
+from idp.login.staff_sign_in import TOTP
+from idp.models import RightKind
+from tests import make
+from tests.make_browser import fill_in
+
+PASSWORD = "vier lange woorden samen"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Staff:
+    person_id: str
+    school: str
+    password: str = PASSWORD
+    secret: str = field(repr=False, default="")
+
+    def code(self, house: House) -> str:
+        """What the app shows at this moment."""
+        return pyotp.TOTP(self.secret).at(house.clock.now())
+
+
+def staff(
+    house: House,
+    *kinds: RightKind,
+    school: str | None = None,
+    person_id: str | None = None,
+    app: bool = True,
+    **columns: Any,
+) -> Staff:
+    """A person with these rights (LeerID-beheerder when none is named) who can sign in."""
+    stored = house.hasher.hash(PASSWORD)
+    secret = staff_factors.new_totp_secret(entropy.Chance())
+    now = house.clock.now()
+    with house.database.transaction() as db:
+        here = school or make.school(db)
+        person = make.person(db, person_id, **columns)
+        for kind in kinds or (RightKind.BEHEERDER,):
+            make.right(db, person, None if kind is RightKind.OPERATOR else here, kind=kind)
+        staff_accounts.ensure(db, person, now)
+        staff_accounts.set_password(db, person, stored, now)
+        if app:
+            staff_accounts.set_totp(db, person, house.keys.keep(TOTP, secret), step=0, now=now)
+    return Staff(person_id=person, school=here, secret=secret)
+
+
+def sign_in(client: FlaskClient, house: House, one: Staff, **given: str) -> TestResponse:
+    """By hand, as a person does; the answer to the second step (or to the first when that said no)."""
+    words = {"name": one.person_id, "password": one.password} | given
+    page = form(client, "/personeel/aanmelden", **words)
+    if page.status_code != 303:
+        return page
+    return form(client, page.headers["Location"], code=one.code(house))
+
+
+def form(client: FlaskClient, path: str, **fields: str) -> TestResponse:
+    """Open this page, and send the form on it that has these fields."""
+    return send(client, client.get(path), **fields)
+
+
+def send(client: FlaskClient, page: TestResponse, **fields: str) -> TestResponse:
+    """Send the form of this page that has these fields."""
+    wanted = next(iter(fields), "")
+    parts = [part for part in page.text.split("<form")[1:] if f'name="{wanted}"' in part]
+    assert parts, f"no form with {wanted}: {page.status_code} {page.text[:500]}"
+    cut = f"<form{parts[0].partition('</form>')[0]}</form>"
+    return fill_in(client, _Page(cut), **fields)
+
+
+class _Page:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def begin(client: FlaskClient, house: House, one: Staff) -> str:
+    """This browser has a session of this person now, without the pages; returns the sid."""
+    with house.database.transaction() as db:
+        started = staff_sessions.start(
+            db, house, person_id=one.person_id, amr=("pwd", "otp"), device="test", now=house.clock.now()
+        )
+    client.set_cookie(cookie_name(house), started.cookie)
+    return started.sid
+
+
+def cookie_name(house: House) -> str:
+    return f"idp-{house.settings.issuer.rpartition(':')[2]}-{staff_sessions.COOKIE}"
