@@ -280,8 +280,7 @@ def _scope(known: Mapping[str, Any], initial: InitialToken, existing: App | None
 def _check_sector(house: House, known: Mapping[str, Any]) -> None:
     wrong = sector_documents.problem(known, loopback=house.settings.calls_this_machine)
     if wrong is not None:
-        error = "invalid_redirect_uri" if wrong.field == "redirect_uris" else "invalid_client_metadata"
-        raise Refused(error, f"{wrong.field}: {wrong.sentence}.")
+        raise Refused("invalid_client_metadata", f"{wrong.field}: {wrong.sentence}.")
 
 
 # ---------------------------------------------------------------- inside

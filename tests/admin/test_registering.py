@@ -270,7 +270,7 @@ def test_a_sector_document_must_name_every_redirect_uri(house, sector):
 
     assert refused() == "invalid_client_metadata"
     listed.append(uris[0])
-    assert refused() == "invalid_redirect_uri"
+    assert refused() == "invalid_client_metadata"
     listed.append(uris[1])
     done = registering.register(demo, initial, metadata, now=demo.clock.now())
     app = registered(house, done.client_id)
