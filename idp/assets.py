@@ -22,12 +22,14 @@ from idp.config import Settings
 STATIC = Path(__file__).parent / "static"
 YEAR = 365 * 24 * 3600
 TEXTS = {
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".svg": "image/svg+xml",
-    ".html": "text/html",
-    ".json": "application/json",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json; charset=utf-8",
+    ".wasm": "application/wasm",
 }
+"""What travels compressed."""
 BRAND_STYLE = "merk.css"
 LONGEST_NAME = 100
 """Of a file of ours, with its folders: what is longer may be more than a file system can look for."""
@@ -106,7 +108,7 @@ def _file(name: str) -> Response:
     packed = _packed(name, changed)
     small = request.accept_encodings.quality("gzip") > 0
     response = make_response(packed if small else gzip.decompress(packed))
-    response.headers["Content-Type"] = f"{kind}; charset=utf-8"
+    response.headers["Content-Type"] = kind
     response.headers["Vary"] = "Accept-Encoding"
     if small:
         response.headers["Content-Encoding"] = "gzip"

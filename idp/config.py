@@ -113,6 +113,12 @@ class Settings(BaseModel):
         pattern="^[0-2][0-9]:[0-5][0-9]$",
         description="A session on a shared device ends at this hour",
     )
+    class_device_code_minutes: Minutes = Field(
+        10, description="Validity of a code that makes a device one of the school"
+    )
+    class_device_days_after: int = Field(
+        30, ge=0, le=120, description="Days after the school year that a device of the school still counts"
+    )
     sessions_per_pupil: Count = Field(20, description="Live sessions of one pupil; the oldest gives way")
     marker_seconds: Seconds = Field(120, description="How long a fresh sign-in may answer prompt=login")
 
@@ -205,6 +211,18 @@ class Settings(BaseModel):
         parts = urlsplit(value)
         if value and parts.scheme != "https" and parts.hostname not in LOOPBACK:
             raise ValueError("must be an https address (http on this machine only)")
+        return value
+
+    @field_validator("personal_url")
+    @classmethod
+    def _personal_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise ValueError("must be a full address, such as https://mijn.school.example")
+        if parts.query or parts.fragment or parts.username:
+            raise ValueError("must be an address without query or user")
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            raise ValueError("http is for this machine only: use https")
         return value
 
     @field_validator("database_url")

@@ -39,6 +39,7 @@ class Token(StrEnum):
     RESET = "lsm_"
     STAFF_SESSION = "lst_"
     INVITATION = "lsn_"
+    DEVICE = "lsd_"
 
 
 TIMED = frozenset({Token.ACCESS, Token.REFRESH})

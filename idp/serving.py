@@ -17,6 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from idp import audit, config, context, in_clear, jobs, listening, patience, web
 from idp.app import create_app
 from idp.config import ConfigurationError, Settings
+from idp.login import own_addresses
 from idp.oidc import discovery, signing
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -45,13 +46,14 @@ def _settle() -> None:
 
 
 def assemble(house: context.House) -> Wsgi:
-    """Metadata as ready bytes in front, then the pages; proxies' words count only when they are ours."""
+    """The host of personal URLs and metadata in front, then the pages; proxies' words count only when they are ours."""
     pages = create_app(house)
     seated = patience.before(pages.wsgi_app, seats=house.settings.threads, largest=web.LARGEST_BODY)
     whole: Any = discovery.in_front_of(seated, house)
     hops = house.settings.trusted_proxies
     whole = in_clear.kept_out(whole, house.settings.issuer) if hops else whole
-    return ProxyFix(whole, x_for=hops, x_proto=hops, x_host=0) if hops else whole
+    whole = ProxyFix(whole, x_for=hops, x_proto=hops, x_host=0) if hops else whole
+    return own_addresses.in_front_of(whole, house.settings)
 
 
 def serve(settings: Settings, data: Path, *, workers: int | None = None, beside: bool = False) -> None:

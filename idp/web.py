@@ -187,7 +187,7 @@ def _headers(response: Response) -> Response:
     head.setdefault(
         "Content-Security-Policy",
         "default-src 'none'; img-src 'self' data:; style-src 'self'; font-src 'self'; connect-src 'self'; "
-        f"script-src 'self' 'nonce-{nonce()}'; form-action {' '.join(_form_targets())}; "
+        f"script-src 'self' 'nonce-{nonce()}'{_reader()}; form-action {' '.join(_form_targets())}; "
         "frame-ancestors 'none'; base-uri 'none'; "
         "object-src 'none'; manifest-src 'self'",
     )
@@ -204,6 +204,15 @@ def allow_form_to(uri: str) -> None:
     parts = urlsplit(uri)
     if parts.scheme in {"http", "https"} and parts.netloc and not re.search(r"[\s;,'\"*@]", parts.netloc):
         g.form_target = f"{parts.scheme}://{parts.netloc}"
+
+
+def allow_reader() -> None:
+    """Let this page compile our reader of QR codes: WebAssembly, of our own host like any script."""
+    g.reader = True
+
+
+def _reader() -> str:
+    return " 'wasm-unsafe-eval'" if "reader" in g else ""
 
 
 def _form_targets() -> list[str]:

@@ -1,4 +1,4 @@
-"""How do the pictures, fonts, icons and translations get into the package?
+"""How do the pictures, fonts, icons, the reader of cards and translations get into the package?
 
 From npm packages (locked in package-lock.json) into idp/static/built, and from idp/locales/*.po into .mo. Both are
 made, never committed, and travel in the wheel. Nothing is done when nothing changed.
@@ -68,6 +68,8 @@ USED_FOR = {
     "@iconify-json/fluent-emoji-flat": "the pictures of the picture password (Fluent Emoji, Microsoft)",
     "@fontsource/atkinson-hyperlegible": "the type of every page (Braille Institute)",
     "lucide-static": "the icons on pages (Lucide contributors, Feather)",
+    "barcode-detector": "reading a card where the browser has no detector of its own (Ze-Zheng Wu)",
+    "zxing-wasm": "the reader behind it (Ze-Zheng Wu; contains ZXing-C++, Apache-2.0)",
     "@expo-google-fonts/atkinson-hyperlegible-next": "the type on cards (Braille Institute)",
     "@expo-google-fonts/atkinson-hyperlegible-mono": "user names and passwords on cards (Braille Institute)",
     "@expo-google-fonts/noto-sans": "Vietnamese, Greek and Cyrillic names on cards (Google)",
@@ -75,6 +77,14 @@ USED_FOR = {
     "@fontsource-variable/noto-sans-sc": "Chinese names on cards (Google, Adobe)",
 }
 """What we take from each npm package; a package without a line here is not shipped."""
+
+READER = {
+    "barcode-detector.js": "barcode-detector/dist/iife/ponyfill.js",
+    "zxing_reader.wasm": "zxing-wasm/dist/reader/zxing_reader.wasm",
+    "LICENSE-barcode-detector.txt": "barcode-detector/LICENSE",
+    "LICENSE-zxing-wasm.txt": "zxing-wasm/LICENSE",
+}
+"""What reads a QR code in browsers that cannot do so themselves; a page fetches it at the first tap."""
 
 PNG_PIXELS = 192
 
@@ -86,6 +96,7 @@ def main(arguments: list[str]) -> int:
         _pictures()
         _icons()
         _fonts()
+        _reader()
         _licences()
         STAMP.write_text(_stamp())
         print(f"made {BUILT.relative_to(ROOT)}")
@@ -148,6 +159,11 @@ def _fonts() -> None:
         shutil.copyfile(source / path, BUILT / name)
     shutil.copyfile(source / "LICENSE", BUILT / "LICENSE-atkinson-hyperlegible.txt")
     build_fonts.build(MODULES, BUILT / "fonts")
+
+
+def _reader() -> None:
+    for name, path in READER.items():
+        shutil.copyfile(MODULES / path, BUILT / name)
 
 
 def _licences() -> None:

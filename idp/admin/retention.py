@@ -20,8 +20,10 @@ from idp.models import (
     AuthorizationCode,
     Base,
     Card,
+    ClassDevice,
     ClassMembership,
     Delivery,
+    DeviceCode,
     Enrolment,
     Grant,
     HelpCode,
@@ -95,6 +97,8 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
     yield StaffLink, StaffLink.expires_at < expired
     yield StaffSession, StaffSession.expires_at < expired
     yield UsedChallenge, UsedChallenge.expires_at < now
+    yield DeviceCode, DeviceCode.expires_at < now
+    yield ClassDevice, or_(ClassDevice.einddatum < day_of_law(expired), ClassDevice.revoked_at < expired)
     yield Throttle, Throttle.changed_at < expired
     yield HelpCode, HelpCode.expires_at < expired
     yield MailLink, MailLink.expires_at < expired

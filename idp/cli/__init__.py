@@ -11,6 +11,7 @@ from idp.cli import (
     accounts,
     app_log,
     apps,
+    devices,
     feeds,
     help_codes,
     initial_tokens,
@@ -32,6 +33,18 @@ def main() -> None:
     """
 
 
-for module in (running, feeds, accounts, help_codes, apps, sharing, keys, logouts, app_log, initial_tokens):
+for module in (
+    running,
+    feeds,
+    accounts,
+    help_codes,
+    devices,
+    apps,
+    sharing,
+    keys,
+    logouts,
+    app_log,
+    initial_tokens,
+):
     for command in module.COMMANDS:
         main.add_command(command)

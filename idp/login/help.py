@@ -26,7 +26,7 @@ from idp.login.browsers import Browser
 from idp.login.sign_in import SignedIn, Wrong
 from idp.login.slowing import Counter
 from idp.login.throttle import Wait
-from idp.models import Account, Card, HelpCode
+from idp.models import Account, Card, DeviceKind, HelpCode
 
 DIGITS = 6
 AMR = ("help",)
@@ -74,6 +74,9 @@ class Visit:
     browser: Browser
     address: str
     shared: bool = False
+    device: DeviceKind = DeviceKind.OTHER
+    class_device: str | None = None
+    """The device of a school that this browser is."""
     previous: str | None = None
     """The sid of the session that it has until now: it ends."""
 
@@ -242,7 +245,9 @@ def _enter(db: Connection, house: House, code_id: str, visit: Visit, now: dateti
         amr=AMR,
         acr=ACR,
         must_change=False,
-        shared=visit.shared,
+        shared=visit.shared or visit.class_device is not None,
+        device=visit.device,
+        class_device=visit.class_device,
         now=now,
         until=sessions.school_day_ends(house.settings, now),
     )

@@ -42,7 +42,7 @@ def change(house: House, who: SignedIn, chosen: str) -> Changed | Unsuitable:
             db, account_uuid=who.account_uuid, stored=stored, now=now, settings=house.settings
         )
         started = sessions.after_own_password(
-            db, house, account_uuid=who.account_uuid, shared=who.shared, now=now
+            db, house, account_uuid=who.account_uuid, sid=who.sid, shared=who.shared, now=now
         )
     return Changed(session=started)
 

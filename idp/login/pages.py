@@ -5,6 +5,7 @@
     /hulp, /h/TOKEN         a code from the school, and its link (pages_help)
     /nieuw-wachtwoord       a password of one's own: forced after a temporary one, or wished
     /afmelden, /taal        done; and another language
+    /toestel                a browser becomes a device of a school (pages_device)
 
 No name stands in an address: `wie` is sealed. Nothing personal shows before the secret is right, unless this
 browser holds a card. A name that does not exist gets the same pages in the same time.
@@ -26,6 +27,8 @@ from idp.lately import Counter
 from idp.login import (
     browsers,
     cards,
+    own_addresses,
+    pages_device,
     pages_frame,
     pages_help,
     pages_own,
@@ -42,6 +45,7 @@ from idp.login.way_back import NOWHERE, WayBack
 blueprint = Blueprint("login", __name__)
 blueprint.register_blueprint(pages_own.blueprint)
 blueprint.register_blueprint(pages_help.blueprint)
+blueprint.register_blueprint(pages_device.blueprint)
 
 CARDS_NOTED = 20
 """Cards that do not work, in one minute from one network, that the audit trail keeps."""
@@ -115,7 +119,7 @@ def _identify(way: WayBack) -> Response:
         return _take_card(card.group(1), way, shared=shared, asked=True)
     if link := HELP_ADDRESS.fullmatch(typed.strip()):
         return pages_help.take(link.group(1), way)
-    username = usernames.canonical(typed)
+    username = usernames.canonical(own_addresses.personal(context.house().settings, typed) or typed)
     if username is None:
         return _who_page(way, message="naam", typed=typed[:60], shared=shared, status=400)
     return web.see_other(way.page(wie=pages_frame.sealed(Who(username=username, shared=shared, asked=True))))
@@ -132,6 +136,8 @@ def _prove(way: WayBack, who: Who, secret: str) -> Response:
         browser=browser,
         address=request.remote_addr or "",
         card=who.card,
+        class_device=pages_frame.class_device(),
+        device=pages_frame.device_kind(),
         shared=who.shared,
         previous=signed_in.sid if signed_in else None,
     )
@@ -227,15 +233,19 @@ def _take_card(token: str, way: WayBack, *, shared: bool = False, asked: bool = 
 def _who_page(
     way: WayBack, *, message: str | None, typed: str = "", shared: bool = False, status: int = 200
 ) -> Response:
-    return pages_frame.page(
+    web.allow_reader()
+    response = pages_frame.page(
         "login/who.html",
         way,
         status=status,
         action=way.page(),
         message=message,
+        hosts=" ".join(own_addresses.hosts(context.house().settings)),
         typed=typed or (usernames.canonical(way.login_hint) or ""),
         shared=shared,
+        class_device=pages_frame.class_device() is not None,
     )
+    return pages_frame.renew_device(response)
 
 
 def _prove_page(way: WayBack, who: Who, *, message: str | None = None, status: int = 200) -> Response:
@@ -250,8 +260,8 @@ def _prove_page(way: WayBack, who: Who, *, message: str | None = None, status: i
         "name": who.card.given_name if who.card else None,
         "username": who.username,
         "away": way.page(),
-        "ask_shared": not who.asked,
-        "shared": who.shared,
+        "ask_shared": not who.asked and pages_frame.class_device() is None,
+        "shared": who.shared or pages_frame.class_device() is not None,
         "help": way.page(sessions.HELP, wie=sealed),
     }
     if step is sign_in.Step.PASSWORD:

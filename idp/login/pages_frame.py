@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, make_response, render_template, request
+from flask import Response, g, make_response, render_template, request
 
 from idp import context, web
-from idp.login import browsers, cards, sessions, way_back
+from idp.login import browsers, cards, devices, sessions, way_back
 from idp.login.browsers import Browser
 from idp.login.cards import HeldCard
+from idp.login.devices import Device
 from idp.login.sign_in import SignedIn
 from idp.login.way_back import WayBack
+from idp.models import DeviceKind
 
 WHO = "who"
 WHO_SECONDS = 60 * 60
@@ -82,6 +84,46 @@ def held_card() -> HeldCard | None:
 def give_browser(response: Response, value: str) -> None:
     days = context.house().settings.known_browser_days
     web.set_cookie(response, browsers.COOKIE, value, seconds=days * 24 * 60 * 60)
+
+
+def class_device() -> Device | None:
+    """The device of a school that this browser is. Looks once."""
+    if "class_device" not in g:
+        cookie, house = web.read_cookie(devices.COOKIE), context.house()
+        g.class_device = None
+        if cookie:
+            with house.database.reading() as db:
+                g.class_device = devices.find(db, cookie, house.clock.now())
+    found: Device | None = g.class_device
+    return found
+
+
+def device_kind() -> DeviceKind:
+    return devices.kind_of(
+        request.headers.get("User-Agent", ""), says_mobile=request.headers.get("Sec-CH-UA-Mobile", "")
+    )
+
+
+def give_device(response: Response, device: Device, cookie: str) -> None:
+    """Until its last day, or as long as browsers keep a cookie; it is renewed long before."""
+    days = min((device.einddatum - context.house().clock.today()).days + 1, devices.LONGEST_DAYS)
+    web.set_cookie(response, devices.COOKIE, cookie, seconds=days * 24 * 60 * 60)
+
+
+def renew_device(response: Response) -> Response:
+    """With a new cookie for this device of a school, when it is time."""
+    house, cookie, device = context.house(), web.read_cookie(devices.COOKIE), class_device()
+    if device is None:
+        return response
+    now = house.clock.now()
+    with house.database.reading() as db:
+        due = devices.needs_new_cookie(db, cookie, now)
+    if due:
+        with house.database.transaction() as db:
+            fresh = devices.renew(db, cookie, now)
+        if fresh:
+            give_device(response, device, fresh)
+    return response
 
 
 def browser() -> Browser:

@@ -101,11 +101,13 @@ def _held_link() -> helping.Door | None:
 
 
 def _visit(*, shared: bool) -> helping.Visit:
-    signed_in = sessions.current()
+    signed_in, device = sessions.current(), pages_frame.class_device()
     return helping.Visit(
         browser=pages_frame.browser(),
         address=request.remote_addr or "",
         shared=shared,
+        device=pages_frame.device_kind(),
+        class_device=device.id if device else None,
         previous=signed_in.sid if signed_in else None,
     )
 
@@ -121,12 +123,18 @@ def _code_page(way: WayBack, who: Who, *, message: str | None = None, status: in
         message=message,
         away=way.page(wie=sealed),
         shared=who.shared,
-        ask_shared=not who.asked,
+        ask_shared=not who.asked and pages_frame.class_device() is None,
     )
 
 
 def _link_page(way: WayBack, door: helping.Door) -> Response:
-    return pages_frame.page("login/help_link.html", way, action=way.page(HELP), name=door.given_name)
+    return pages_frame.page(
+        "login/help_link.html",
+        way,
+        action=way.page(HELP),
+        name=door.given_name,
+        ask_shared=pages_frame.class_device() is None,
+    )
 
 
 def _away(location: str) -> Response:

@@ -65,6 +65,8 @@ def _current_is_wrong(who: sessions.SignedIn) -> str | None:
             secret=request.form.get("current", "")[:LONGEST_SECRET],
             browser=pages_frame.browser(),
             address=request.remote_addr or "",
+            class_device=pages_frame.class_device(),
+            device=pages_frame.device_kind(),
             shared=who.shared,
         ),
     )
@@ -132,6 +134,7 @@ def _new_password_page(
         forced=who.must_change,
         problems=problems or [],
         username=who.username,
+        shared=who.shared,
     )
 
 

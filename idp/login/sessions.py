@@ -22,6 +22,7 @@ from sqlalchemy import (
     Date,
     Executable,
     Integer,
+    and_,
     bindparam,
     delete,
     insert,
@@ -34,7 +35,7 @@ from idp.clock import BRUSSELS, day_of_law
 from idp.config import Settings
 from idp.context import House
 from idp.login import accounts, farewell
-from idp.models import Account, AccountType, Grant, Marker, Session
+from idp.models import Account, AccountType, ClassDevice, DeviceKind, Grant, Marker, Session
 from idp.prepared import Prepared
 
 COOKIE = "session"
@@ -94,6 +95,8 @@ def start(
     shared: bool,
     now: datetime,
     until: datetime | None = None,
+    device: DeviceKind = DeviceKind.OTHER,
+    class_device: str | None = None,
 ) -> Started:
     """Begin a session, that ends at `until` at the latest. Beyond settings.sessions_per_pupil the oldest gives way."""
     _make_room(db, account_uuid, now, most=house.settings.sessions_per_pupil)
@@ -109,6 +112,8 @@ def start(
             "acr": acr,
             "must_change": must_change,
             "shared": shared,
+            "device": device,
+            "class_device": class_device,
             "last_seen_at": now,
             "expires_at": min(filter(None, (_ends(house.settings, now, shared=shared), until))),
         },
@@ -145,9 +150,10 @@ def end_all(
 
 
 def after_own_password(
-    db: Connection, house: House, *, account_uuid: str, shared: bool, now: datetime
+    db: Connection, house: House, *, account_uuid: str, shared: bool, now: datetime, sid: str | None = None
 ) -> Started:
-    """The pupil just chose a password: all else ends, and this browser goes on with a session of its own."""
+    """The pupil just chose a password in session `sid`: all ends, and this browser goes on with one of its own."""
+    here = db.execute(select(Session.device, Session.class_device).where(Session.sid == sid)).one_or_none()
     end_all(db, account_uuid, "password_changed", now, grants=True)
     return start(
         db,
@@ -158,7 +164,28 @@ def after_own_password(
         must_change=False,
         shared=shared,
         now=now,
+        device=here.device if here else DeviceKind.OTHER,
+        class_device=here.class_device if here else None,
     )
+
+
+def end_on_devices(
+    db: Connection,
+    devices: ColumnElement[bool],
+    because: str,
+    now: datetime,
+    *,
+    of: ColumnElement[bool] | None = None,
+) -> int:
+    """End the sessions on these class devices (a condition on ClassDevice), perhaps only `of` some pupils.
+
+    Returns how many ended. Each pupil's trail says so.
+    """
+    mine = Session.class_device.in_(select(ClassDevice.id).where(devices).scalar_subquery())
+    ended = _carry_out(db, _ending(mine if of is None else and_(mine, of)), because, now)
+    for account_uuid in {account_uuid for _, account_uuid in ended}:
+        audit.signed_out(db, account_uuid=account_uuid, because=because)
+    return len(ended)
 
 
 def end_expired(db: Connection, since: datetime, now: datetime, *, most: int) -> int:

@@ -25,9 +25,10 @@ from idp.login import accounts, browsers, passwords, sessions, throttle, usernam
 from idp.login.accounts import Account
 from idp.login.browsers import Browser
 from idp.login.cards import HeldCard
+from idp.login.devices import Device
 from idp.login.throttle import Channel, Pass, Subject, Wait
 from idp.models import Account as AccountRow
-from idp.models import Card, Moment, SecretKind
+from idp.models import Card, DeviceKind, Enrolment, Moment, SecretKind
 from idp.prepared import Prepared
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 _NO_CARD = str(uuid.UUID(int=0))
+_NO_SCHOOL = ""
 _LONGEST_SECRET = 1000
 """Characters that are looked at: more than any kind allows, so that too much is still too much."""
 
@@ -64,7 +66,9 @@ class Attempt:
     address: str
     card: HeldCard | None = None
     """The card this browser holds; it counts only when it is this pupil's."""
-    class_device: bool = False
+    class_device: Device | None = None
+    """The device of a school that this browser is."""
+    device: DeviceKind = DeviceKind.OTHER
     shared: bool = False
     previous: str | None = None
     """The sid of the session that this browser has until now: it ends."""
@@ -113,11 +117,13 @@ class _Found:
     """Of the account, or of the one a name without account pretends to be."""
     card: str | None
     """The card of this pupil that this browser holds, and that is still live."""
+    at_home: bool = False
+    """This browser is a device of a school where this pupil is enrolled today."""
 
 
 def next_step(db: Connection, keys: Keys, username: str, today: date) -> Step:
     """What to ask for this (canonical) name; a name without account gets one of the two, always the same."""
-    found = _look_up(db, keys, username, None, midnight(today))
+    found = _look_up(db, keys, username, midnight(today))
     return Step.PICTURES if found.kind is SecretKind.PICTURE else Step.PASSWORD
 
 
@@ -172,7 +178,7 @@ def _try(house: House, attempt: Attempt, *, begin: bool) -> Outcome | Confirmed:
 
 def _reserve(db: Connection, house: House, attempt: Attempt, now: datetime) -> tuple[_Found, Pass | Wait]:
     today = day_of_law(now)
-    found = _look_up(db, house.keys, attempt.username, attempt.card, now)
+    found = _look_up(db, house.keys, attempt.username, now, card=attempt.card, device=attempt.class_device)
     account = found.account
     subject = Subject(
         channel=_channel(attempt, found, today, house.settings.known_browser_days),
@@ -193,7 +199,7 @@ def _channel(attempt: Attempt, found: _Found, today: date, days: int) -> Channel
         return Channel.CARD
     if found.account and attempt.browser.knows(found.account.account_uuid, today, days=days):
         return Channel.KNOWN
-    return Channel.CLASS_DEVICE if attempt.class_device else Channel.OTHER
+    return Channel.CLASS_DEVICE if found.at_home else Channel.OTHER
 
 
 def _hash_again(house: House, verdict: Verdict, secret: str) -> Stored | None:
@@ -248,7 +254,9 @@ def _right(
         amr=amr,
         acr=acr,
         must_change=must_change,
-        shared=attempt.shared,
+        shared=attempt.shared or attempt.class_device is not None,
+        device=attempt.device,
+        class_device=attempt.class_device.id if attempt.class_device else None,
         now=now,
     )
     audit.signed_in(db, account_uuid=account.account_uuid, amr=[*amr], acr=acr)
@@ -295,7 +303,15 @@ def _method(kind: SecretKind, *, card: bool) -> tuple[tuple[str, ...], str]:
 # ---------------------------------------------------------------- looking up
 
 
-def _look_up(db: Connection, keys: Keys, username: str, card: HeldCard | None, now: datetime) -> _Found:
+def _look_up(
+    db: Connection,
+    keys: Keys,
+    username: str,
+    now: datetime,
+    *,
+    card: HeldCard | None = None,
+    device: Device | None = None,
+) -> _Found:
     """The same statement, and the same work, whether the name exists or not."""
     pivot = entropy.keyed_digest(keys.throttle, "step", username)
     row = _statement().first(
@@ -303,6 +319,7 @@ def _look_up(db: Connection, keys: Keys, username: str, card: HeldCard | None, n
         {
             "name": username,
             "card": card.id if card else _NO_CARD,
+            "school": device.instellingsnummer if device else _NO_SCHOOL,
             "now": now,
             "today": day_of_law(now),
             "pivot": str(uuid.UUID(pivot[:32])),
@@ -312,12 +329,15 @@ def _look_up(db: Connection, keys: Keys, username: str, card: HeldCard | None, n
     if row.account_uuid is None:
         return _Found(account=None, kind=pretended, card=None)
     account = accounts.from_row(row)
-    return _Found(account=account, kind=account.secret_kind, card=row.card_id)
+    return _Found(
+        account=account, kind=account.secret_kind, card=row.card_id, at_home=row.enrolled_here is not None
+    )
 
 
 @cache
 def _statement() -> Prepared:
-    """The account of a name, this browser's card if it is of that account, and the kind of a drawn account.
+    """The account of a name, this browser's card if it is of that account, whether this device is of a school of
+    that pupil, and the kind of a drawn account.
 
     Drawing (by a keyed hash of the name, among random account_uuids) gives names without account the real mix
     of kinds, and the same one each time.
@@ -333,13 +353,26 @@ def _statement() -> Prepared:
     )
     first = aliased(AccountRow)
     around = select(first.secret_kind).order_by(first.account_uuid).limit(1).scalar_subquery()
-    given_name = accounts.given_name_today(bindparam("today", type_=Date()))
+    today = bindparam("today", type_=Date())
+    given_name = accounts.given_name_today(today)
+    enrolled_here = (
+        select(Enrolment.id)
+        .where(
+            Enrolment.account_uuid == AccountRow.account_uuid,
+            Enrolment.instellingsnummer == bindparam("school", type_=String),
+            Enrolment.begindatum <= today,
+            Enrolment.einddatum >= today,
+        )
+        .limit(1)
+        .scalar_subquery()
+    )
     return Prepared(
         select(
             *accounts.COLUMNS,
             given_name.label("given_name"),
             Card.id.label("card_id"),
             func.coalesce(pretended, around).label("pretended"),
+            enrolled_here.label("enrolled_here"),
         )
         .select_from(asked)
         .outerjoin(AccountRow, AccountRow.username == asked.c.name)

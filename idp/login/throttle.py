@@ -207,6 +207,11 @@ def address_failed(db: Connection, *, key: bytes, settings: Settings, address: s
     return True
 
 
+def address_rests(db: Connection, *, key: bytes, address: str, now: datetime) -> bool:
+    """Failed so much come from this address that it waits, for whatever is not tied to a pupil."""
+    return bool(counting.closed(db, [entropy.keyed_digest(key, Counter.ADDRESS, network(address))], now))
+
+
 def wake_card(db: Connection, key: bytes, card: str) -> None:
     """Help was given: a card that rests works again."""
     counting.remove(db, [entropy.keyed_digest(key, Counter.CARD, card)])

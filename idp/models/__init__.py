@@ -20,6 +20,7 @@ from idp.models.accounts import (
 )
 from idp.models.apps import App, AppPupil, AppSecret, RegistryVersion, RuleKind, VisibilityRule
 from idp.models.base import DIGEST, ID, SCHOOL, Base, Moment
+from idp.models.devices import ClassDevice, DeviceCode, DeviceKind
 from idp.models.errands import ErrandState, Lease, LogoutDelivery
 from idp.models.help import (
     AccountEmail,
@@ -78,9 +79,12 @@ __all__ = [
     "AuthorizationCode",
     "Base",
     "Card",
+    "ClassDevice",
     "ClassMembership",
     "Delivery",
     "DeliveryState",
+    "DeviceCode",
+    "DeviceKind",
     "Enrolment",
     "ErrandState",
     "Grant",

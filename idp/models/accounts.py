@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.models.base import DIGEST, ID, Base, words
+from idp.models.devices import DeviceKind
 
 
 class AccountType(StrEnum):
@@ -74,6 +75,12 @@ class Session(Base):
     must_change: Mapped[bool]
     """Only the page for a new password is open until the temporary one is changed."""
     shared: Mapped[bool] = mapped_column(default=False)
+    device: Mapped[DeviceKind] = mapped_column(
+        words(DeviceKind), default=DeviceKind.OTHER, server_default="other"
+    )
+    """What the pupil recognises it by; nothing else of what a browser says is kept."""
+    class_device: Mapped[str | None] = mapped_column(ID, index=True)
+    """The device of a school on which it began. No foreign key: the device may be forgotten first."""
     last_seen_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     ended_at: Mapped[datetime | None]

@@ -65,4 +65,10 @@ for (const again of document.querySelectorAll("[data-retry]")) {
   setTimeout(() => again.click(), 1000 * (least + Math.random() * (most - least)));
 }
 
+// A code behind the # of an address (from a QR) is filled in, and leaves the address: it was never sent.
+for (const field of document.querySelectorAll("[data-from-hash]")) {
+  if (/^#[0-9A-Za-z]{8}$/.test(location.hash)) field.value = location.hash.slice(1);
+  if (location.hash) history.replaceState(null, "", location.pathname);
+}
+
 document.querySelector("[data-focus]")?.focus();

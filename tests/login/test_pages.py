@@ -323,6 +323,17 @@ def test_a_scanner_that_types_is_a_card_too_and_keeps_the_app(client, house, noo
     assert send(client, read(page).forms[0], **TAPS).location == asked(rekenbuur)
 
 
+@pytest.mark.parametrize("end", ["\n", "\t", "\r\n", ""])
+def test_what_a_scanner_types_may_be_in_capitals_and_end_with_a_key(client, house, noor, end):
+    page = identify(client, cards.url(house.settings, _card(house, noor)).upper() + end)
+    assert "Dag Noor!" in read(page).words
+
+
+def test_a_personal_url_in_the_field_says_who_it_is(client, house, noor):
+    page = identify(client, f"{house.settings.my_url}/noor.peeters")
+    assert send(client, read(page).forms[0], **TAPS).location == "/mijn-apps"
+
+
 def test_whoever_is_not_noor_says_so(client, house, noor):
     client.get(f"/k/{_card(house, noor)}")
     page = read(client.get("/aanmelden"))

@@ -19,8 +19,8 @@ from idp.errors import Busy
 from idp.hashing import Hasher, Stored
 from idp.login import browsers, cards, pictures, sessions, sign_in, throttle
 from idp.login.sign_in import Confirmed, Expired, SignedIn, Wait, Wrong
-from idp.models import Account, AuditEvent, SecretKind, Session, Throttle
-from tests import make_login
+from idp.models import Account, AuditEvent, Enrolment, SecretKind, Session, Throttle
+from tests import make, make_devices, make_login
 
 KAT = make_login.KAT
 WRONG = ("hond appel trein kasteel", "aap appel trein kasteel", "beer appel trein kasteel")
@@ -269,7 +269,30 @@ def test_BRUTE_06_a_pupil_gets_in_by_card_or_known_browser_while_strangers_fail(
     assert isinstance(_try(house, browser=browsers.Browser(id="stranger")), Wait)
     assert isinstance(_try(house, browser=known), SignedIn)
     assert isinstance(_try(house, browser=browsers.Browser(id="x"), card=_card(house, who)), SignedIn)
-    assert isinstance(_try(house, browser=browsers.Browser(id="y"), class_device=True), SignedIn)
+    ours = make_devices.device(house, make_devices.school_of(house, who))
+    assert isinstance(_try(house, browser=browsers.Browser(id="y"), class_device=ours), SignedIn)
+
+
+def test_a_device_of_another_school_is_a_stranger(house):
+    make_login.pupil(house)
+    with house.database.transaction() as db:
+        other = make.school(db)
+    theirs = make_devices.device(house, other)
+    for secret in _wrongs(11):
+        outcome = _try(house, secret=secret, browser=browsers.Browser(id="y"), class_device=theirs)
+    assert outcome == Wait(seconds=3600, counter=throttle.Counter.STRANGER)
+
+
+def test_a_device_of_a_school_that_the_pupil_left_is_a_stranger(house):
+    who = make_login.pupil(house)
+    ours = make_devices.device(house, make_devices.school_of(house, who))
+    with house.database.transaction() as db:
+        db.execute(update(Enrolment).values(einddatum=make.TODAY - timedelta(days=1)))
+        other = make.school(db)
+        make.enrolment(db, who, other)
+    for secret in _wrongs(11):
+        outcome = _try(house, secret=secret, browser=browsers.Browser(id="y"), class_device=ours)
+    assert outcome == Wait(seconds=3600, counter=throttle.Counter.STRANGER)
 
 
 def test_another_pupils_card_or_browser_opens_no_channel(house):

@@ -20,7 +20,7 @@ from idp import clock, context, jobs, leases, models
 from idp.login import sessions
 from idp.oidc import backchannel, logout, signing
 from idp.oidc.fetching import Fetched, NotFetched
-from tests import make
+from tests import make, make_devices
 from tests.make_tokens import Bench
 
 URI = "https://rekenbuur.example/logout"
@@ -161,7 +161,9 @@ def test_ending_a_session_twice_is_one_message(bench, story):
     assert [one.state for one in waiting(bench)] == [models.ErrandState.DELIVERED]
 
 
-@pytest.mark.parametrize("way", ["by the app", "reset", "own password", "too many", "expired", "account"])
+@pytest.mark.parametrize(
+    "way", ["by the app", "reset", "own password", "too many", "expired", "account", "everyone"]
+)
 def test_however_a_session_ends_the_apps_hear_of_it(bench, story, way):
     house, session = bench.house, signed_in(bench, story)
     now = house.clock.now()
@@ -181,6 +183,12 @@ def test_however_a_session_ends_the_apps_hear_of_it(bench, story, way):
         case "expired":
             house.clock.move(hours=house.settings.session_hours, seconds=1)
             assert jobs.end_expired(house, "me") == 1
+        case "everyone":
+            device = make_devices.device(house, story.school)
+            with house.database.transaction() as db:
+                db.execute(update(models.Session).values(class_device=device.id))
+                ours = models.ClassDevice.instellingsnummer == story.school
+                assert sessions.end_on_devices(db, ours, "everyone_done", now) == 1
         case "account":
             with house.database.transaction() as db:
                 sessions.end(db, session.sid, "inactive", now)

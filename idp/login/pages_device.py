@@ -1,0 +1,44 @@
+"""How does a browser become a device of a school? Somebody of the school types a code here, once."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, make_response, render_template, request
+
+from idp import context, web
+from idp.login import devices, pages_frame, throttle
+from idp.login.devices import Device
+from idp.login.sessions import SIGN_IN
+
+blueprint = Blueprint("device", __name__)
+PAGE = "/toestel"
+
+
+@blueprint.get(PAGE)
+@web.door(web.Door.ANYONE)
+def device_page() -> Response:
+    return pages_frame.renew_device(_page(pages_frame.class_device()))
+
+
+@blueprint.post(PAGE)
+@web.door(web.Door.ANYONE)
+def device_answer() -> Response:
+    """Wrong, used and expired codes look alike, and count as failed tries from this address."""
+    house, address = context.house(), request.remote_addr or ""
+    now, key = house.clock.now(), house.keys.throttle
+    with house.database.reading() as db:
+        if throttle.address_rests(db, key=key, address=address, now=now):
+            return _page(None, message="wait", status=429)
+    with house.database.transaction() as db:
+        made = devices.enrol(db, house.keys, house.settings, typed=request.form.get("code", ""), now=now)
+        if made is None:
+            throttle.address_failed(db, key=key, settings=house.settings, address=address, now=now)
+    if made is None:
+        return _page(None, message="wrong", status=400)
+    response = web.see_other(PAGE)
+    pages_frame.give_device(response, made.device, made.cookie)
+    return response
+
+
+def _page(device: Device | None, *, message: str | None = None, status: int = 200) -> Response:
+    body = render_template("login/device.html", device=device, message=message, sign_in=SIGN_IN)
+    return make_response(body, status)
