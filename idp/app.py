@@ -21,7 +21,7 @@ def create_app(house: House) -> Flask:
     from idp.claims import pages as claims_pages
     from idp.login import pages as login_pages
     from idp.login import pages_staff, pages_staff_setup, sessions
-    from idp.oidc import endpoints, pages_sign_out, server
+    from idp.oidc import endpoints, pages_sign_out
     from idp.oidc import pages as oidc_pages
 
     app = Flask("idp", static_url_path="/static", template_folder=None)
@@ -31,10 +31,10 @@ def create_app(house: House) -> Flask:
     web.prepare(app, house.settings)
     failing.prepare(app)
     sessions.login_manager.init_app(app)
-    server.prepare(app, house)
     staff_door.prepare(app)
-    for floor in (login_pages, claims_pages, oidc_pages, pages_sign_out, endpoints, registering):
+    for floor in (login_pages, claims_pages, oidc_pages, pages_sign_out, registering):
         app.register_blueprint(floor.blueprint)
     for staff in (pages_staff, pages_staff_setup, pages_home):
         app.register_blueprint(staff.blueprint)
+    app.wsgi_app = endpoints.in_front_of(app.wsgi_app, house)  # type: ignore[method-assign, assignment]
     return app

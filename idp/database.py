@@ -34,6 +34,7 @@ class Database:
         self.url = url
         self.sqlite = url.startswith("sqlite")
         options: dict[str, Any] = {
+            "pool_use_lifo": True,
             "hide_parameters": True,
             "json_serializer": _dump,
             "json_deserializer": orjson.loads,

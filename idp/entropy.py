@@ -103,6 +103,11 @@ def url_safe(length: int = 16) -> str:
     return secrets.token_urlsafe(length)
 
 
+def request_id() -> str:
+    """The number of a request, for the log and for whoever asks about it."""
+    return secrets.token_urlsafe(9)
+
+
 class Chance:
     """Draws for secrets. `Chance()` is the system's; `Chance(seed)` repeats itself, for the sandbox only."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from traceback import format_tb
 from typing import Any
 
@@ -17,6 +18,7 @@ from idp import context
 from idp.errors import Busy, Refusal
 from idp.web import PROGRAMS, refusal_page
 
+AWAY = (OperationalError, InterfaceError, PoolTimeout)
 log = structlog.get_logger(__name__)
 AWAY_SECONDS = 5
 """After which a request may be tried again when the database is away."""
@@ -27,23 +29,47 @@ def prepare(app: Flask) -> None:
     app.register_error_handler(Refusal, _refused)
     app.register_error_handler(CSRFError, _expired)
     app.register_error_handler(HTTPException, _http)
-    for away in (OperationalError, InterfaceError, PoolTimeout):
+    for away in AWAY:
         app.register_error_handler(away, _away)
     app.register_error_handler(Exception, _unexpected)
 
 
+@dataclass(frozen=True, kw_only=True)
+class No:
+    """What went wrong, for a program."""
+
+    status: int
+    error: str
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+
+def to_program(error: Exception, request_id: str) -> No:
+    """Log it, and say what a program may know of it. Nothing of Flask is needed."""
+    if isinstance(error, Refusal):
+        _log_refusal(error, request_id)
+        wait = [("Retry-After", str(error.retry_after))] if isinstance(error, Busy) else []
+        return No(status=error.status, error=error.code, headers=wait)
+    if isinstance(error, AWAY) or _lost(error):
+        _log_failure("database_away", error, request_id)
+        wait = [("Retry-After", str(AWAY_SECONDS))]
+        return No(status=Busy.status, error="temporarily_unavailable", headers=wait)
+    _log_failure("unexpected", error, request_id)
+    return No(status=500, error="server_error")
+
+
+def _answer(error: Exception) -> Response:
+    """The same, as Flask wants it."""
+    no = to_program(error, context.request_id())
+    response = make_response(jsonify(error=no.error, incident=context.request_id()), no.status)
+    response.headers.extend(no.headers)
+    return response
+
+
 def _refused(refusal: Refusal) -> Response:
-    log.info(
-        "refused",
-        code=refusal.code,
-        detail=refusal.detail,
-        status=refusal.status,
-        request_id=context.request_id(),
-    )
     if _wants_json():
-        response = make_response(jsonify(error=refusal.code, incident=context.request_id()), refusal.status)
-    else:
-        response = refusal_page(refusal.code, refusal.status)
+        return _answer(refusal)
+    _log_refusal(refusal, context.request_id())
+    response = refusal_page(refusal.code, refusal.status)
     if isinstance(refusal, Busy):
         response.headers["Retry-After"] = str(refusal.retry_after)
     return response
@@ -69,40 +95,48 @@ def _http(error: HTTPException) -> Response:
 
 def _away(error: Exception) -> Response:
     """The database cannot be reached, or has no room: nothing was done, and the same request may work soon."""
-    _log_failure("database_away", error)
+    _forget_who()
     if _wants_json():
-        response = make_response(
-            jsonify(error="temporarily_unavailable", incident=context.request_id()), Busy.status
-        )
-    else:
-        response = refusal_page("database_away", Busy.status)
+        return _answer(error)
+    _log_failure("database_away", error, context.request_id())
+    response = refusal_page("database_away", Busy.status)
     response.headers["Retry-After"] = str(AWAY_SECONDS)
     return response
 
 
 def _unexpected(error: Exception) -> Response:
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
+    if _lost(error):
         return _away(error)
-    _log_failure("unexpected", error)
+    _forget_who()
     if _wants_json():
-        return make_response(jsonify(error="server_error", incident=context.request_id()), 500)
+        return _answer(error)
+    _log_failure("unexpected", error, context.request_id())
     return refusal_page("broken", 500)
 
 
-def _log_failure(event: str, error: Exception) -> None:
-    """Where it broke. What a database says about its rows is left out: it quotes names and digests from them.
+def _lost(error: Exception) -> bool:
+    return isinstance(error, DBAPIError) and error.connection_invalidated
 
-    Nobody is looked up for the page that says so: what failed would fail again, in Flask-Login's `current_user`.
-    """
+
+def _forget_who() -> None:
+    """Nobody is looked up for the page that says so: what failed would fail again, in Flask-Login's `current_user`."""
     g._login_user = AnonymousUserMixin()  # noqa: SLF001 - where Flask-Login keeps it
+
+
+def _log_refusal(refusal: Refusal, request_id: str) -> None:
+    log.info(
+        "refused", code=refusal.code, detail=refusal.detail, status=refusal.status, request_id=request_id
+    )
+
+
+def _log_failure(event: str, error: Exception, request_id: str) -> None:
+    """Where it broke. What a database says about its rows is left out: it quotes names and digests from them."""
     if isinstance(error, DBAPIError):
         where = "".join(format_tb(error.__traceback__))
         said = str(error.orig).partition("\n")[0] if isinstance(error, OperationalError) else None
-        log.error(
-            event, request_id=context.request_id(), kind=type(error.orig).__name__, said=said, where=where
-        )
+        log.error(event, request_id=request_id, kind=type(error.orig).__name__, said=said, where=where)
     else:
-        log.error(event, request_id=context.request_id(), kind=type(error).__name__, exc_info=error)
+        log.error(event, request_id=request_id, kind=type(error).__name__, exc_info=error)
 
 
 def _wants_json() -> bool:

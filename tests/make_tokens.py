@@ -20,7 +20,7 @@ from sqlalchemy import insert, select
 
 from idp import apps, context, entropy, failing, models, web
 from idp.login import sessions
-from idp.oidc import clients, endpoints, server, signing, tokens
+from idp.oidc import clients, endpoints, signing, tokens
 from tests import make
 
 SECRET = "lsk_a-secret-of-the-tests-that-is-long-enough"
@@ -52,8 +52,7 @@ class Bench:
         self.app.extensions["idp"] = house
         web.prepare(self.app, house.settings)
         failing.prepare(self.app)
-        server.prepare(self.app, house)
-        self.app.register_blueprint(endpoints.blueprint)
+        self.app.wsgi_app = endpoints.in_front_of(self.app.wsgi_app, house)
         self.browser = self.app.test_client()
 
     def story(self, **given: Any) -> make.Story:

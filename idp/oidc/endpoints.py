@@ -9,92 +9,79 @@ import orjson
 from authlib.oauth2.base import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oauth2.rfc6750 import InvalidTokenError
-from flask import Blueprint, Response, current_app, request
 
-from idp import context, web
-from idp.oidc import endpoints_cors, pushing, signing
+from idp.context import House
+from idp.oidc import endpoints_frame, pushing, signing
+from idp.oidc.endpoints_frame import FORM, JSON_HEADERS, Call, Endpoint, Reply, Wsgi
 from idp.oidc.request_checks import MANY
-from idp.oidc.server import EXTENSION, Answer, Asked, Server
+from idp.oidc.server import Answer, Asked, Server
 from idp.oidc.userinfo import userinfo as told
 
-FORM = "application/x-www-form-urlencoded"
-JSON_HEADERS = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache")]
-
-blueprint = Blueprint("oidc", __name__)
-blueprint.after_request(endpoints_cors.allow)
+Work = Callable[[Server, Asked], Any]
 
 
-@blueprint.post("/token")
-@web.door(web.Door.APP)
-def token() -> Response:
-    """RFC 6749 section 3.2."""
-    return _answered(_server().create_token_response)
+def in_front_of(inner: Wsgi, house: House) -> Wsgi:
+    """A WSGI application that answers programs itself, and leaves the rest to `inner`."""
+    server = Server(house)
+
+    def asks(work: Work) -> Endpoint:
+        return Endpoint(methods=frozenset({"POST"}), answer=lambda _, call: _answered(server, call, work))
+
+    return endpoints_frame.in_front_of(
+        inner,
+        house,
+        {
+            "/token": asks(Server.create_token_response),
+            "/introspect": asks(lambda to, asked: to.create_endpoint_response("introspection", asked)),
+            "/revoke": asks(lambda to, asked: to.create_endpoint_response("revocation", asked)),
+            "/par": asks(pushing.push),
+            "/userinfo": Endpoint(
+                methods=frozenset({"GET", "HEAD", "POST"}),
+                answer=lambda _, call: _userinfo(server, call),
+            ),
+        },
+    )
 
 
-@blueprint.post("/introspect")
-@web.door(web.Door.APP)
-def introspect() -> Response:
-    """RFC 7662."""
-    return _answered(lambda asked: _server().create_endpoint_response("introspection", asked))
-
-
-@blueprint.post("/revoke")
-@web.door(web.Door.APP)
-def revoke() -> Response:
-    """RFC 7009."""
-    return _answered(lambda asked: _server().create_endpoint_response("revocation", asked))
-
-
-@blueprint.post("/par")
-@web.door(web.Door.APP)
-def par() -> Response:
-    """RFC 9126."""
-    return _answered(lambda asked: pushing.push(_server(), asked))
-
-
-@blueprint.route("/userinfo", methods=["GET", "POST"])
-@web.door(web.Door.APP)
-def userinfo() -> Response:
+def _userinfo(server: Server, call: Call) -> Reply:
     """OpenID Connect Core 5.3: the token comes in the header or in the body, never in the query (RFC 9700)."""
-    house = context.house()
+    house = server.house
+    now = house.clock.now()
     try:
-        app, claims = told(house, _bearer(), now=house.clock.now())
+        app, claims = told(house, _bearer(house, call), now=now)
     except OAuth2Error as error:
-        return _response(_server().refuse(error))
+        return _reply(server.refuse(error))
     alg = app.userinfo_signed_response_alg
     if alg is None:
-        return _response(Answer(status=200, body=claims, headers=JSON_HEADERS))
-    protocol = {"iss": house.settings.issuer, "aud": app.client_id, "iat": int(house.clock.now().timestamp())}
+        return Reply(status=200, body=orjson.dumps(claims), headers=JSON_HEADERS)
+    protocol = {"iss": house.settings.issuer, "aud": app.client_id, "iat": int(now.timestamp())}
     signed = signing.sign(house, claims | protocol, alg)
-    return Response(signed, 200, [("Content-Type", "application/jwt"), ("Cache-Control", "no-store")])
+    headers = [("Content-Type", "application/jwt"), ("Cache-Control", "no-store")]
+    return Reply(status=200, body=signed.encode(), headers=headers)
 
 
-def _server() -> Server:
-    found: Server = current_app.extensions[EXTENSION]
-    return found
-
-
-def _answered(work: Callable[[Asked], Any]) -> Response:
+def _answered(server: Server, call: Call, work: Work) -> Reply:
+    """RFC 6749 section 3.2, RFC 7662, RFC 7009, RFC 9126."""
     try:
         asked = Asked(
-            method=request.method,
-            form=_form(),
-            authorization=request.headers.get("Authorization"),
-            source=request.remote_addr,
-            now=context.house().clock.now(),
+            method=call.method,
+            form=_form(call),
+            authorization=call.authorization,
+            source=call.source,
+            now=server.house.clock.now(),
         )
     except OAuth2Error as error:
-        return _response(_server().refuse(error))
-    return _response(work(asked))
+        return _reply(server.refuse(error))
+    return _reply(work(server, asked))
 
 
-def _form() -> dict[str, str]:
+def _form(call: Call) -> dict[str, str]:
     """The parameters of the body. Empty ones count as left out, repeated ones are refused (RFC 6749 section 3.2)."""
-    if request.mimetype != FORM:
+    if call.fields is None:
         raise InvalidRequestError(f"The body must be {FORM}.")
     form: dict[str, str] = {}
     seen = set()
-    for name, value in request.form.items(multi=True):
+    for name, value in call.fields:
         if name in seen and name not in MANY:
             raise InvalidRequestError("A parameter is repeated.")
         seen.add(name)
@@ -103,19 +90,19 @@ def _form() -> dict[str, str]:
     return form
 
 
-def _bearer() -> str:
+def _bearer(house: House, call: Call) -> str:
     """The access token, from one place (RFC 6750 section 2)."""
-    header = request.headers.get("Authorization")
-    form = _form() if request.method == "POST" and request.mimetype == FORM else {}
+    header = call.authorization
+    form = _form(call) if call.fields is not None and call.method == "POST" else {}
     if header is None and "access_token" not in form:
-        raise _NoToken(realm=context.house().settings.issuer)
+        raise _NoToken(realm=house.settings.issuer)
     if header is not None and "access_token" in form:
         raise InvalidRequestError("Send the access token once.")
     if header is None:
         return form["access_token"]
     scheme, _, presented = header.partition(" ")
     if scheme.lower() != "bearer":
-        raise _NoToken(realm=context.house().settings.issuer)
+        raise _NoToken(realm=house.settings.issuer)
     return presented
 
 
@@ -126,5 +113,5 @@ class _NoToken(InvalidTokenError):  # type: ignore[misc]
         return [*JSON_HEADERS, ("WWW-Authenticate", f'Bearer realm="{self.realm}"')]
 
 
-def _response(answer: Answer) -> Response:
-    return Response(orjson.dumps(answer.body), answer.status, answer.headers)
+def _reply(answer: Answer) -> Reply:
+    return Reply(status=answer.status, body=orjson.dumps(answer.body), headers=answer.headers)

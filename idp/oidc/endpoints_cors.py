@@ -7,18 +7,19 @@ allowed: no cookie counts at these addresses.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Response, current_app, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import apps, context
+from idp import apps
 from idp.context import House
 
 ENDPOINTS = frozenset({"/token", "/par", "/userinfo", "/revoke"})
 SECONDS = 60.0
 """A new browser app waits this long at most."""
-EXTENSION = "idp.oidc.cors"
+FOR_OTHERS = [("Vary", "Origin")]
 
 
 class Origins:
@@ -41,26 +42,21 @@ class Origins:
         return origin in self._known
 
 
-def allow(response: Response) -> Response:
-    """Let this page read the answer, when it is one of a public app. Runs after every request to an endpoint."""
-    if request.path not in ENDPOINTS:
-        return response
-    response.headers.add("Vary", "Origin")
-    origin = request.headers.get("Origin")
-    if origin is None or origin not in _known_origins():
-        return response
-    response.headers["Access-Control-Allow-Origin"] = origin
-    if request.method == "OPTIONS":
-        response.headers["Access-Control-Allow-Methods"] = "GET, POST"
-        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
-        response.headers["Access-Control-Max-Age"] = "600"
-    return response
-
-
-def _known_origins() -> Origins:
-    extensions = current_app.extensions
-    found: Origins = extensions.get(EXTENSION) or extensions.setdefault(EXTENSION, Origins(context.house()))
-    return found
+def headers(origins: Origins, path: str, environ: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What lets the page that asks read the answer, when it is one of a public app."""
+    if path not in ENDPOINTS:
+        return []
+    origin = environ.get("HTTP_ORIGIN")
+    if origin is None or origin not in origins:
+        return FOR_OTHERS
+    allowed = [*FOR_OTHERS, ("Access-Control-Allow-Origin", origin)]
+    if environ["REQUEST_METHOD"] == "OPTIONS":
+        allowed += [
+            ("Access-Control-Allow-Methods", "GET, POST"),
+            ("Access-Control-Allow-Headers", "Authorization, Content-Type"),
+            ("Access-Control-Max-Age", "600"),
+        ]
+    return allowed
 
 
 def _origins(registered: list[apps.App]) -> frozenset[str]:

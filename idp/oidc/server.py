@@ -1,7 +1,7 @@
 """How does Authlib's authorization server meet our house? Plain values in, plain values out.
 
 Authlib picks the grant and shapes errors; who calls (clients.py), what stands (tokens.py) and what is released
-(claims/disclose.py) is ours. `prepare` hangs one server on the web application.
+(claims/disclose.py) is ours.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from idp.apps import App
 from idp.context import House
 from idp.oidc import clients, grants, introspection, revocation
 
-EXTENSION = "idp.oidc"
 RETRY_AFTER = "60"
 """Seconds, for a client that keeps proving itself wrongly."""
 
@@ -81,6 +80,7 @@ class Request(OAuth2Request):  # type: ignore[misc]
 class Server(AuthorizationServer):  # type: ignore[misc]
     def __init__(self, house: House) -> None:
         super().__init__()
+        logging.getLogger("authlib").setLevel(logging.WARNING)  # at DEBUG it prints whole tokens
         self.house = house
         for grant in grants.ALL:
             self.register_grant(grant)
@@ -115,9 +115,3 @@ class Server(AuthorizationServer):  # type: ignore[misc]
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Nobody listens."""
-
-
-def prepare(app: Any, house: House) -> None:
-    """Hang the server on the web application. Authlib prints whole tokens at DEBUG: its logger stays quiet."""
-    logging.getLogger("authlib").setLevel(logging.WARNING)
-    app.extensions[EXTENSION] = Server(house)

@@ -1,0 +1,148 @@
+"""How do programs come in and go out? Before Flask, whose manners are for people: a body in, JSON out.
+
+No cookie, no session and no language counts here. Bodies and their number of parameters are bounded, and whatever goes
+wrong is JSON with a number that is also in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.http import parse_options_header
+from werkzeug.wsgi import get_input_stream
+
+from idp import audit, entropy, failing, web
+from idp.context import House
+from idp.oidc import endpoints_cors
+
+Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
+Headers = list[tuple[str, str]]
+
+FORM = "application/x-www-form-urlencoded"
+JSON_HEADERS = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache")]
+STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """What a program sent."""
+
+    method: str
+    authorization: str | None
+    source: str | None
+    fields: tuple[tuple[str, str], ...] | None
+    """The parameters of the body, as they came; None when the body is no form."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    status: int
+    body: bytes
+    headers: Headers
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    methods: frozenset[str]
+    answer: Callable[[House, Call], Reply]
+
+
+def in_front_of(inner: Wsgi, house: House, endpoints: Mapping[str, Endpoint]) -> Wsgi:
+    """A WSGI application that answers `endpoints` by their paths, and leaves the rest to `inner`."""
+    always = web.for_every_answer(house.settings)
+    origins = endpoints_cors.Origins(house)
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        endpoint = endpoints.get(path)
+        if endpoint is None:
+            return inner(environ, start_response)
+        request_id = entropy.request_id()
+        reply = _reply(house, endpoint, environ, request_id)
+        start_response(
+            STATUS[reply.status],
+            [
+                *reply.headers,
+                *always,
+                *endpoints_cors.headers(origins, path, environ),
+                ("X-Request-Id", request_id),
+                ("Content-Length", str(len(reply.body))),
+            ],
+        )
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
+
+    return answer
+
+
+def _reply(house: House, endpoint: Endpoint, environ: dict[str, Any], request_id: str) -> Reply:
+    method = environ["REQUEST_METHOD"]
+    if method in endpoint.methods:
+        these = audit.Circumstances(
+            now=house.clock.now(), source=environ.get("REMOTE_ADDR"), request_id=request_id
+        )
+        with audit.circumstances(these):
+            return _served(house, endpoint, environ, request_id)
+    allowed = ("Allow", ", ".join(sorted({*endpoint.methods, "OPTIONS"})))
+    if method == "OPTIONS":
+        return Reply(status=200, body=b"", headers=[allowed, ("Cache-Control", "no-store")])
+    return _no(405, "invalid_request", request_id, more=[allowed])
+
+
+def _served(house: House, endpoint: Endpoint, environ: dict[str, Any], request_id: str) -> Reply:
+    try:
+        return endpoint.answer(house, _call(environ))
+    except RequestEntityTooLarge:
+        return _no(413, "invalid_request", request_id)
+    except _Unreadable as unreadable:
+        return _no(unreadable.status, "invalid_request", request_id)
+    except Exception as error:  # noqa: BLE001 - a program always gets JSON with a number, and the log the reason
+        no = failing.to_program(error, request_id)
+        return _no(no.status, no.error, request_id, more=no.headers)
+
+
+class _Unreadable(Exception):
+    """This is no request that a program of good will sends."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def _call(environ: dict[str, Any]) -> Call:
+    """What stands in the query is never looked at."""
+    if len(environ.get("QUERY_STRING", "")) > web.LONGEST_QUERY:
+        raise _Unreadable(414)
+    return Call(
+        method=environ["REQUEST_METHOD"],
+        authorization=environ.get("HTTP_AUTHORIZATION"),
+        source=environ.get("REMOTE_ADDR"),
+        fields=_fields(environ),
+    )
+
+
+def _fields(environ: dict[str, Any]) -> tuple[tuple[str, str], ...] | None:
+    """Refused: what is no UTF-8, holds a NUL or has too many parameters."""
+    kind = environ.get("CONTENT_TYPE", "")
+    if kind != FORM and parse_options_header(kind)[0] != FORM:
+        return None
+    body = get_input_stream(environ, max_content_length=web.LARGEST_BODY).read()
+    try:
+        fields = parse_qsl(
+            body.decode(), keep_blank_values=True, errors="strict", max_num_fields=web.MOST_PARAMETERS
+        )
+    except ValueError:
+        raise _Unreadable(400) from None
+    if any("\x00" in name or "\x00" in value for name, value in fields):
+        raise _Unreadable(400)
+    return tuple(fields)
+
+
+def _no(status: int, error: str, request_id: str, *, more: Headers | None = None) -> Reply:
+    body = orjson.dumps({"error": error, "incident": request_id})
+    return Reply(status=status, body=body, headers=[*JSON_HEADERS, *(more or [])])
