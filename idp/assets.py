@@ -10,7 +10,6 @@ import functools
 import gzip
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 
@@ -55,15 +54,14 @@ def prepare(app: Flask, settings: Settings) -> None:
 # ---------------------------------------------------------------- for templates
 
 
+@functools.cache
 def asset(name: str) -> str:
-    """The address of a file in idp/static, with a digest of its content. `name` is of our own: a page asks fifty times."""
-    try:
-        changed = os.stat(f"{STATIC}/{name}").st_mtime_ns  # noqa: PTH116 - twenty times as fast as a Path
-    except OSError:
-        return f"/static/{name}"
-    return f"/static/{name}?v={_digest(name, changed)}"
+    """The address of a file in idp/static, with a digest of its content, as it is when a page first asks."""
+    path = STATIC / name
+    return f"/static/{name}?v={_hash(path.read_bytes())}" if path.is_file() else f"/static/{name}"
 
 
+@functools.cache
 def icon(name: str) -> Markup:
     """A Lucide icon, drawn in the text's colour and silent for screen readers. Empty when not built."""
     inside = _icons().get(name, "")
@@ -123,11 +121,6 @@ def _changed(name: str) -> int:
         return 0
     path = (STATIC / name).resolve()
     return path.stat().st_mtime_ns if path.is_relative_to(STATIC.resolve()) and path.is_file() else 0
-
-
-@functools.lru_cache(maxsize=512)
-def _digest(name: str, _changed: int) -> str:
-    return _hash((STATIC / name).read_bytes())
 
 
 @functools.lru_cache(maxsize=64)

@@ -13,13 +13,15 @@ browser holds a card. A name that does not exist gets the same pages in the same
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, render_template, request
 from flask_babel import gettext, lazy_gettext
+from markupsafe import Markup
 
 from idp import audit, context, web
 from idp.errors import Busy
@@ -268,13 +270,14 @@ def _prove_page(way: WayBack, who: Who, *, message: str | None = None, status: i
         return pages_frame.page("login/password.html", way, status=status, **words)
     typing = message == "wrong" and bool(request.form.get("password"))
     return pages_frame.page(
-        "login/pictures.html", way, status=status, screens=_screens(), typing=typing, **words
+        "login/pictures.html", way, status=status, screens=_screens(web.language()), typing=typing, **words
     )
 
 
-def _screens() -> list[dict[str, Any]]:
-    language = web.language()
-    return [
+@functools.cache
+def _screens(language: str) -> Markup:
+    """The four questions with their pictures, once for each language: they are half of the page's work."""
+    screens = [
         {
             "name": screen.name,
             "question": gettext(screen.question),
@@ -285,6 +288,7 @@ def _screens() -> list[dict[str, Any]]:
         }
         for screen in pictures.SCREENS
     ]
+    return Markup(render_template("login/_screens.html", screens=screens))  # noqa: S704 - a template of ours
 
 
 def _wait_page(way: WayBack, who: Who, wait: sign_in.Wait) -> Response:
