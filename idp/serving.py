@@ -22,7 +22,7 @@ from idp.oidc import discovery, signing
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
-WAITING_PER_SEAT = 16
+WAITING_PER_SEAT = 8
 """Requests that one worker holds for every thread that works: the others wait for a body, or for their turn."""
 
 

@@ -47,6 +47,9 @@ WAY_BACK = ("/authorize?", "/mijn-apps")
 ACR = "urn:leersleutel:acr:"
 _TOUCH = timedelta(minutes=1)
 _BEGIN, _MARK = Prepared(insert(Session)), Prepared(insert(Marker))
+_RUB_OUT = Prepared(
+    delete(Marker).where(Marker.sid == bindparam("sid"), Marker.request_digest == bindparam("request_digest"))
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +210,7 @@ def _make_room(db: Connection, account_uuid: str, now: datetime, *, most: int) -
 
 
 @cache
-def _ending_oldest() -> Executable:
+def _ending_oldest() -> Prepared:
     too_old = (
         select(Session.sid)
         .where(Session.account_uuid == bindparam("of"), Session.ended_at.is_(None))
@@ -215,10 +218,10 @@ def _ending_oldest() -> Executable:
         .limit(1000)
         .offset(bindparam("most", type_=Integer))
     )
-    return _ending(Session.sid.in_(too_old.scalar_subquery()))
+    return Prepared(_ending(Session.sid.in_(too_old.scalar_subquery())))
 
 
-def _ending(which: ColumnElement[bool]) -> Executable:
+def _ending(which: ColumnElement[bool]) -> Any:
     """The only statement that ends sessions; `_carry_out` sees to what belongs to it."""
     return (
         update(Session)
@@ -229,10 +232,11 @@ def _ending(which: ColumnElement[bool]) -> Executable:
 
 
 def _carry_out(
-    db: Connection, ending: Executable, because: str, now: datetime, **which: Any
+    db: Connection, ending: Executable | Prepared, because: str, now: datetime, **which: Any
 ) -> list[tuple[str, str]]:
     """End sessions, and note which apps must hear of it: together, or not at all. Returns (sid, account_uuid)."""
-    rows = db.execute(ending, {"because": because, "now": now} | which).all()
+    given = {"because": because, "now": now} | which
+    rows = ending.rows(db, given) if isinstance(ending, Prepared) else db.execute(ending, given).all()
     ended = [(row.sid, row.account_uuid) for row in rows]
     if ended:
         farewell.note(db, [sid for sid, _ in ended], now)
@@ -353,9 +357,7 @@ def _value(row: Any) -> SignedIn:
 def leave_marker(db: Connection, sid: str, url: str, now: datetime) -> None:
     """This session is fresh for the authorization request at `url` (path and query, or the whole address)."""
     mark = {"sid": sid, "request_digest": _request_digest(url)}
-    db.execute(
-        delete(Marker).where(Marker.sid == mark["sid"], Marker.request_digest == mark["request_digest"])
-    )
+    _RUB_OUT.run(db, mark)
     _MARK.run(db, mark | {"created_at": now})
 
 
