@@ -88,6 +88,28 @@ def sign_in_slowed(db: Connection, *, account_uuid: str | None, channel: str, co
     _write(db, "sign_in_slowed", object=about, result="wait", channel=channel, counter=counter)
 
 
+def sign_in_needs_help(
+    db: Connection, *, account_uuid: str | None, instellingsnummer: str | None, counter: str
+) -> None:
+    """Waiting does not help any more: told to the school."""
+    about = pupil(account_uuid) if account_uuid else None
+    _write(
+        db,
+        "sign_in_needs_help",
+        object=about,
+        school=instellingsnummer,
+        result="until help",
+        counter=counter,
+    )
+
+
+def sign_in_released(
+    db: Connection, *, account_uuid: str, instellingsnummer: str | None, counters: list[str]
+) -> None:
+    """Somebody opened what wrong tries had closed."""
+    _write(db, "sign_in_released", object=pupil(account_uuid), school=instellingsnummer, counters=counters)
+
+
 def signed_out(db: Connection, *, account_uuid: str, because: str) -> None:
     _write(db, "signed_out", actor=pupil(account_uuid), object=pupil(account_uuid), because=because)
 

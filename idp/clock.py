@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
@@ -42,6 +43,43 @@ class Stopped(Clock):
 
     def monotonic(self) -> float:
         return self.moment.timestamp()
+
+
+class Shifted(Clock):
+    """The real time and so many seconds more, as a file says: all processes of a demo read it, so that hours can pass.
+
+    A demo only (context.open_house). A file that is not there, or says no number, shifts nothing.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._known: tuple[object, timedelta] = (None, timedelta())
+
+    def now(self) -> datetime:
+        return super().now() + self.shift()
+
+    def shift(self) -> timedelta:
+        """How far it is ahead now."""
+        try:
+            seen = self._file.stat()
+        except OSError:
+            return timedelta()
+        stamp = (seen.st_mtime_ns, seen.st_ino)
+        if self._known[0] != stamp:
+            self._known = (stamp, self._read())
+        return self._known[1]
+
+    def set_shift(self, shift: timedelta) -> None:
+        """Let it be so far ahead, for every process, from now on."""
+        new = self._file.with_suffix(".new")
+        new.write_text(str(shift.total_seconds()), encoding="ascii")
+        new.replace(self._file)
+
+    def _read(self) -> timedelta:
+        try:
+            return timedelta(seconds=float(self._file.read_text(encoding="ascii")))
+        except (OSError, ValueError, OverflowError):
+            return timedelta()
 
 
 def day_of_law(moment: datetime) -> date:

@@ -19,6 +19,8 @@ PREFIX = "IDP_"
 FILE = "idp.toml"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
+OWASP_LEAST = 7168 * 5
+"""Memory (KiB) × passes of the cheapest Argon2id that OWASP's password storage cheat sheet calls equal."""
 SIGNING = frozenset({"RS256", "PS256", "ES256", "EdDSA"})
 
 Seconds = Annotated[int, Field(gt=0)]
@@ -47,6 +49,11 @@ class Settings(BaseModel):
     database_url: str = Field(
         "",
         description="SQLAlchemy URL; empty: SQLite in the data folder; postgresql+psycopg://… in production",
+    )
+    redis_url: str = Field(
+        "",
+        description="Redis or Valkey for the counters of wrong tries, shared by all machines (redis://…, rediss://…, "
+        "unix://…); empty: the database counts, which is enough",
     )
     keys: Path | None = Field(None, description="Folder with keys; empty: `keys` in the data folder")
     demo: bool = Field(
@@ -234,6 +241,13 @@ class Settings(BaseModel):
             raise ValueError("must begin with sqlite:/// or postgresql://")
         return value
 
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return value
+
     @model_validator(mode="after")
     def _together(self) -> Settings:
         if self.demo and not self.loopback:
@@ -245,6 +259,11 @@ class Settings(BaseModel):
         if unknown := sorted({*self.signing_algorithms} - SIGNING):
             known = ", ".join(sorted(SIGNING))
             raise ValueError(f"signing_algorithms: {unknown[0]} is not one of {known}")
+        if not self.loopback and self.argon2_memory_kib * self.argon2_time < OWASP_LEAST:
+            raise ValueError(
+                "argon2_memory_kib, argon2_time: weaker than OWASP asks (19456 KiB × 2); cheaper hashes are for "
+                "tests on this machine, with an issuer on http://localhost"
+            )
         if self.demo and self.host not in LOOPBACK:
             raise ValueError("host: a demo shows secrets, so it listens on this machine only")
         if bool(self.upstream_issuer) != bool(self.upstream_client_id):
@@ -259,6 +278,11 @@ class Settings(BaseModel):
     def loopback(self) -> bool:
         """Are we at home on this machine only (plain http, plain cookie names)?"""
         return self.issuer.startswith("http://")
+
+    @property
+    def demo_clock(self) -> Path | None:
+        """The file that moves the time of a demo; None anywhere else."""
+        return self.data / "demo-clock" if self.demo and self.loopback else None
 
     @property
     def hashes_at_a_time(self) -> int:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from flask import current_app, g, request
 
 from idp import apps, audit, config, database, hashing, keys
-from idp.clock import Clock
+from idp.clock import Clock, Shifted
+from idp.redis_link import RedisLink
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +21,13 @@ class House:
     keys: keys.Keys = field(repr=False)
     hasher: hashing.Hasher
     apps: apps.Registry
+    redis: RedisLink | None = None
+    """For counters that machines share; None: the database has them."""
 
 
 def open_house(settings: config.Settings, *, clock: Clock | None = None) -> House:
     """Read the keys and reach the database. Raises ConfigurationError when keys are missing or unsafe."""
-    clock = clock or Clock()
+    clock = clock or (Shifted(settings.demo_clock) if settings.demo_clock else Clock())
     found = keys.load(settings.keys_folder)
     store = database.Database(settings.database, pool=settings.threads + 2)
     return House(
@@ -34,7 +37,14 @@ def open_house(settings: config.Settings, *, clock: Clock | None = None) -> Hous
         keys=found,
         hasher=hashing.Hasher(settings, peppers=found.peppers, current=found.pepper),
         apps=apps.Registry(store, clock),
+        redis=_redis(settings, clock),
     )
+
+
+def _redis(settings: config.Settings, clock: Clock) -> RedisLink | None:
+    if not settings.redis_url:
+        return None
+    return RedisLink(settings.redis_url, clock=clock, connections=settings.threads)
 
 
 def house() -> House:

@@ -7,7 +7,9 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -80,6 +82,54 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """A private Redis or Valkey on a socket of its own."""
+    with running_redis() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    """The same, empty."""
+    import redis
+
+    client = redis.Redis.from_url(redis_server)
+    client.flushall()
+    client.close()
+    return redis_server
+
+
+@contextmanager
+def running_redis(folder: Path | None = None) -> Iterator[str]:
+    """A real server process until the block ends; with a folder it keeps what it knows there."""
+    import redis
+
+    program = shutil.which("valkey-server") or shutil.which("redis-server")
+    if program is None:
+        pytest.skip("neither redis-server nor valkey-server is installed: counting in Redis was not tested")
+    place = Path(tempfile.mkdtemp(prefix="idp-redis-"))
+    command = [program, "--port", "0", "--unixsocket", place / "socket", "--dir", folder or place]
+    command += ["--save", "", "--appendonly", "yes" if folder else "no"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=place)
+    url = f"unix://{place / 'socket'}"
+    client = redis.Redis.from_url(url)
+    try:
+        for _ in range(200):
+            try:
+                client.ping()
+                break
+            except redis.RedisError:
+                assert process.poll() is None, "the server ended"
+                time.sleep(0.05)
+        yield url
+    finally:
+        client.close()
+        process.terminate()
+        process.wait(20)
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
 def postgres_template(postgres_url: str) -> str:
     """A database with every table, to copy fresh ones from."""
     name = f"template_{secrets.token_hex(4)}"
@@ -122,7 +172,14 @@ def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A fresh database with all tables, once on SQLite and once on PostgreSQL."""
-    if request.param == "sqlite":
+    with fresh_database(request, request.param, tmp_path) as url:
+        yield url
+
+
+@contextmanager
+def fresh_database(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database with all tables, of this kind, until the block ends."""
+    if kind == "sqlite":
         shutil.copy(request.getfixturevalue("_sqlite_template"), tmp_path / "idp.sqlite")
         yield f"sqlite:///{tmp_path / 'idp.sqlite'}"
         return

@@ -77,6 +77,8 @@ def _missing() -> list[tuple[str, str]]:
         )
     if not npm.installed(HERE / "tests" / "oidc" / "clients"):
         missing.append(("libraries in JavaScript", "not installed (python tools/npm.py tests/oidc/clients)"))
+    if not shutil.which("redis-server") and not shutil.which("valkey-server"):
+        missing.append(("counting in Redis", "no server is installed (Debian: apt-get install redis-server)"))
     if not os.environ.get("CI"):
         missing.append(("known holes in dependencies", "asked only in CI (CI=1), since it needs the network"))
     return missing

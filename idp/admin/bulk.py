@@ -124,13 +124,16 @@ def renew(
                 instellingsnummer=instellingsnummer,
             )
             sessions.end_all(db, one.account_uuid, "secret_renewed", now, grants=True)
-            login_help.wake_cards(db, house, one.account_uuid, now)
         made = [
             _handout(house, one, one.username, secret) for one, secret in zip(found, secrets, strict=True)
         ]
         return _finish(house, db, found, made, with_cards=with_cards, now=now, chance=chance)
 
-    return house.database.retrying(write) if found else ()
+    if not found:
+        return ()
+    handouts = house.database.retrying(write)
+    login_help.wake_cards(house, [one.account_uuid for one in found])
+    return handouts
 
 
 def look(db: Connection, house: House, instellingsnummer: str) -> Look:

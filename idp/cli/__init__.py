@@ -11,6 +11,7 @@ from idp.cli import (
     accounts,
     app_log,
     apps,
+    demo_clock,
     devices,
     feeds,
     help_codes,
@@ -19,6 +20,7 @@ from idp.cli import (
     logouts,
     running,
     sharing,
+    throttle,
 )
 
 
@@ -45,6 +47,8 @@ for module in (
     logouts,
     app_log,
     initial_tokens,
+    throttle,
+    demo_clock,
 ):
     for command in module.COMMANDS:
         main.add_command(command)

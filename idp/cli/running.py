@@ -119,6 +119,8 @@ def check_config(data: Path | None, *, as_json: bool) -> None:
         problems.append("the database is not up to date: run `idp upgrade`")
     else:
         problems += signing.check(house)
+    if house.redis is not None and not house.redis.answers():
+        problems.append("redis_url: Redis does not answer, so the database counts wrong tries meanwhile")
     shown = {"issuer": settings.issuer, "database": house.database.engine.dialect.name, "problems": problems}
     if as_json:
         say(shown)

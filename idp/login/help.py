@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -21,8 +22,9 @@ from idp.clock import day_of_law
 from idp.config import Settings
 from idp.context import House
 from idp.errors import Invalid
-from idp.login import accounts, browsers, cards, sessions, throttle, usernames
+from idp.login import accounts, browsers, cards, sessions, throttle, tries, usernames
 from idp.login.browsers import Browser
+from idp.login.counting_database import InDatabase
 from idp.login.sign_in import SignedIn, Wrong
 from idp.login.slowing import Counter
 from idp.login.throttle import Wait
@@ -96,7 +98,7 @@ def give(
 ) -> Given:
     """A code for this pupil; the one before stops working, and cards that rest work again.
 
-    `by` is the person_id of who gives it, whose right was checked. Raises Invalid `account_cannot_sign_in`.
+    `by` is the person_id of who gives it, whose right was checked; call `wake_cards` when this is committed. Raises Invalid `account_cannot_sign_in`.
     """
     db.execute(select(Account.username).where(Account.account_uuid == account_uuid).with_for_update()).first()
     account = accounts.find(db, account_uuid, day_of_law(now))
@@ -120,16 +122,24 @@ def give(
             "expires_at": expires_at,
         },
     )
-    wake_cards(db, house, account_uuid, now)
+    InDatabase(db).remove(_card_counters(db, house, [account_uuid], now))
     audit.help_given(db, account_uuid=account_uuid, instellingsnummer=instellingsnummer, by=by)
     return Given(id=code_id, code=code, url=url(house.settings, token), expires_at=expires_at)
 
 
-def wake_cards(db: Connection, house: House, account_uuid: str, now: datetime) -> None:
-    """Cards of this pupil that rest work again."""
-    live = select(Card.id).where(Card.account_uuid == account_uuid, cards.is_live(now))
-    for card in db.execute(live).scalars().all():
-        throttle.wake_card(db, house.keys.throttle, card)
+def wake_cards(house: House, account_uuids: Sequence[str]) -> None:
+    """Cards of these pupils that rest work again, wherever they are counted. Not inside a transaction."""
+    now = house.clock.now()
+    with house.database.reading() as db:
+        names = _card_counters(db, house, account_uuids, now)
+    tries.forget(house, names)
+
+
+def _card_counters(
+    db: Connection, house: House, account_uuids: Sequence[str], now: datetime
+) -> tuple[str, ...]:
+    live = select(Card.id).where(Card.account_uuid.in_(account_uuids), cards.is_live(now))
+    return tuple(throttle.name_of(house.keys.throttle, Counter.CARD, card) for card in db.scalars(live))
 
 
 def url(settings: Settings, token: str) -> str:
@@ -167,9 +177,12 @@ def redeem(house: House, username: str, code: str, visit: Visit) -> SignedIn | W
     """Come in with a code (see `digits`)."""
     now = house.clock.now()
     name = usernames.canonical(username) or ""
-    return house.database.retrying(
+    outcome = house.database.retrying(
         lambda db: _redeem(db, house, username=name, code=code, visit=visit, now=now)
     )
+    if isinstance(outcome, Wrong) and tries.address_failed(house, visit.address, now):
+        return Wait(seconds=int(throttle.SLOT.total_seconds()), counter=Counter.ADDRESS)
+    return outcome
 
 
 def redeem_link(house: House, code_id: str, visit: Visit) -> SignedIn | None:
@@ -201,7 +214,7 @@ def held(db: Connection, house: House, cookie: str, now: datetime) -> Door | Non
 
 def _redeem(
     db: Connection, house: House, *, username: str, code: str, visit: Visit, now: datetime
-) -> SignedIn | Wrong | Wait:
+) -> SignedIn | Wrong:
     account_uuid = db.execute(select(Account.account_uuid).where(Account.username == username)).scalar()
     row = db.execute(
         update(HelpCode)
@@ -219,10 +232,7 @@ def _redeem(
         if entered is not None:
             return entered
     audit.help_refused(db, account_uuid=account_uuid)
-    closed = throttle.address_failed(
-        db, key=house.keys.throttle, settings=house.settings, address=visit.address, now=now
-    )
-    return Wait(seconds=int(throttle.SLOT.total_seconds()), counter=Counter.ADDRESS) if closed else Wrong()
+    return Wrong()
 
 
 def _enter(db: Connection, house: House, code_id: str, visit: Visit, now: datetime) -> SignedIn | None:

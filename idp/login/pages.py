@@ -38,6 +38,7 @@ from idp.login import (
     sessions,
     sign_in,
     throttle,
+    tries,
     usernames,
 )
 from idp.login.pages_frame import Who
@@ -211,16 +212,10 @@ def _take_card(token: str, way: WayBack, *, shared: bool = False, asked: bool = 
         found = cards.find(db, token, now)
     if found is None:
         many = _cards_refused.add((id(house.database), throttle.network(request.remote_addr or "")), now)
-        with house.database.transaction() as db:
-            if many <= CARDS_NOTED:
+        if many <= CARDS_NOTED:
+            with house.database.transaction() as db:
                 audit.card_refused(db, because="unknown")
-            throttle.address_failed(
-                db,
-                key=house.keys.throttle,
-                settings=house.settings,
-                address=request.remote_addr or "",
-                now=now,
-            )
+        tries.address_failed(house, request.remote_addr or "", now)
         return web.see_other(way.page(bericht="kaart"))
     who = Who(username=found.username, shared=shared, asked=asked)
     response = web.see_other(way.page(wie=pages_frame.sealed(who)))
@@ -292,7 +287,11 @@ def _screens(language: str) -> Markup:
 
 
 def _wait_page(way: WayBack, who: Who, wait: sign_in.Wait) -> Response:
-    reasons = {throttle.Counter.CARD: "card", throttle.Counter.MONTH: "help"}
+    reasons = {
+        throttle.Counter.CARD: "card",
+        throttle.Counter.MONTH: "help",
+        throttle.Counter.SYSTEM: "scan",
+    }
     reason = reasons.get(wait.counter, "soon" if wait.seconds <= COUNTABLE else "later")
     again = way.page(wie=pages_frame.sealed(who)) if reason == "soon" else way.page()
     response = pages_frame.page(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, make_response, render_template, request
 
 from idp import context, web
-from idp.login import devices, pages_frame, throttle
+from idp.login import devices, pages_frame, tries
 from idp.login.devices import Device
 from idp.login.sessions import SIGN_IN
 
@@ -24,15 +24,13 @@ def device_page() -> Response:
 def device_answer() -> Response:
     """Wrong, used and expired codes look alike, and count as failed tries from this address."""
     house, address = context.house(), request.remote_addr or ""
-    now, key = house.clock.now(), house.keys.throttle
-    with house.database.reading() as db:
-        if throttle.address_rests(db, key=key, address=address, now=now):
-            return _page(None, message="wait", status=429)
+    now = house.clock.now()
+    if tries.address_rests(house, address, now):
+        return _page(None, message="wait", status=429)
     with house.database.transaction() as db:
         made = devices.enrol(db, house.keys, house.settings, typed=request.form.get("code", ""), now=now)
-        if made is None:
-            throttle.address_failed(db, key=key, settings=house.settings, address=address, now=now)
     if made is None:
+        tries.address_failed(house, address, now)
         return _page(None, message="wrong", status=400)
     response = web.see_other(PAGE)
     pages_frame.give_device(response, made.device, made.cookie)

@@ -21,12 +21,14 @@ from idp.context import House
 from idp.errors import Busy
 from idp.hashing import Stored, Verdict
 from idp.keys import Keys
-from idp.login import accounts, browsers, passwords, sessions, throttle, usernames
+from idp.login import accounts, attention, browsers, passwords, sessions, throttle, tries, usernames
 from idp.login.accounts import Account
 from idp.login.browsers import Browser
 from idp.login.cards import HeldCard
+from idp.login.counting import Counters
+from idp.login.counting_database import InDatabase
 from idp.login.devices import Device
-from idp.login.throttle import Channel, Pass, Subject, Wait
+from idp.login.throttle import Channel, Failed, Pass, Subject, Wait
 from idp.models import Account as AccountRow
 from idp.models import Card, DeviceKind, Enrolment, Moment, SecretKind
 from idp.prepared import Prepared
@@ -148,7 +150,7 @@ def _try(house: House, attempt: Attempt, *, begin: bool) -> Outcome | Confirmed:
     secret = attempt.secret[:_LONGEST_SECRET].encode(errors="replace").decode()
     attempt = replace(attempt, username=username, secret=secret)
     now = house.clock.now()
-    found, taken = house.database.retrying(lambda db: _reserve(db, house, attempt, now))
+    found, taken = _reserve(house, attempt, now)
     if isinstance(taken, Wait):
         return taken
     account = found.account
@@ -157,11 +159,12 @@ def _try(house: House, attempt: Attempt, *, begin: bool) -> Outcome | Confirmed:
     try:
         verdict = house.hasher.verify(account.stored if account else None, tried)
     except Busy:
-        house.database.retrying(lambda db: throttle.release(db, taken))
+        tries.anywhere(house, lambda counters: throttle.release(counters, taken))
         raise
     if account is None or not account.active or not verdict.right:
-        return house.database.retrying(lambda db: _wrong(db, house, taken, tried=tried, found=found, now=now))
+        return _wrong(house, taken, tried=tried, found=found, now=now)
     fresh = _hash_again(house, verdict, tried)
+    given_back = tries.elsewhere(house, lambda counters: _given_back(counters, house, taken, now))
     return house.database.retrying(
         lambda db: _right(
             db,
@@ -171,26 +174,54 @@ def _try(house: House, attempt: Attempt, *, begin: bool) -> Outcome | Confirmed:
             found=found,
             account=account,
             fresh=fresh,
+            given_back=bool(given_back),
             now=now,
         )
     )
 
 
-def _reserve(db: Connection, house: House, attempt: Attempt, now: datetime) -> tuple[_Found, Pass | Wait]:
-    today = day_of_law(now)
-    found = _look_up(db, house.keys, attempt.username, now, card=attempt.card, device=attempt.class_device)
+def _reserve(house: House, attempt: Attempt, now: datetime) -> tuple[_Found, Pass | Wait]:
+    """Who is meant, and a try on that name: in one transaction when the database counts."""
+    if house.redis is not None:
+        with house.database.reading() as db:
+            found = _find(db, house, attempt, now)
+        subject = _subject(house, attempt, found, now)
+        taken = tries.elsewhere(house, lambda counters: _take(counters, house, subject, now))
+        if taken is not None:
+            return found, taken
+
+    def together(db: Connection) -> tuple[_Found, Pass | Wait]:
+        found = _find(db, house, attempt, now)
+        return found, _take(InDatabase(db), house, _subject(house, attempt, found, now), now)
+
+    return house.database.retrying(together)
+
+
+def _find(db: Connection, house: House, attempt: Attempt, now: datetime) -> _Found:
+    return _look_up(db, house.keys, attempt.username, now, card=attempt.card, device=attempt.class_device)
+
+
+def _take(counters: Counters, house: House, subject: Subject, now: datetime) -> Pass | Wait:
+    return throttle.reserve(
+        counters, key=house.keys.throttle, settings=house.settings, subject=subject, now=now
+    )
+
+
+def _given_back(counters: Counters, house: House, taken: Pass, now: datetime) -> bool:
+    throttle.succeeded(counters, key=house.keys.throttle, passed=taken, now=now)
+    return True
+
+
+def _subject(house: House, attempt: Attempt, found: _Found, now: datetime) -> Subject:
     account = found.account
-    subject = Subject(
-        channel=_channel(attempt, found, today, house.settings.known_browser_days),
+    return Subject(
+        channel=_channel(attempt, found, day_of_law(now), house.settings.known_browser_days),
         username=attempt.username,
         secret_since=account.secret_set_at.isoformat() if account else "",
         browser=attempt.browser.id,
         card=found.card,
         address=attempt.address,
         pictures=found.kind is SecretKind.PICTURE,
-    )
-    return found, throttle.reserve(
-        db, key=house.keys.throttle, settings=house.settings, subject=subject, now=now
     )
 
 
@@ -212,17 +243,28 @@ def _hash_again(house: House, verdict: Verdict, secret: str) -> Stored | None:
         return None
 
 
-def _wrong(db: Connection, house: House, taken: Pass, *, tried: str, found: _Found, now: datetime) -> Wrong:
-    failed = throttle.failed(
-        db, key=house.keys.throttle, settings=house.settings, passed=taken, secret=tried, now=now
-    )
-    account_uuid = found.account.account_uuid if found.account else None
-    channel = taken.subject.channel
-    audit.sign_in_failed(db, account_uuid=account_uuid, channel=channel, way=found.kind)
-    if failed.wait is None:
-        return Wrong()
-    audit.sign_in_slowed(db, account_uuid=account_uuid, channel=channel, counter=failed.wait.counter)
-    return Wrong(wait=failed.wait)
+def _wrong(house: House, taken: Pass, *, tried: str, found: _Found, now: datetime) -> Wrong:
+    """Count it, and note it in the trail; what closes until somebody helps is told to the school."""
+
+    def count(counters: Counters) -> Failed:
+        return throttle.failed(
+            counters, key=house.keys.throttle, settings=house.settings, passed=taken, secret=tried, now=now
+        )
+
+    counted = tries.elsewhere(house, count)
+
+    def note(db: Connection) -> Wrong:
+        wait = (counted or count(InDatabase(db))).wait
+        account_uuid = found.account.account_uuid if found.account else None
+        channel = taken.subject.channel
+        audit.sign_in_failed(db, account_uuid=account_uuid, channel=channel, way=found.kind)
+        if wait is not None:
+            audit.sign_in_slowed(db, account_uuid=account_uuid, channel=channel, counter=wait.counter)
+            if wait.counter in throttle.UNTIL_HELP:
+                attention.tell_schools(db, account_uuid, wait.counter, day_of_law(now))
+        return Wrong(wait=wait)
+
+    return house.database.retrying(note)
 
 
 def _right(
@@ -234,9 +276,11 @@ def _right(
     found: _Found,
     account: Account,
     fresh: Stored | None,
+    given_back: bool,
     now: datetime,
 ) -> Outcome | Confirmed:
-    throttle.succeeded(db, key=house.keys.throttle, passed=taken, now=now)
+    if not given_back:
+        throttle.succeeded(InDatabase(db), key=house.keys.throttle, passed=taken, now=now)
     if account.secret_expires_at is not None and account.secret_expires_at <= now:
         return Expired()
     if not _still_so(db, account, fresh, day_of_law(now)):

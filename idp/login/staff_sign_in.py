@@ -19,7 +19,7 @@ from idp.clock import day_of_law
 from idp.context import House
 from idp.errors import Busy
 from idp.hashing import Stored, Verdict
-from idp.login import staff_accounts, staff_factors, staff_password, throttle
+from idp.login import staff_accounts, staff_factors, staff_password, throttle, tries
 from idp.login.browsers import Browser
 from idp.login.staff_accounts import Staff
 from idp.login.throttle import Channel, Pass, Subject, Wait
@@ -72,22 +72,23 @@ def password(house: House, name: str, typed: str, visitor: Visitor) -> Outcome:
     stored = staff.stored if staff else None
     since = staff.secret_set_at.isoformat() if staff and staff.secret_set_at else ""
     subject = _subject(house, staff, name, visitor, now, way="password", since=since)
-    taken = house.database.retrying(lambda db: _reserve(db, house, subject, now))
+    taken = _reserve(house, subject, now)
     if isinstance(taken, Wait):
         return taken
     canonical = staff_password.canonical(typed)
     try:
         verdict = house.hasher.verify(stored, canonical or typed[: staff_password.LONGEST])
     except Busy:
-        house.database.retrying(lambda db: throttle.release(db, taken))
+        tries.anywhere(house, lambda counters: throttle.release(counters, taken))
         raise
     if staff is None or stored is None or canonical is None or not verdict.right:
         tried = canonical or typed[: staff_password.LONGEST]
         return _wrong(house, taken, staff, tried, now, way="password")
     fresh = _hash_again(house, verdict, canonical)
 
+    _succeeded(house, taken, now)
+
     def right(db: Connection) -> Outcome:
-        throttle.succeeded(db, key=house.keys.throttle, passed=taken, now=now)
         if fresh is not None:
             staff_accounts.hashed_again(db, staff.person_id, before=stored, after=fresh)
         return Proven(person_id=staff.person_id, amr=("pwd",), set_at=staff.secret_set_at)
@@ -111,7 +112,7 @@ def code(house: House, person_id: str, typed: str, visitor: Visitor) -> Outcome:
     with house.database.reading() as db:
         staff = staff_accounts.find(db, person_id)
     subject = _subject(house, staff, f"{person_id} code", visitor, now, way="code", since="")
-    taken = house.database.retrying(lambda db: _reserve(db, house, subject, now))
+    taken = _reserve(house, subject, now)
     if isinstance(taken, Wait):
         return taken
     step = _step(house, staff, typed, now)
@@ -120,10 +121,11 @@ def code(house: House, person_id: str, typed: str, visitor: Visitor) -> Outcome:
         how = _spend(db, person_id, step, typed, now)
         if how is None:
             return None
-        throttle.succeeded(db, key=house.keys.throttle, passed=taken, now=now)
         return Proven(person_id=person_id, amr=(how,))
 
     proven = house.database.retrying(spend) if staff is not None else None
+    if proven is not None:
+        _succeeded(house, taken, now)
     # The same six digits may be right half a minute later: each moment is a try of its own.
     moment = f"{typed[:40]} {int(now.timestamp()) // staff_factors.STEP}"
     return proven or _wrong(house, taken, staff, moment, now, way="code")
@@ -196,10 +198,8 @@ def _is_owner(staff: Staff, handle: str) -> bool:
 
 
 def _wrong_passkey(house: House, staff: Staff | None, visitor: Visitor, now: datetime) -> Wrong:
+    tries.address_failed(house, visitor.address, now)
     with house.database.transaction() as db:
-        throttle.address_failed(
-            db, key=house.keys.throttle, settings=house.settings, address=visitor.address, now=now
-        )
         person_id = staff.person_id if staff else None
         audit_staff.staff_sign_in_failed(db, person_id=person_id, channel=Channel.OTHER, way="passkey")
     return Wrong()
@@ -226,15 +226,31 @@ def _subject(
     )
 
 
-def _reserve(db: Connection, house: House, subject: Subject, now: datetime) -> Pass | Wait:
-    return throttle.reserve(db, key=house.keys.throttle, settings=house.settings, subject=subject, now=now)
+def _reserve(house: House, subject: Subject, now: datetime) -> Pass | Wait:
+    return tries.anywhere(
+        house,
+        lambda counters: throttle.reserve(
+            counters, key=house.keys.throttle, settings=house.settings, subject=subject, now=now
+        ),
+    )
+
+
+def _succeeded(house: House, taken: Pass, now: datetime) -> None:
+    tries.anywhere(
+        house,
+        lambda counters: throttle.succeeded(counters, key=house.keys.throttle, passed=taken, now=now),
+    )
 
 
 def _wrong(house: House, taken: Pass, staff: Staff | None, tried: str, now: datetime, *, way: Way) -> Wrong:
-    def count(db: Connection) -> Wrong:
-        failed = throttle.failed(
-            db, key=house.keys.throttle, settings=house.settings, passed=taken, secret=tried, now=now
-        )
+    failed = tries.anywhere(
+        house,
+        lambda counters: throttle.failed(
+            counters, key=house.keys.throttle, settings=house.settings, passed=taken, secret=tried, now=now
+        ),
+    )
+
+    def note(db: Connection) -> Wrong:
         person_id, channel = (staff.person_id if staff else None), taken.subject.channel
         audit_staff.staff_sign_in_failed(db, person_id=person_id, channel=channel, way=way)
         if failed.wait is not None:
@@ -243,4 +259,4 @@ def _wrong(house: House, taken: Pass, staff: Staff | None, tried: str, now: date
             )
         return Wrong(wait=failed.wait)
 
-    return house.database.retrying(count)
+    return house.database.retrying(note)

@@ -22,25 +22,37 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from statistics import median
 
-from sqlalchemy import Connection, case, func, select, update
-
 from idp import entropy
 from idp.clock import BRUSSELS
 from idp.config import Settings
-from idp.login import counting, slowing
-from idp.login.counting import Reserved
-from idp.login.slowing import Counter, State
-from idp.models import Throttle
+from idp.login import slowing
+from idp.login.counting import Closed, Counters, Reserved
+from idp.login.slowing import Counter
 
-__all__ = ["Channel", "Counter", "Pass", "Subject", "Wait", "failed", "release", "reserve", "succeeded"]
+__all__ = [
+    "Channel",
+    "Counter",
+    "Failed",
+    "Pass",
+    "Subject",
+    "Wait",
+    "failed",
+    "release",
+    "reserve",
+    "succeeded",
+]
+
+UNTIL_HELP = frozenset({Counter.CARD, Counter.MONTH})
+"""What waiting does not open: the school is told."""
 
 SLOT = timedelta(minutes=10)
 _RECENT = timedelta(minutes=2)
 _MOST_FORGIVEN = 3
-_MONTH_DAYS = 30
+MONTH_DAYS = 30
 _MOST_PER_ADDRESS = 20
 _BREAKER_RESTS = timedelta(minutes=30)
 _WEEKS = 4
+_COMPARED = timedelta(weeks=_WEEKS, days=1)
 _LONGEST_WAIT = 24 * 60 * 60
 
 
@@ -107,25 +119,20 @@ class Failed:
 
 
 def reserve(
-    db: Connection, *, key: bytes, settings: Settings, subject: Subject, now: datetime
+    counters: Counters, *, key: bytes, settings: Settings, subject: Subject, now: datetime
 ) -> Pass | Wait:
     """Take one try, or hear how long to wait. `key` is keys.throttle. Changes nothing when the answer is Wait."""
-    if (closed := _closed(db, key, subject, now)) is not None:
+    if (closed := _closed(counters, key, subject, now)) is not None:
         return closed
     wanted = {_key(key, counter, subject): counter for counter in _reserved_counters(subject)}
-    found = counting.open_rows(db, sorted(wanted), now)
     taken, waits = [], []
-    for name, before in found.items():
-        answer = slowing.take(wanted[name], before, now, settings)
-        if isinstance(answer, State):
-            taken.append(Reserved(key=name, counter=wanted[name], before=before, after=answer))
+    for one in counters.take(wanted, now, settings):
+        if isinstance(one, Closed):
+            waits.append(_wait(one.counter, one.until, now))
         else:
-            waits.append(_wait(wanted[name], answer, now))
+            taken.append(one)
     if waits:
-        counting.remove(db, [name for name, before in found.items() if before is None])
         return max(waits, key=lambda wait: wait.seconds)
-    fresh_is_right = State(count=1, since=now, changed_at=now)
-    counting.write(db, [one for one in taken if one.before is not None or one.after != fresh_is_right])
     return Pass(subject=subject, reserved=tuple(taken))
 
 
@@ -135,7 +142,7 @@ def _reserved_counters(subject: Subject) -> tuple[Counter, ...]:
     return (Counter.BROWSER, Counter.CARD) if subject.channel is Channel.CARD else (Counter.BROWSER,)
 
 
-def _closed(db: Connection, key: bytes, subject: Subject, now: datetime) -> Wait | None:
+def _closed(counters: Counters, key: bytes, subject: Subject, now: datetime) -> Wait | None:
     """Is a counter closed that only wrong tries write to?"""
     watched = []
     if subject.channel is not Channel.CARD:
@@ -146,75 +153,67 @@ def _closed(db: Connection, key: bytes, subject: Subject, now: datetime) -> Wait
     if not watched:
         return None
     names = {_key(key, counter, subject): counter for counter in watched}
-    waits = [_wait(names[name], until, now) for name, until in counting.closed(db, [*names], now)]
+    waits = [_wait(names[name], until, now) for name, until in counters.closed([*names], now)]
     return max(waits, key=lambda wait: wait.seconds, default=None)
 
 
 # ---------------------------------------------------------------- after
 
 
-def succeeded(db: Connection, *, key: bytes, passed: Pass, now: datetime) -> None:
+def succeeded(counters: Counters, *, key: bytes, passed: Pass, now: datetime) -> None:
     """The secret was right: give the try back, and forgive up to three mistakes of the last two minutes here."""
     subject = passed.subject
     recent = _key(key, Counter.RECENT, subject)
     reset = [recent, *(one.key for one in passed.reserved if one.counter is Counter.BROWSER)]
     refund = [one for one in passed.reserved if one.counter is not Counter.BROWSER]
-    gone = counting.settle(db, reset=reset, refund=[one.key for one in refund])
+    gone = counters.settle(reset=reset, refund=[one.key for one in refund])
     mistakes, last = gone.get(recent, (0, now))
     forgiven = min(mistakes, _MOST_FORGIVEN) if last > now - _RECENT else 0
-    counting.give_back(db, [one for one in refund if one.key not in gone], tries=1 + forgiven)
+    counters.give_back([one for one in refund if one.key not in gone], tries=1 + forgiven)
     if forgiven and subject.channel is not Channel.CARD:
-        today = _month_key(key, subject, now)
-        db.execute(
-            update(Throttle)
-            .where(Throttle.key == today)
-            .values(count=case((Throttle.count > forgiven, Throttle.count - forgiven), else_=0))
-        )
+        counters.untally(_key(key, Counter.MONTH, subject), now, forgiven)
 
 
 def failed(
-    db: Connection, *, key: bytes, settings: Settings, passed: Pass, secret: str, now: datetime
+    counters: Counters, *, key: bytes, settings: Settings, passed: Pass, secret: str, now: datetime
 ) -> Failed:
     """The secret was wrong: the try stays, unless the same mistake was counted in the last 24 hours."""
     subject = passed.subject
     if subject.channel is Channel.OTHER:
-        closed = _count_stranger(db, key, settings, subject, now)
+        closed = _count_stranger(counters, key, settings, subject, now)
     else:
         closed = None
-        address_failed(db, key=key, settings=settings, address=subject.address, now=now)
+        address_failed(counters, key=key, settings=settings, address=subject.address, now=now)
     digest = entropy.keyed_digest(key, "wrong", subject.username, subject.secret_since, secret)
-    if not counting.is_new_mistake(db, digest, now, hours=settings.keep_wrong_secret_hours):
-        release(db, passed)
+    if not counters.is_new_mistake(digest, now, hours=settings.keep_wrong_secret_hours):
+        release(counters, passed)
         return Failed(counted=False, wait=closed)
-    counting.bump(db, _key(key, Counter.RECENT, subject), now, after_quiet=_RECENT)
-    if subject.channel is not Channel.CARD and _count_month(db, key, settings, subject, now):
+    counters.bump(_key(key, Counter.RECENT, subject), now, kept=_RECENT, after_quiet=_RECENT)
+    if subject.channel is not Channel.CARD and _count_month(counters, key, settings, subject, now):
         return Failed(counted=True, wait=_wait(Counter.MONTH, slowing.UNTIL_HELP, now))
     return Failed(counted=True, wait=passed.wait(now) or closed)
 
 
-def release(db: Connection, passed: Pass) -> None:
+def release(counters: Counters, passed: Pass) -> None:
     """The try was not made after all (too busy), or does not count: give it back."""
-    counting.give_back(db, passed.reserved, tries=1)
+    counters.give_back(passed.reserved, tries=1)
 
 
-def address_failed(db: Connection, *, key: bytes, settings: Settings, address: str, now: datetime) -> bool:
+def address_failed(
+    counters: Counters, *, key: bytes, settings: Settings, address: str, now: datetime
+) -> bool:
     """Count a failed try from this address; True when it closed. Also for cards that do not exist."""
     name = entropy.keyed_digest(key, Counter.ADDRESS, network(address))
-    count = counting.bump(db, name, now, after=SLOT)
+    count = counters.bump(name, now, kept=SLOT, after=SLOT)
     if count < settings.throttle_address:
         return False
-    counting.close(db, name, now + SLOT)
+    counters.close(name, now + SLOT, now)
     return True
 
 
-def address_rests(db: Connection, *, key: bytes, address: str, now: datetime) -> bool:
+def address_rests(counters: Counters, *, key: bytes, address: str, now: datetime) -> bool:
     """Failed so much come from this address that it waits, for whatever is not tied to a pupil."""
-    return bool(counting.closed(db, [entropy.keyed_digest(key, Counter.ADDRESS, network(address))], now))
-
-
-def wake_card(db: Connection, key: bytes, card: str) -> None:
-    """Help was given: a card that rests works again."""
-    counting.remove(db, [entropy.keyed_digest(key, Counter.CARD, card)])
+    return bool(counters.closed([entropy.keyed_digest(key, Counter.ADDRESS, network(address))], now))
 
 
 def network(address: str) -> str:
@@ -234,47 +233,40 @@ def network(address: str) -> str:
 
 
 def _count_stranger(
-    db: Connection, key: bytes, settings: Settings, subject: Subject, now: datetime
+    counters: Counters, key: bytes, settings: Settings, subject: Subject, now: datetime
 ) -> Wait | None:
     """Address and system. One address moves the breaker by at most twenty a slot."""
-    full = address_failed(db, key=key, settings=settings, address=subject.address, now=now)
+    full = address_failed(counters, key=key, settings=settings, address=subject.address, now=now)
     closed = _wait(Counter.ADDRESS, now + SLOT, now) if full else None
     if not subject.pictures:
         return closed
     slot = _slot(now)
     here = entropy.keyed_digest(key, Counter.SYSTEM, str(slot), network(subject.address))
-    if counting.bump(db, here, now) > _MOST_PER_ADDRESS:
+    if counters.bump(here, now, kept=SLOT) > _MOST_PER_ADDRESS:
         return closed
-    count = counting.bump(db, _slot_key(key, slot), now)
+    count = counters.bump(_slot_key(key, slot), now, kept=_COMPARED)
     if count <= settings.throttle_system:
         return closed
-    if count <= settings.throttle_system + _normal(db, key, now):
+    if count <= settings.throttle_system + _normal(counters, key, now):
         return closed
-    counting.close(db, _key(key, Counter.SYSTEM, subject), now + _BREAKER_RESTS)
+    counters.close(_key(key, Counter.SYSTEM, subject), now + _BREAKER_RESTS, now)
     return _wait(Counter.SYSTEM, now + _BREAKER_RESTS, now)
 
 
-def _count_month(db: Connection, key: bytes, settings: Settings, subject: Subject, now: datetime) -> bool:
+def _count_month(counters: Counters, key: bytes, settings: Settings, subject: Subject, now: datetime) -> bool:
     """One more different wrong secret today; True when thirty days hold too many."""
-    counting.bump(db, _month_key(key, subject, now), now)
-    first = _month_key(key, subject, now - timedelta(days=_MONTH_DAYS - 1))
-    total = db.execute(
-        select(func.sum(Throttle.count)).where(
-            Throttle.key >= first, Throttle.key <= _month_key(key, subject, now)
-        )
-    ).scalar_one()
-    if total < settings.throttle_month:
+    name = _key(key, Counter.MONTH, subject)
+    if counters.tally(name, now, days=MONTH_DAYS) < settings.throttle_month:
         return False
-    counting.close(db, _key(key, Counter.MONTH, subject), slowing.UNTIL_HELP)
+    counters.close(name, slowing.UNTIL_HELP, now)
     return True
 
 
-def _normal(db: Connection, key: bytes, now: datetime) -> float:
+def _normal(counters: Counters, key: bytes, now: datetime) -> float:
     """The median of this slot, by the clock on the wall, in the last four weeks."""
     wall = now.astimezone(BRUSSELS).replace(tzinfo=None)
     weeks = [_slot((wall - timedelta(weeks=back)).replace(tzinfo=BRUSSELS)) for back in range(1, _WEEKS + 1)]
-    names = {_slot_key(key, slot) for slot in weeks}
-    counts = [*db.scalars(select(Throttle.count).where(Throttle.key.in_(names)))]
+    counts = [state.count for state in counters.states({_slot_key(key, slot) for slot in weeks}).values()]
     return float(median([*counts, *[0] * (_WEEKS - len(counts))]))
 
 
@@ -282,7 +274,12 @@ def _normal(db: Connection, key: bytes, now: datetime) -> float:
 
 
 def _key(key: bytes, counter: Counter, subject: Subject) -> str:
-    return entropy.keyed_digest(key, counter, *_named_by(counter, subject))
+    return name_of(key, counter, *_named_by(counter, subject))
+
+
+def name_of(key: bytes, counter: Counter, *named_by: str) -> str:
+    """What a counter is kept under: user name; user name and when its secret was set; id of a card; …"""
+    return entropy.keyed_digest(key, counter, *named_by)
 
 
 def _named_by(counter: Counter, subject: Subject) -> tuple[str, ...]:
@@ -299,11 +296,6 @@ def _named_by(counter: Counter, subject: Subject) -> tuple[str, ...]:
             return (network(subject.address),)
         case Counter.SYSTEM:
             return ()
-
-
-def _month_key(key: bytes, subject: Subject, now: datetime) -> str:
-    """One row a day; the days of one secret lie side by side."""
-    return f"{_key(key, Counter.MONTH, subject)}{now.date().toordinal():07d}"
 
 
 def _slot(moment: datetime) -> int:
