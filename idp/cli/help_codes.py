@@ -13,6 +13,7 @@ from idp.cli.accounts import check_target, write_cards
 from idp.cli.frame import data_option, json_option, opened, orderly, say, table
 from idp.context import House
 from idp.errors import NotAllowed
+from idp.login.help import wake_cards
 from idp.models import RuleKind, School, SchoolKind, SecretKind
 
 _pupil = click.option(
@@ -41,11 +42,13 @@ def help_() -> None:
 @orderly
 def code(data: Path | None, pupil: str, by: str, school: str | None, *, as_json: bool) -> None:
     """A code of six digits that lets a pupil in until the end of the school day, once."""
-    with opened(data) as house, house.database.transaction() as db:
-        account_uuid = _allowed(db, house, pupil, by, school)
-        who, given = helping.give_code(
-            db, house, by=by, account_uuid=account_uuid, now=house.clock.now(), today=house.clock.today()
-        )
+    with opened(data) as house:
+        with house.database.transaction() as db:
+            account_uuid = _allowed(db, house, pupil, by, school)
+            who, given = helping.give_code(
+                db, house, by=by, account_uuid=account_uuid, now=house.clock.now(), today=house.clock.today()
+            )
+        wake_cards(house, [account_uuid])
     shown = {"username": who.username, "code": given.code, "url": given.url, "expires_at": given.expires_at}
     if as_json:
         say(shown)
