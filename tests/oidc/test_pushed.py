@@ -138,11 +138,11 @@ def test_the_developers_log_shows_what_was_inside_a_signed_push(client, house):
 
 
 def test_other_refusals_of_par_compare_no_addresses(client, house, story):
-    push(client, story.app, scope="openid ov_klas")
+    push(client, story.app, prompt="none login")
     with house.database.reading() as db:
         [line] = app_log.lines(db, client_id=story.app.client_id)
-    assert (line.error, line.addresses) == ("invalid_scope", ())
-    assert line.received["scope"] == "openid ov_klas"
+    assert (line.where, line.error, line.addresses) == ("/par", "invalid_request", ())
+    assert line.received["prompt"] == "none login"
     assert line.registered["scope"]
 
 
