@@ -69,6 +69,8 @@ BEGINNINGS = (
     ("blocked", 1, 0),
     ("reset", 1, 0),
     ("renamed", 0, 0),
+    ("replay", 0, 0),
+    ("late reuse", 0, 0),
     ("sign out", 1, 0),
     ("sign out", 1, 1),
 )
@@ -323,7 +325,10 @@ class Machine(Ground):
 
     def _refresh(self, data: Any, how: str) -> None:
         every = [one for family in self.known.families for one in family.refreshes]
-        found = _draw(data, every[-6:])
+        self._use(_draw(data, every[-6:]), how)
+
+    def _use(self, found: Refresh, how: str) -> None:
+        every = [one for family in self.known.families for one in family.refreshes]
         family, now = found.family, self.clock.now()
         form = {"grant_type": "refresh_token", "refresh_token": found.token}
         scope = family.scope
@@ -392,6 +397,12 @@ class Machine(Ground):
             self._share(self.known.schools[school], on=False)
         elif what == "invisible":
             self._make_invisible(self.known.rules[school])
+        elif what == "replay":
+            self._redeem(self.known.families[0], "right")
+        elif what == "late reuse":
+            self._use(self.known.families[0].refreshes[0], "twice")
+            self._move(seconds=31)
+            self._use(self.known.families[0].refreshes[0], "right")
         elif what:
             self._decide(what, school, who, None, on=False)
 
