@@ -1,7 +1,7 @@
 """Which devices are the school's, who may say so, and how is everyone done at once?
 
 A LeerID-beheerder and a leerkracht of the school give codes, rename devices and take them back. *Iedereen klaar* ends
-what pupils left open on them: a beheerder for the whole school, a group or a class.
+what pupils left open on them: a beheerder for the whole school, a group or a class; a teacher among the own pupils.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, false, func, or_, select, update
 
 from idp import audit_devices
-from idp.admin import access
+from idp.admin import access, helping
 from idp.clock import day_of_law
 from idp.context import House
 from idp.errors import Invalid, NotAllowed, NotFound
@@ -131,11 +131,14 @@ def everyone_done(
 ) -> int:
     """*Iedereen klaar*: end the sessions on the school's devices, of all or of one group or class (Klas.id).
 
-    Apps are told. Returns how many ended. Raises NotAllowed `right_missing`.
+    For a teacher all are the own pupils. Apps are told. Returns how many ended. Raises NotAllowed `right_missing`.
     """
     today = day_of_law(now)
-    access.require(db, by, RightKind.BEHEERDER, instellingsnummer, today)
+    require(db, by, instellingsnummer, today)
     of = _sits_in(instellingsnummer, group_code, klas, today)
+    if not access.may(db, by, RightKind.BEHEERDER, instellingsnummer, today):
+        own = _own_pupils(db, by, instellingsnummer, today)
+        of = own if of is None else and_(of, own)
     count = sessions.end_on_devices(
         db, ClassDevice.instellingsnummer == instellingsnummer, EVERYONE_DONE, now, of=of
     )
@@ -173,6 +176,27 @@ def _sits_in(
         )
         return Session.account_uuid.in_(enrolled.scalar_subquery())
     return None
+
+
+def groups(db: Connection, person_id: str, instellingsnummer: str, today: date) -> list[tuple[str, str]]:
+    """(code, name) of each administratieve groep in which this person has pupils today, by name."""
+    mine = helping.enrolments(db, person_id, instellingsnummer, today)
+    if mine is None:
+        return []
+    rows = db.execute(
+        select(Enrolment.administratieve_groep_code, func.max(Enrolment.administratieve_groep).label("naam"))
+        .where(mine)
+        .group_by(Enrolment.administratieve_groep_code)
+    ).all()
+    return sorted(((row.administratieve_groep_code, row.naam) for row in rows), key=lambda pair: pair[1])
+
+
+def _own_pupils(db: Connection, by: str, instellingsnummer: str, today: date) -> ColumnElement[bool]:
+    """A condition on Session: of a pupil whom this person may help."""
+    mine = helping.enrolments(db, by, instellingsnummer, today)
+    if mine is None:
+        return false()
+    return Session.account_uuid.in_(select(Enrolment.account_uuid).where(mine).scalar_subquery())
 
 
 def _check_group(db: Connection, instellingsnummer: str, group_code: str) -> None:

@@ -101,6 +101,19 @@ def pupils(
     return tuple(found.values())[:most]
 
 
+def enrolments(
+    db: Connection, person_id: str, instellingsnummer: str, today: date
+) -> ColumnElement[bool] | None:
+    """Condition on Enrolment: of whom this person may help at this school today; None: nobody."""
+    mine = [
+        _covered(db, right, today)
+        for right in access.rights(db, person_id, today)
+        if right.kind in {RightKind.BEHEERDER, RightKind.TEACHER}
+        and right.instellingsnummer == instellingsnummer
+    ]
+    return and_(or_(*mine), visibility.active(Enrolment, today)) if mine else None
+
+
 def _folded(text: str) -> str:
     """Without capitals and accents."""
     plain = unicodedata.normalize("NFKD", text.casefold())

@@ -45,6 +45,12 @@ TABS = (
                 path=f"{HOME}/leerid-beheer",
                 opens_to=_BEHEER | {RightKind.TEACHER},
             ),
+            Item(
+                name=_("Iedereen klaar"),
+                path=f"{HOME}/iedereen-klaar",
+                opens_to=_BEHEER | {RightKind.TEACHER},
+            ),
+            Item(name=_("Toestellen"), path=f"{HOME}/toestellen", opens_to=_BEHEER | {RightKind.TEACHER}),
         ),
     ),
     Tab(

@@ -5,6 +5,7 @@
     /hulp, /h/TOKEN         a code from the school, and its link (pages_help)
     /nieuw-wachtwoord       a password of one's own: forced after a temporary one, or wished
     /afmelden, /taal        done; and another language
+    /mijn-aanmeldingen      where a pupil is signed in, and who helped (pages_mine)
     /toestel                a browser becomes a device of a school (pages_device)
 
 No name stands in an address: `wie` is sealed. Nothing personal shows before the secret is right, unless this
@@ -33,6 +34,7 @@ from idp.login import (
     pages_device,
     pages_frame,
     pages_help,
+    pages_mine,
     pages_own,
     pictures,
     sessions,
@@ -49,6 +51,7 @@ blueprint = Blueprint("login", __name__)
 blueprint.register_blueprint(pages_own.blueprint)
 blueprint.register_blueprint(pages_help.blueprint)
 blueprint.register_blueprint(pages_device.blueprint)
+blueprint.register_blueprint(pages_mine.blueprint)
 
 CARDS_NOTED = 20
 """Cards that do not work, in one minute from one network, that the audit trail keeps."""

@@ -106,6 +106,11 @@ def sign_out_answer() -> Response:
     if who is not None:
         with house.database.transaction() as db:
             sessions.end(db, who.sid, "signed_out", house.clock.now())
+    return goodbye()
+
+
+def goodbye() -> Response:
+    """Nobody is signed in on this browser any more, and it holds no card."""
     web.forget_page()
     response = web.see_other(NOWHERE.page(bericht="klaar"))
     web.drop_cookie(response, sessions.COOKIE)

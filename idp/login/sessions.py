@@ -42,7 +42,7 @@ COOKIE = "session"
 SIGN_IN = "/aanmelden"
 NEW_PASSWORD = "/nieuw-wachtwoord"
 HELP = "/hulp"
-WAY_BACK = ("/authorize?", "/mijn-apps")
+WAY_BACK = ("/authorize?", "/mijn-apps", "/mijn-aanmeldingen")
 """Where a sign-in may lead: nowhere else, and never to another host."""
 ACR = "urn:leersleutel:acr:"
 _TOUCH = timedelta(minutes=1)
@@ -266,7 +266,7 @@ def school_day_ends(settings: Settings, now: datetime) -> datetime:
 def look(db: Connection, settings: Settings, cookie: str, now: datetime) -> SignedIn | None:
     """Whose session this cookie opens, if it is alive and its pupil may still sign in."""
     row = _find(db, cookie, now)
-    return _value(row) if row is not None and _alive(row, settings, now) and _may_sign_in(row) else None
+    return _value(row) if row is not None and alive(row, settings, now) and _may_sign_in(row) else None
 
 
 def current() -> SignedIn | None:
@@ -284,7 +284,7 @@ def _look_now(cookie: str) -> SignedIn | None:
     now = house.clock.now()
     with house.database.reading() as db:
         row = _find(db, cookie, now)
-    if row is None or not _alive(row, house.settings, now):
+    if row is None or not alive(row, house.settings, now):
         return None
     if not _may_sign_in(row):
         with house.database.transaction() as db:
@@ -327,7 +327,8 @@ def _session_and_pupil() -> Prepared:
     )
 
 
-def _alive(row: Any, settings: Settings, now: datetime) -> bool:
+def alive(row: Any, settings: Settings, now: datetime) -> bool:
+    """Not over and not idle too long (a row of Session)."""
     idle = settings.shared_idle_minutes if row.shared else settings.session_idle_minutes
     return bool(row.expires_at > now and row.last_seen_at + timedelta(minutes=idle) > now)
 

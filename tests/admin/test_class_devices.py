@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from idp.admin import class_devices
 from idp.errors import Invalid, NotAllowed, NotFound, Refusal
 from idp.login import devices, sessions
-from idp.models import AuditEvent, RightKind
+from idp.models import AuditEvent, Right, RightKind, RightScope, RuleKind
 from tests import make, make_devices
 
 
@@ -140,3 +140,19 @@ def test_everyone_done_of_a_group_or_a_class_leaves_the_others(house, school):
         make.membership(db, klas, fourth_pupil)
     assert _change(house, class_devices.everyone_done, klas=klas, **words) == 1
     assert not _alive(house, fourth)
+
+
+def test_a_teacher_ends_what_the_own_pupils_left_open_and_no_more(house, school):
+    device = make_devices.device(house, school)
+    own = _open(house, _pupil(house, school, administratieve_groep_code="L3"), device)
+    other = _open(house, _pupil(house, school, administratieve_groep_code="L4"), device)
+    words = {"instellingsnummer": school, "by": "bo"}
+    assert _change(house, class_devices.everyone_done, **words) == 0, "nobody gave bo pupils yet"
+    with house.database.transaction() as db:
+        right = db.scalar(select(Right.id).where(Right.person_id == "bo"))
+        db.execute(insert(RightScope), {"right_id": right, "kind": RuleKind.GROUP, "target": "L3"})
+    with house.database.reading() as db:
+        assert class_devices.groups(db, "bo", school, make.TODAY) == [("L3", "derde leerjaar")]
+    assert _change(house, class_devices.everyone_done, group_code="L4", **words) == 0
+    assert _change(house, class_devices.everyone_done, **words) == 1
+    assert [_alive(house, one) for one in (own, other)] == [False, True]
