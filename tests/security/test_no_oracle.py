@@ -152,10 +152,8 @@ def _visit(app, name, tries=11):
     page = browser.get("/aanmelden")
     named = fill_in(browser, page, username=name)
     page = browser.get(named.headers["Location"])
-    answers = [named, page]
-    for number in range(tries):
-        answers.append(fill_in(browser, page, password=f"fout {number}"))
-    return [_seen(answer) for answer in answers]
+    wrong = [fill_in(browser, page, password=f"fout {number}") for number in range(tries)]
+    return [_seen(answer) for answer in (named, page, *wrong)]
 
 
 def test_ENUM_01_status_headers_cookies_and_body_are_the_same_for_wrong_and_unknown(house, app):
