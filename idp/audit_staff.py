@@ -48,3 +48,15 @@ def staff_refused(db: Connection, *, person_id: str, instellingsnummer: str | No
 def staff_proved_again(db: Connection, *, person_id: str, amr: list[str]) -> None:
     """Who is signed in proved once more to be there, to change a way to sign in."""
     write(db, "staff_proved_again", object=person(person_id), amr=amr)
+
+
+def right_stopped(
+    db: Connection, *, person_id: str, right: str, instellingsnummer: str | None, until: str
+) -> None:
+    """`until` is the last day that it would have had."""
+    write(db, "right_stopped", object=person(person_id), school=instellingsnummer, right=right, until=until)
+
+
+def staff_way_changed(db: Connection, *, person_id: str, what: str, change: str) -> None:
+    """A password, a code app, a passkey or the recovery codes: changed, added or removed."""
+    write(db, "staff_way_changed", object=person(person_id), what=what, change=change)

@@ -139,17 +139,6 @@ class Settings(BaseModel):
     staff_invitation_hours: Count = Field(
         72, description="Validity of the link that invites a member of staff"
     )
-    upstream_issuer: str = Field(
-        "", description="OpenID provider through which staff may sign in (its issuer); empty: none"
-    )
-    upstream_client_id: str = Field(
-        "", description="Who we are there; the secret is `upstream.secret` beside the keys"
-    )
-    upstream_label: str = Field("", description="What the button says; empty: the host of the issuer")
-    upstream_only: bool = Field(
-        default=False, description="Staff sign in through the upstream provider and in no other way"
-    )
-
     card_days: Days = Field(395, description="Validity of a card")
     card_cookie_minutes: Minutes = Field(10, description="How long a browser remembers a scanned card")
     known_browser_days: Days = Field(90, description="How long a browser is known to a pupil")
@@ -212,26 +201,6 @@ class Settings(BaseModel):
             raise ValueError("http is for this machine only: use https, or http://localhost")
         return value
 
-    @field_validator("upstream_issuer")
-    @classmethod
-    def _upstream(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and parts.scheme != "https" and parts.hostname not in LOOPBACK:
-            raise ValueError("must be an https address (http on this machine only)")
-        return value
-
-    @field_validator("personal_url")
-    @classmethod
-    def _personal_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
-            raise ValueError("must be a full address, such as https://mijn.school.example")
-        if parts.query or parts.fragment or parts.username:
-            raise ValueError("must be an address without query or user")
-        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-            raise ValueError("http is for this machine only: use https")
-        return value
-
     @field_validator("database_url")
     @classmethod
     def _database_url(cls, value: str) -> str:
@@ -266,10 +235,6 @@ class Settings(BaseModel):
             )
         if self.demo and self.host not in LOOPBACK:
             raise ValueError("host: a demo shows secrets, so it listens on this machine only")
-        if bool(self.upstream_issuer) != bool(self.upstream_client_id):
-            raise ValueError("upstream_issuer and upstream_client_id go together")
-        if self.upstream_only and not self.upstream_issuer:
-            raise ValueError("upstream_only: there is no upstream_issuer, so nobody could sign in")
         if "RS256" not in self.signing_algorithms:
             raise ValueError("signing_algorithms: RS256 must be among them, clients expect it")
         return self

@@ -5,7 +5,6 @@
     pairwise           pseudonyms for apps. Never changes: every `sub` hangs on it
     national-number    the digest by which a pupil is recognised at a new school. Never changes
     throttle, refresh  counting without names; the successor of a refresh token
-    upstream.secret    our client secret at an upstream OpenID provider, as text (only where staff sign in there)
     signing/KID.pem    private signing keys (which one signs when: oidc/signing.py)
 
 A file `NAME` may come as `IDP_KEY_FILE_NAME` (base64, dashes as underscores) instead.
@@ -34,7 +33,6 @@ from idp.config import ConfigurationError
 ENVIRON = "IDP_KEY_FILE_"
 SINGLE = ("pairwise", "national-number", "throttle", "refresh", "sandbox")
 SIGNING = "signing"
-UPSTREAM, UPSTREAM_FILE = "upstream-secret", "upstream.secret"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,16 +82,6 @@ class Keys:
     def _safe(self, pepper_id: str, purpose: str) -> Fernet:
         key = bytes.fromhex(entropy.keyed_digest(self.peppers[pepper_id], "keep", purpose))
         return Fernet(base64.urlsafe_b64encode(key))
-
-    def upstream_secret(self) -> str:
-        """Our secret at the upstream provider. Raises ConfigurationError when it is not here."""
-        source = os.environ.get(_variable(UPSTREAM))
-        path = self.folder / UPSTREAM_FILE
-        if source is None and not path.exists():
-            raise ConfigurationError([f"upstream_issuer is set, but {path} (our secret there) is missing"])
-        if source is None and os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise ConfigurationError([f"{path}: others may read it; run: chmod 600 {path}"])
-        return (base64.b64decode(source).decode() if source is not None else path.read_text("utf-8")).strip()
 
     def private(self, kid: str) -> Key:
         """The private signing key of this id. Raises ConfigurationError when this machine does not have it."""
@@ -184,9 +172,7 @@ def _from_files(folder: Path, problems: list[str]) -> dict[str, bytes]:
 def _from_environ(problems: list[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for variable, text in os.environ.items():
-        if variable.startswith(ENVIRON) and not variable.startswith(
-            (_variable(SIGNING), _variable(UPSTREAM))
-        ):
+        if variable.startswith(ENVIRON) and not variable.startswith(_variable(SIGNING)):
             name = variable.removeprefix(ENVIRON).lower().replace("_", "-")
             found |= _decoded(name, text, variable, problems)
     return found

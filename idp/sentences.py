@@ -83,13 +83,23 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Deze uitnodiging werkt niet meer."),
         _("Vraag een nieuwe aan wie je uitnodigde."),
     ),
-    "upstream_failed": (
-        _("Het aanmelden bij de andere dienst lukte niet."),
-        _("Probeer opnieuw. Lukt het niet, vraag dan hulp aan je beheerder."),
+    "right_unknown": (_("Dit recht bestaat hier niet (meer)."), _("Bekijk de lijst opnieuw.")),
+    "right_for_oneself": (
+        _("Je kunt je eigen rechten niet geven of stoppen."),
+        _("Vraag het aan een andere LeerID-beheerder."),
     ),
-    "upstream_only": (
-        _("Aanmelden kan hier alleen via de andere dienst."),
-        _("Ga terug en gebruik de knop op de aanmeldpagina."),
+    "dates_reversed": (_("Deze einddatum is voorbij."), _("Kies een dag vanaf vandaag.")),
+    "appointment_incomplete": (
+        _("Er ontbreekt nog iets."),
+        _("Vul de naam, een e-mailadres, het recht en een einddatum in."),
+    ),
+    "e_mail_shared": (
+        _("Dit e-mailadres hoort bij meer dan één persoon."),
+        _("Vraag de helpdesk om het recht te geven."),
+    ),
+    "invitation_by_operator": (
+        _("Deze persoon kun je niet zelf uitnodigen."),
+        _("Die heeft al een account, of ook andere rechten. Vraag een uitnodiging aan de helpdesk."),
     ),
     "last_factor": (
         _("Dit is je laatste manier om je aan te melden."),

@@ -11,16 +11,17 @@ A right is looked up each time, so a session never outlives it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, select, update
 
-from idp import audit, entropy
+from idp import audit, audit_staff, entropy
 from idp.clock import day_of_law, school_year_ends
 from idp.errors import Invalid, NotAllowed, NotFound
 from idp.models import Person as PersonRow
 from idp.models import Right as RightRow
-from idp.models import RightKind, School, SchoolKind
+from idp.models import RightKind, School, SchoolKind, StaffAccount
 
 APPOINTED_BY_SCHOOL = frozenset({RightKind.BEHEERDER, RightKind.TEACHER})
 """What a LeerID-beheerder may give to others. A LeerID-databeheerder comes from the directeursopdracht."""
@@ -50,6 +51,54 @@ def rights(db: Connection, person_id: str, today: date) -> tuple[Right, ...]:
         .order_by(RightRow.instellingsnummer, RightRow.kind, RightRow.einddatum.desc())
     ).mappings()
     return tuple(Right(**row) for row in rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """A right, and who holds it."""
+
+    id: str
+    person_id: str
+    voornaam: str
+    naam: str
+    e_mail: str | None
+    kind: RightKind
+    instellingsnummer: str | None
+    begindatum: date
+    einddatum: date
+    source: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.voornaam} {self.naam}"
+
+
+def holders(
+    db: Connection, today: date, *, instellingsnummer: str | None = None, person_id: str | None = None
+) -> tuple[Holder, ...]:
+    """Rights that count today or will, at one school or everywhere, by name."""
+    asked = _holders().where(RightRow.einddatum >= today, RightRow.begindatum <= RightRow.einddatum)
+    if instellingsnummer is not None:
+        asked = asked.where(RightRow.instellingsnummer == instellingsnummer)
+    if person_id is not None:
+        asked = asked.where(RightRow.person_id == person_id)
+    ordered = asked.order_by(PersonRow.naam, PersonRow.voornaam, RightRow.kind, RightRow.id)
+    return tuple(Holder(**row) for row in db.execute(ordered).mappings())
+
+
+def _holders() -> Select[*tuple[Any, ...]]:
+    return select(
+        RightRow.id,
+        RightRow.person_id,
+        PersonRow.voornaam,
+        PersonRow.naam,
+        PersonRow.e_mail,
+        RightRow.kind,
+        RightRow.instellingsnummer,
+        RightRow.begindatum,
+        RightRow.einddatum,
+        RightRow.source,
+    ).join(PersonRow, PersonRow.person_id == RightRow.person_id)
 
 
 def may(db: Connection, person_id: str, kind: RightKind, instellingsnummer: str | None, today: date) -> bool:
@@ -101,8 +150,7 @@ def grant(
     last = last or school_year_ends(today)
     if last < today:
         raise Invalid("dates_reversed")
-    if db.execute(select(PersonRow.person_id).where(PersonRow.person_id == person_id)).first() is None:
-        raise NotFound("person_unknown", person_id)
+    require_person(db, person_id)
     _check_place(db, kind, instellingsnummer)
     if by == person_id:
         raise NotAllowed("right_for_oneself")
@@ -124,6 +172,65 @@ def grant(
     )
     audit.right_given(db, person_id=person_id, right=kind, instellingsnummer=instellingsnummer)
     return right_id
+
+
+def stop(
+    db: Connection, *, right_id: str, by: str | None, today: date, instellingsnummer: str | None = None
+) -> Holder:
+    """End a right at once; returns what it was. `by` is the person who does it, None the command line.
+
+    A LeerID-beheerder stops at the own school what a LeerID-beheerder may give, and never an own right: so one always
+    stays. Raises NotFound `right_unknown` (also for a right at another school) and NotAllowed (`right_missing`,
+    `right_for_oneself`).
+    """
+    if instellingsnummer is not None:  # two who would stop each other take turns
+        where = School.instellingsnummer == instellingsnummer
+        db.execute(select(School.instellingsnummer).where(where).with_for_update())
+    row = (
+        db.execute(_holders().where(RightRow.id == right_id, RightRow.einddatum >= today)).mappings().first()
+    )
+    if row is None or (by is not None and row["instellingsnummer"] != instellingsnummer):
+        raise NotFound("right_unknown", right_id)
+    held = Holder(**row)
+    if by is not None:
+        if held.person_id == by:
+            raise NotAllowed("right_for_oneself")
+        _check_giver(db, by, held.kind, held.instellingsnummer, today)
+    db.execute(update(RightRow).where(RightRow.id == right_id).values(einddatum=today - timedelta(days=1)))
+    audit_staff.right_stopped(
+        db,
+        person_id=held.person_id,
+        right=held.kind,
+        instellingsnummer=held.instellingsnummer,
+        until=held.einddatum.isoformat(),
+    )
+    return held
+
+
+def require_person(db: Connection, person_id: str) -> None:
+    """Raises NotFound `person_unknown`."""
+    if db.execute(select(PersonRow.person_id).where(PersonRow.person_id == person_id)).first() is None:
+        raise NotFound("person_unknown", person_id)
+
+
+def with_e_mail(db: Connection, e_mail: str) -> tuple[str, ...]:
+    """The people who have this e-mail address, however it is written; two at most."""
+    same = func.lower(PersonRow.e_mail) == e_mail.strip().lower()
+    return tuple(db.execute(select(PersonRow.person_id).where(same).limit(2)).scalars())
+
+
+def may_invite(db: Connection, person_id: str, instellingsnummer: str, today: date) -> bool:
+    """May a LeerID-beheerder of this school send this person an invitation?
+
+    Whoever holds the link can become that person. So it is only for who has nothing but rights that a
+    LeerID-beheerder of this very school may give, and who cannot sign in yet.
+    """
+    held = holders(db, today, person_id=person_id)
+    theirs = all(
+        right.instellingsnummer == instellingsnummer and right.kind in APPOINTED_BY_SCHOOL for right in held
+    )
+    known = db.execute(select(StaffAccount.person_id).where(StaffAccount.person_id == person_id)).first()
+    return bool(held) and theirs and known is None
 
 
 def _check_place(db: Connection, kind: RightKind, instellingsnummer: str | None) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
-from flask import Response, current_app, make_response, render_template, request
-from flask_babel import LazyString, lazy_gettext
+from flask import Flask, Response, current_app, make_response, render_template, request
+from flask_babel import LazyString, format_date, format_datetime, lazy_gettext
 
 from idp.admin import staff_door
 from idp.admin.staff_door import Desk
+from idp.clock import BRUSSELS
 from idp.models import RightKind
 
 _ = lazy_gettext
@@ -94,6 +96,22 @@ def tabs(desk: Desk) -> tuple[Shown, ...]:
             now = any(item.now for item in items)
             found.append(Shown(name=tab.name, path=items[0].path, now=now, icon=tab.icon, items=items))
     return tuple(found)
+
+
+def day(value: date) -> str:
+    """`31 augustus 2027`, in the language of the page."""
+    return str(format_date(value, "long"))
+
+
+def day_and_hour(moment: datetime) -> str:
+    """`23 november 2026 om 10:00`, by the clock of Brussels."""
+    local = moment.astimezone(BRUSSELS).replace(tzinfo=None)
+    return str(format_datetime(local, "d MMMM y, HH:mm", rebase=False))
+
+
+def prepare(app: Flask) -> None:
+    """Teach the templates `|day` and `|day_and_hour`."""
+    app.jinja_env.filters.update(day=day, day_and_hour=day_and_hour)
 
 
 def page(template: str, *, status: int = 200, **words: Any) -> Response:

@@ -20,6 +20,7 @@ from idp.cli import (
     logouts,
     running,
     sharing,
+    staff,
     throttle,
 )
 
@@ -49,6 +50,7 @@ for module in (
     initial_tokens,
     throttle,
     demo_clock,
+    staff,
 ):
     for command in module.COMMANDS:
         main.add_command(command)

@@ -1,6 +1,6 @@
 """How does a member of staff sign in? Name and password, then a second factor; or a passkey alone.
 
-    /personeel/aanmelden           name and password; passkey; the upstream provider, when there is one
+    /personeel/aanmelden           name and password, or a passkey
     /personeel/aanmelden/code      the second step: a code, or a passkey
     /personeel/aanmelden/passkey   a passkey alone, or as the second step
     /personeel/afmelden            done
@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, make_response, render_template, request
 
 from idp import context, sentences, web
-from idp.errors import Busy, Refusal
+from idp.errors import Busy
 from idp.login import browsers, pages_frame, staff_accounts, staff_factors, staff_sessions, staff_sign_in
 from idp.login.staff_sessions import HOME, SIGN_IN
 from idp.login.staff_sign_in import Proven, Visitor
@@ -41,8 +41,6 @@ def sign_in_page() -> Response:
 @web.door(web.Door.ANYONE)
 def sign_in_answer() -> Response:
     house = context.house()
-    if house.settings.upstream_only:
-        raise Refusal("upstream_only")
     name = request.form.get("name", "")[: staff_accounts.LONGEST_NAME]
     typed = request.form.get("password", "")[: pages_frame.LONGEST_SECRET]
     visitor = here()
@@ -88,8 +86,6 @@ def code_answer() -> Response:
 @web.door(web.Door.ANYONE)
 def passkey_answer() -> Response:
     house, staff, visitor = context.house(), first_step(), here()
-    if house.settings.upstream_only:
-        raise Refusal("upstream_only")
     second = "second" in request.form
     if second and staff is None:
         return page(problem=both("staff_step_gone"), status=403)
@@ -220,18 +216,8 @@ def page(*, problem: str = "", name: str = "", status: int = 200, wait: int = 0)
         message=request.args.get("bericht") if request.method == "GET" else None,
         next=way_back(),
         question=staff_factors.ask(house.settings, house.keys, house.clock.now()),
-        upstream=upstream_label(),
-        upstream_only=house.settings.upstream_only,
     )
     return make_response(body, status)
-
-
-def upstream_label() -> str | None:
-    """What the button to the upstream provider says; None when there is none."""
-    settings = context.house().settings
-    if not settings.upstream_issuer:
-        return None
-    return settings.upstream_label or settings.upstream_issuer.partition("://")[2].partition("/")[0]
 
 
 def _code_page(staff: staff_accounts.Staff, *, problem: str = "", status: int = 200) -> Response:

@@ -229,5 +229,7 @@ def passkey_used(db: Connection, key: Key, sign_count: int) -> bool:
 
 
 def remove_passkey(db: Connection, person_id: str, key_id: str) -> bool:
-    done = db.execute(delete(Passkey).where(Passkey.person_id == person_id, Passkey.id == key_id))
-    return bool(done.rowcount)
+    """False when this person has no such passkey."""
+    if key_id not in {key.id for key in passkeys(db, person_id)}:
+        return False
+    return bool(db.execute(delete(Passkey).where(Passkey.id == key_id)).rowcount)

@@ -1,0 +1,134 @@
+"""A LeerID-beheerder appoints others at the own school, and nobody gets more than was theirs to give."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sqlalchemy import select
+
+from idp import models
+from idp.admin import access
+from idp.models import RightKind
+from tests import make, make_staff
+from tests.make_browser import path
+
+PATH = "/schoolloket/personen"
+NEW = {"voornaam": "Cem", "naam": "Boei", "e_mail": "cem@school.example", "tot": "2027-06-30"}
+
+
+@pytest.fixture
+def one(client, house):
+    made = make_staff.staff(house)
+    make_staff.begin(client, house, made)
+    return made
+
+
+def word(client):
+    return re.search(r'name="csrf_token" value="([^"]+)"', client.get(PATH).text)[1]
+
+
+def post(client, where, **fields):
+    return client.post(where, data={"csrf_token": word(client)} | fields)
+
+
+def rights(house, school):
+    with house.database.reading() as db:
+        return {(held.e_mail, held.kind) for held in access.holders(db, make.TODAY, instellingsnummer=school)}
+
+
+@pytest.mark.parametrize("kind", ["leerid-beheerder", "leerkracht"])
+def test_a_beheerder_appoints_somebody_and_invites_them(client, house, one, kind):
+    assert path(post(client, PATH, **NEW, recht=kind)) == PATH
+    assert (NEW["e_mail"], RightKind(kind)) in rights(house, one.school)
+    page = client.get(PATH)
+    person = re.search(r'name="persoon" value="([^"]+)"', page.text)[1]
+    page = post(client, f"{PATH}/uitnodigen", persoon=person)
+    link = re.search(r"<code>(http[^<]+)</code>", page.text)[1]
+    assert link.startswith(f"{house.settings.issuer}/personeel/uitnodiging/")
+    with house.database.reading() as db:
+        events = db.execute(select(models.AuditEvent.event, models.AuditEvent.actor)).all()
+    mine = f"person:{one.person_id}"
+    assert {("right_given", mine), ("staff_invited", mine)} <= {*events}
+
+
+@pytest.mark.parametrize("kind", ["leerid-databeheerder", "operator", "leerid-beheerder' --", ""])
+def test_ROLE_05_what_is_not_theirs_to_give_is_not_given(client, house, one, kind):
+    before = rights(house, one.school)
+    assert post(client, PATH, **NEW, recht=kind).status_code in {400, 403}
+    assert rights(house, one.school) == before
+
+
+def test_ROLE_05_nobody_gives_or_stops_an_own_right(client, house, one):
+    with house.database.transaction() as db:
+        db.execute(models.Person.__table__.update().values(e_mail=NEW["e_mail"]))
+    assert post(client, PATH, **NEW, recht="leerkracht").status_code == 403
+    with house.database.reading() as db:
+        (mine,) = access.holders(db, make.TODAY, person_id=one.person_id)
+    assert post(client, f"{PATH}/stop", recht=mine.id).status_code == 403
+    assert (NEW["e_mail"], RightKind.BEHEERDER) in rights(house, one.school)
+
+
+def test_a_right_that_is_stopped_counts_no_more(client, house, one):
+    other = make_staff.staff(house, RightKind.BEHEERDER, RightKind.DATABEHEERDER, school=one.school)
+    browser = client.application.test_client()
+    make_staff.begin(browser, house, other)
+    assert browser.get(PATH).status_code == 200
+    with house.database.reading() as db:
+        held = {right.kind: right.id for right in access.holders(db, make.TODAY, person_id=other.person_id)}
+    assert path(post(client, f"{PATH}/stop", recht=held[RightKind.BEHEERDER])) == PATH
+    assert browser.get(PATH).status_code == 403
+    assert post(client, f"{PATH}/stop", recht=held[RightKind.DATABEHEERDER]).status_code == 403
+
+
+def test_IDOR_02_a_right_at_another_school_is_nobodys_here(client, house, one):
+    stranger = make_staff.staff(house)
+    with house.database.reading() as db:
+        (theirs,) = access.holders(db, make.TODAY, person_id=stranger.person_id)
+    for right in (theirs.id, "x", "", "00000000-0000-0000-0000-000000000000"):
+        assert post(client, f"{PATH}/stop", recht=right).status_code == 404
+    assert stranger.person_id not in client.get(PATH).text
+    assert post(client, f"{PATH}/uitnodigen", persoon=stranger.person_id).status_code == 403
+
+
+@pytest.mark.parametrize("more", ["account", "elsewhere", "databeheerder", "operator"])
+def test_a_beheerder_invites_nobody_who_is_more_than_theirs(client, house, one, more):
+    """Whoever holds the link becomes that person."""
+    with house.database.transaction() as db:
+        person = make.person(db)
+        make.right(db, person, one.school, kind=RightKind.TEACHER)
+        if more == "elsewhere":
+            make.right(db, person, make.school(db), kind=RightKind.TEACHER)
+        elif more == "databeheerder":
+            make.right(db, person, one.school)
+        elif more == "operator":
+            make.right(db, person, None, kind=RightKind.OPERATOR)
+    if more == "account":
+        person = make_staff.staff(house, RightKind.TEACHER, school=one.school).person_id
+    assert f'value="{person}"' not in client.get(PATH).text
+    assert post(client, f"{PATH}/uitnodigen", persoon=person).status_code == 403
+    with house.database.reading() as db:
+        assert db.execute(select(models.StaffLink.digest)).first() is None
+
+
+def test_a_known_address_keeps_its_names(client, house, one):
+    with house.database.transaction() as db:
+        known = make.person(db, voornaam="Cemal", e_mail="CEM@school.example")
+    post(client, PATH, **NEW, recht="leerkracht")
+    with house.database.reading() as db:
+        held = access.holders(db, make.TODAY, person_id=known)
+    assert [(right.voornaam, right.kind) for right in held] == [("Cemal", RightKind.TEACHER)]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"tot": "2026-01-01"}, {"tot": "soon"}, {"e_mail": "nobody"}, {"naam": " "}]
+)
+def test_what_is_incomplete_is_said_and_nothing_is_given(client, house, one, wrong):
+    before = rights(house, one.school)
+    assert post(client, PATH, **(NEW | wrong), recht="leerkracht").status_code == 400
+    assert rights(house, one.school) == before
+
+
+def test_XSS_names_of_people_are_text(client, house, one):
+    post(client, PATH, **(NEW | {"naam": "<script>alert(1)</script>"}), recht="leerkracht")
+    assert "<script>alert" not in client.get(PATH).text
