@@ -28,7 +28,8 @@ for (const form of document.querySelectorAll("form[data-once]")) {
   });
 }
 // Back in the history shows the page as it was left: let it be used again.
-window.addEventListener("pageshow", () => {
+window.addEventListener("pageshow", (event) => {
+  if (!event.persisted) return; // the first showing: a form that was just sent stays sent
   for (const form of document.querySelectorAll("form.busy")) form.classList.remove("busy");
 });
 

@@ -164,7 +164,7 @@ def page(chromium: Any) -> Iterator[Any]:
     foreign: list[str] = []
 
     def only_here(route: Any) -> None:
-        if route.request.url.startswith("http://localhost:"):
+        if route.request.url.startswith(("http://localhost:", "http://127.0.0.1:")):
             route.continue_()
         else:
             foreign.append(route.request.url)
