@@ -18,6 +18,7 @@ def create_app(house: House) -> Flask:
     """The web application for one house. Makes no connections and reads no time by itself."""
     from idp.admin import endpoints as registering
     from idp.admin import pages_devices, pages_home, pages_my_data, pages_people, shell, staff_door
+    from idp.admin import pages_help as staff_help
     from idp.claims import pages as claims_pages
     from idp.login import pages as login_pages
     from idp.login import pages_staff, pages_staff_setup, sessions
@@ -35,7 +36,15 @@ def create_app(house: House) -> Flask:
     shell.prepare(app)
     for floor in (login_pages, claims_pages, oidc_pages, pages_sign_out, registering):
         app.register_blueprint(floor.blueprint)
-    for staff in (pages_staff, pages_staff_setup, pages_home, pages_my_data, pages_people, pages_devices):
+    for staff in (
+        pages_staff,
+        pages_staff_setup,
+        pages_home,
+        pages_my_data,
+        pages_people,
+        pages_devices,
+        staff_help,
+    ):
         app.register_blueprint(staff.blueprint)
     app.wsgi_app = endpoints.in_front_of(app.wsgi_app, house)  # type: ignore[method-assign, assignment]
     return app

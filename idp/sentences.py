@@ -105,6 +105,10 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Dit is je laatste manier om je aan te melden."),
         _("Voeg eerst een andere toe."),
     ),
+    "help_not_allowed": (
+        _("Deze leerling kun je hier niet helpen."),
+        _("Kijk of de leerling aan deze school zit, of vraag het de LeerID-beheerder."),
+    ),
     "card_unknown": (_("Deze kaart werkt niet meer."), _("Vraag hulp aan je juf of meester.")),
 }
 

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, or_, select
 
@@ -18,11 +19,12 @@ from idp.admin import access, bulk, finding
 from idp.admin.handout import Handout
 from idp.claims import consent, visibility
 from idp.context import House
-from idp.errors import Invalid, NotAllowed, NotFound
+from idp.errors import Invalid, NotFound
 from idp.login import help as login_help
 from idp.login.help import Given
 from idp.models import (
     Account,
+    AccountType,
     ClassMembership,
     Enrolment,
     RightKind,
@@ -43,6 +45,7 @@ class Pupil:
     group: str
     username: str
     kind: SecretKind
+    type: AccountType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +76,7 @@ def pupils(
         if right.kind in {RightKind.BEHEERDER, RightKind.TEACHER}
         and instellingsnummer in {None, right.instellingsnummer}
     ]
-    if not mine:
+    if not mine or (account_uuid is not None and not _is_uuid(account_uuid)):
         return ()
     wanted = [or_(*mine), Account.blocked_at.is_(None), visibility.active(Enrolment, today)]
     if account_uuid is not None:
@@ -87,6 +90,7 @@ def pupils(
             Enrolment.administratieve_groep.label("group"),
             Account.username,
             Account.secret_kind.label("kind"),
+            Account.type,
         )
         .join(Account, Account.account_uuid == Enrolment.account_uuid)
         .where(*wanted)
@@ -114,6 +118,13 @@ def enrolments(
     return and_(or_(*mine), visibility.active(Enrolment, today)) if mine else None
 
 
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
 def _folded(text: str) -> str:
     """Without capitals and accents."""
     plain = unicodedata.normalize("NFKD", text.casefold())
@@ -128,12 +139,12 @@ def require(
     *,
     instellingsnummer: str | None = None,
 ) -> Pupil:
-    """This pupil, at a school where this person may help. Raises NotAllowed `help_not_allowed`."""
+    """This pupil, at a school where this person may help. Raises NotFound `help_not_allowed`."""
     found = pupils(
         db, person_id, today, instellingsnummer=instellingsnummer, account_uuid=account_uuid, most=5
     )
     if not found:
-        raise NotAllowed("help_not_allowed", f"{person_id} may not help this pupil today")
+        raise NotFound("help_not_allowed", f"{person_id} may not help this pupil today")
     return found[0]
 
 
@@ -244,10 +255,17 @@ def _checked(db: Connection, instellingsnummer: str, one: Scope) -> Scope:
 
 
 def give_code(
-    db: Connection, house: House, *, by: str, account_uuid: str, now: datetime, today: date
+    db: Connection,
+    house: House,
+    *,
+    by: str,
+    account_uuid: str,
+    now: datetime,
+    today: date,
+    instellingsnummer: str | None = None,
 ) -> tuple[Pupil, Given]:
-    """A help code for a pupil, from somebody who may. Raises NotAllowed `help_not_allowed`."""
-    pupil = require(db, by, account_uuid, today)
+    """A help code for a pupil, from somebody who may. Raises NotFound `help_not_allowed`."""
+    pupil = require(db, by, account_uuid, today, instellingsnummer=instellingsnummer)
     given = login_help.give(
         db, house, account_uuid=account_uuid, instellingsnummer=pupil.instellingsnummer, by=by, now=now
     )
@@ -255,14 +273,20 @@ def give_code(
 
 
 def renew(
-    house: House, *, by: str, account_uuid: str, kind: SecretKind | None = None, with_card: bool = False
+    house: House,
+    *,
+    by: str,
+    account_uuid: str,
+    kind: SecretKind | None = None,
+    with_card: bool = False,
+    instellingsnummer: str | None = None,
 ) -> Handout:
     """New pictures or a new password for one pupil, from somebody who may: shown once, or printed on a new card.
 
-    Raises NotAllowed `help_not_allowed`, and those of bulk.renew.
+    Raises NotFound `help_not_allowed`, and those of bulk.renew.
     """
     with house.database.reading() as db:
-        pupil = require(db, by, account_uuid, house.clock.today())
+        pupil = require(db, by, account_uuid, house.clock.today(), instellingsnummer=instellingsnummer)
     with audit.acting(audit.person(by)):
         made = bulk.renew(
             house,

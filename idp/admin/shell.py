@@ -53,6 +53,7 @@ TABS = (
                 opens_to=_BEHEER | {RightKind.TEACHER},
             ),
             Item(name=_("Toestellen"), path=f"{HOME}/toestellen", opens_to=_BEHEER | {RightKind.TEACHER}),
+            Item(name=_("Help een leerling"), path=f"{HOME}/hulp", opens_to=_BEHEER | {RightKind.TEACHER}),
         ),
     ),
     Tab(

@@ -14,7 +14,8 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from idp import apps as registered
 from idp import entropy
-from idp.admin import access, apps
+from idp.admin import access, apps, helping
+from idp.admin.helping import Scope
 from idp.claims import consent, klasinformatie, visibility
 from idp.clock import day_of_law, school_year_ends
 from idp.config import ConfigurationError
@@ -60,6 +61,8 @@ def load(house: House, *, apps_at: str) -> list[DemoApp]:
         _people(db, now)
         uuids = {one.username: _pupil(db, one, now, today) for one in PUPILS}
     _accounts(house, uuids, now)
+    with house.database.transaction() as db:
+        _teacher(db, today)
     staff.set_up(house, now)
     with house.database.transaction() as db:
         _sharing(db, now, today)
@@ -111,6 +114,17 @@ def _people(db: Connection, now: datetime) -> None:
                     source="sandbox",
                     now=now,
                 )
+
+
+def _teacher(db: Connection, today: date) -> None:
+    """The teacher helps the second year of De Sleutel, unless a beheerder chose already."""
+    beheerder, teacher = STAFF[1].person_id, STAFF[2].person_id
+    if not helping.pupils(db, teacher, today):
+        group = Scope(kind=RuleKind.GROUP, target=PUPILS[0].year.group)
+        school = PUPILS[0].school
+        helping.narrow(
+            db, person_id=teacher, instellingsnummer=school, scopes=[group], by=beheerder, today=today
+        )
 
 
 def _pupil(db: Connection, one: Invented, now: datetime, today: date) -> str:

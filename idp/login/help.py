@@ -159,11 +159,6 @@ def history(db: Connection, account_uuid: str, *, most: int = 5) -> tuple[Rememb
     return tuple(Remembered(given_at=row.given_at, used_at=row.used_at) for row in rows)
 
 
-def is_used(db: Connection, code_id: str) -> bool:
-    """Did the pupil come in with it?"""
-    return db.execute(select(HelpCode.used_at).where(HelpCode.id == code_id)).scalar() is not None
-
-
 # ---------------------------------------------------------------- coming in
 
 

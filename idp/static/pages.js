@@ -33,6 +33,8 @@ window.addEventListener("pageshow", (event) => {
   for (const form of document.querySelectorAll("form.busy")) form.classList.remove("busy");
 });
 
+const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+
 for (const waiting of document.querySelectorAll("[data-countdown]")) {
   const total = Number(waiting.dataset.countdown);
   const end = Date.now() + total * 1000;
@@ -42,20 +44,20 @@ for (const waiting of document.querySelectorAll("[data-countdown]")) {
   const again = waiting.querySelector("[data-when-done]");
   const round = ring ? 2 * Math.PI * ring.r.baseVal.value : 0;
   if (ring) ring.style.strokeDasharray = String(round);
-  again.setAttribute("aria-disabled", "true");
-  again.addEventListener("click", (event) => {
+  again?.setAttribute("aria-disabled", "true");
+  again?.addEventListener("click", (event) => {
     if (again.hasAttribute("aria-disabled")) event.preventDefault();
   });
   const tick = () => {
     const left = Math.max(0, Math.ceil((end - Date.now()) / 1000));
-    for (const number of numbers) number.textContent = String(left);
-    said.textContent = said.textContent.replace(/\d+/, String(left));
+    for (const number of numbers) number.textContent = "clock" in number.dataset ? clock(left) : String(left);
+    if (again) said.textContent = said.textContent.replace(/\d+/, String(left));
     if (ring) ring.style.strokeDashoffset = String(round * (1 - left / total));
     if (left > 0) return void setTimeout(tick, 250);
-    again.removeAttribute("aria-disabled");
+    again?.removeAttribute("aria-disabled");
     waiting.classList.add("over");
     said.textContent = said.dataset.over;
-    if (document.activeElement === said) again.focus();
+    if (again && document.activeElement === said) again.focus();
   };
   tick();
 }

@@ -101,7 +101,7 @@ def test_IDOR_02_nobody_helps_a_pupil_of_another_school(house, place):
     narrow(house, place, Scope(kind=RuleKind.GROUP, target="L3"))
     for person in (beheerder, teacher):
         assert not may(house, person, stranger)
-        with house.database.transaction() as db, pytest.raises(NotAllowed, match="help_not_allowed"):
+        with house.database.transaction() as db, pytest.raises(NotFound, match="help_not_allowed"):
             helping.give_code(
                 db,
                 house,
@@ -110,7 +110,7 @@ def test_IDOR_02_nobody_helps_a_pupil_of_another_school(house, place):
                 now=house.clock.now(),
                 today=house.clock.today(),
             )
-        with pytest.raises(NotAllowed, match="help_not_allowed"):
+        with pytest.raises(NotFound, match="help_not_allowed"):
             helping.renew(house, by=person, account_uuid=stranger)
     with house.database.reading() as db:
         assert db.execute(select(func.count()).select_from(models.HelpCode)).scalar() == 0

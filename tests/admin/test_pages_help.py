@@ -1,0 +1,101 @@
+"""A teacher with a phone: find the pupil, give a code, or give new pictures; and never for somebody else's pupil."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sqlalchemy import func, select
+
+from idp import models
+from idp.admin import helping
+from idp.admin.helping import Scope
+from idp.login import help as login_help
+from idp.login import sign_in
+from idp.models import RightKind, RuleKind
+from tests import make_login, make_staff
+
+HELP = "/schoolloket/hulp"
+
+
+@pytest.fixture
+def noor(house):
+    return make_login.pupil(house)
+
+
+@pytest.fixture
+def teacher(house, client, noor):
+    with house.database.reading() as db:
+        school = db.execute(select(models.Enrolment.instellingsnummer)).scalar_one()
+    boss = make_staff.staff(house, RightKind.BEHEERDER, school=school)
+    one = make_staff.staff(house, RightKind.TEACHER, school=school)
+    with house.database.transaction() as db:
+        helping.narrow(
+            db,
+            person_id=one.person_id,
+            instellingsnummer=school,
+            scopes=[Scope(kind=RuleKind.PUPIL, target=noor)],
+            by=boss.person_id,
+            today=house.clock.today(),
+        )
+    make_staff.begin(client, house, one)
+    return one
+
+
+def test_two_taps_from_the_list_lie_a_code_that_lets_the_pupil_in(client, house, noor, teacher):
+    page = client.get(HELP)
+    assert "Noor Peeters" in page.text
+    pupil = client.get(f"{HELP}/{noor}")
+    shown = client.post(f"{HELP}/{noor}/code", data=word(pupil))
+    code = re.search(r'big-code">(\d{3} \d{3})<', shown.text)[1]
+    assert "data:image/svg+xml" in shown.text
+    assert 'data-countdown="600"' in shown.text
+    assert shown.headers["Cache-Control"] == "no-store"
+    visit = login_help.Visit(browser=make_login.BROWSER, address="192.0.2.7")
+    outcome = login_help.redeem(house, "noor.peeters", login_help.digits(code), visit)
+    assert isinstance(outcome, sign_in.SignedIn)
+
+
+def word(page) -> dict[str, str]:
+    return {"csrf_token": re.search(r'name="csrf_token" value="([^"]+)"', page.text)[1]}
+
+
+def test_new_pictures_are_asked_about_first_and_shown_once(client, house, noor, teacher):
+    page = client.get(f"{HELP}/{noor}")
+    asked = client.post(f"{HELP}/{noor}/nieuw", data=word(page))
+    assert "Nieuwe plaatjes geven?" in asked.text
+    assert isinstance(sign_in.prove(house, make_login.attempt()), sign_in.SignedIn), "nothing changed yet"
+    shown = client.post(f"{HELP}/{noor}/nieuw", data=word(asked) | {"zeker": "ja"})
+    secret = re.findall(r"<dd><code>([^<]+)</code>", shown.text)[1]
+    assert secret != make_login.KAT
+    assert secret not in client.get(f"{HELP}/{noor}").text
+    assert isinstance(sign_in.prove(house, make_login.attempt(secret=secret)), sign_in.SignedIn)
+
+
+def test_a_new_card_is_a_paper_that_no_browser_keeps(client, noor, teacher):
+    page = client.get(f"{HELP}/{noor}")
+    paper = client.post(f"{HELP}/{noor}/nieuw", data=word(page) | {"zeker": "ja", "kaart": "1"})
+    assert paper.mimetype == "application/pdf"
+    assert paper.headers["Cache-Control"] == "no-store"
+    assert paper.data.startswith(b"%PDF")
+
+
+def test_IDOR_02_a_pupil_of_others_is_not_found_and_nothing_changes(client, house, noor, teacher):
+    other = make_login.pupil(house, "seppe.duinen")
+    page = client.get(f"{HELP}/{noor}")
+    for who in (other, "x", "00000000-0000-0000-0000-000000000000"):
+        assert client.get(f"{HELP}/{who}").status_code == 404
+        for act in ("code", "nieuw"):
+            answer = client.post(f"{HELP}/{who}/{act}", data=word(page) | {"zeker": "ja"})
+            assert answer.status_code == 404
+    with house.database.reading() as db:
+        assert db.execute(select(func.count()).select_from(models.HelpCode)).scalar() == 0
+        renewed = select(func.count()).where(models.AuditEvent.event == "secret_renewed")
+        assert db.execute(renewed).scalar() == 0
+
+
+def test_searching_finds_parts_of_a_name(client, teacher):
+    assert "Noor Peeters" in client.get(f"{HELP}?zoek=pee").text
+    nobody = client.get(f"{HELP}?zoek=<b>x").text
+    assert "Noor Peeters" not in nobody
+    assert "<b>x" not in nobody
