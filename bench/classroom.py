@@ -116,7 +116,11 @@ class Serving:
 
     def __exit__(self, *_):
         os.killpg(self.process.pid, signal.SIGTERM)  # our own session only
-        self.process.wait(20)
+        try:
+            self.process.wait(40)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
         self.log.close()
 
 
@@ -136,6 +140,7 @@ def timing(names, rounds):
             begin = time.perf_counter()
             status = browser.prove(secret)[0]
             took[kind].append((time.perf_counter() - begin) * 1000)
+            browser.line.close()
             assert status == (303 if kind == "right" else 401), (kind, status)
     print(f"{'ms':>10} {'p5':>8} {'p25':>8} {'median':>8} {'p75':>8} {'p95':>8}   of {rounds}")
     for kind, values in took.items():
