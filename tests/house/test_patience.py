@@ -24,7 +24,7 @@ class Broken:
         raise OSError("gone")
 
 
-def answer(stream, length):
+def answer(stream, length, *, seconds=60):
     """The status, and the body that the application inside saw."""
     seen = []
 
@@ -34,7 +34,7 @@ def answer(stream, length):
         return [b""]
 
     said = []
-    whole = patience.before(inner, seats=1, largest=100, seconds=0.05)
+    whole = patience.before(inner, seats=1, largest=100, seconds=seconds)
     environ = {"CONTENT_LENGTH": str(length), "wsgi.input": stream}
     list(whole(environ, lambda status, _headers: said.append(status[:3])))
     return said[0], b"".join(seen)
@@ -51,7 +51,7 @@ def test_a_body_that_breaks_off_or_cannot_be_read_is_refused():
 
 def test_a_body_that_does_not_come_is_given_up_and_never_becomes_that_of_another_request():
     silent = Silent()
-    assert answer(silent, 4) == ("408", b"")
+    assert answer(silent, 4, seconds=0.05) == ("408", b"")
     silent.told.set()
     assert [answer(io.BytesIO(b"mine"), 4) for _ in range(20)] == [("200", b"mine")] * 20
 
@@ -59,10 +59,11 @@ def test_a_body_that_does_not_come_is_given_up_and_never_becomes_that_of_another
 def test_bodies_that_come_at_the_same_time_stay_apart():
     found = {}
     texts = [f"{number:04d}".encode() for number in range(40)]
-    threads = [
-        threading.Thread(target=lambda text=text: found.update({text: answer(io.BytesIO(text), 4)}))
-        for text in texts
-    ]
+
+    def send(text):
+        found[text] = answer(io.BytesIO(text), 4)
+
+    threads = [threading.Thread(target=send, args=(text,)) for text in texts]
     for thread in threads:
         thread.start()
     for thread in threads:
