@@ -7,6 +7,7 @@ this page.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -155,6 +156,27 @@ class Settings(BaseModel):
     help_code_minutes: Minutes = Field(10, description="Validity of a help code that a school gives")
     help_code_tries: Count = Field(5, description="Tries of a help code before only its link works")
 
+    smtp_host: str = Field(
+        "",
+        description="Mail server; empty: pupils cannot keep an e-mail address, and get a password from school",
+    )
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port (587 with starttls, 465 with tls)")
+    smtp_security: str = Field(
+        "starttls",
+        pattern="^(starttls|tls|none)$",
+        description="How the connection is made safe; none: only for a server on this machine",
+    )
+    smtp_user: str = Field("", description="User at the mail server; empty: none")
+    smtp_password_file: Path | None = Field(None, description="File with the password at the mail server")
+    smtp_ca_file: Path | None = Field(
+        None, description="Certificates to trust for the mail server; empty: those of this machine"
+    )
+    mail_from: str = Field("", description="Address that mails come from")
+    mail_confirm_hours: Count = Field(24, description="Validity of the link that confirms an e-mail address")
+    mail_reset_minutes: Minutes = Field(30, description="Validity of the link for a forgotten password")
+    mails_per_account_hour: Count = Field(3, description="Mails an hour about one account, or to one address")
+    mails_per_network_hour: Count = Field(100, description="Asked for from one network address in an hour")
+
     throttle_browser_free: Count = Field(5, description="Wrong tries in one browser before the first wait")
     throttle_browser_waits: tuple[int, ...] = Field(
         (30, 120, 300), description="Seconds to wait after 5, 10 and every 5 more wrong tries"
@@ -235,9 +257,30 @@ class Settings(BaseModel):
             )
         if self.demo and self.host not in LOOPBACK:
             raise ValueError("host: a demo shows secrets, so it listens on this machine only")
+        self._check_mail()
         if "RS256" not in self.signing_algorithms:
             raise ValueError("signing_algorithms: RS256 must be among them, clients expect it")
         return self
+
+    def _check_mail(self) -> None:
+        if not self.smtp_host:
+            return
+        if not re.fullmatch(r"[^\s@<>]+@[^\s@<>]+", self.mail_from):
+            raise ValueError("mail_from: mails need an address that they come from")
+        if self.smtp_security == "none" and self.smtp_host not in LOOPBACK:
+            raise ValueError("smtp_security: none is for a server on this machine; use starttls or tls")
+        if bool(self.smtp_user) != (self.smtp_password_file is not None):
+            raise ValueError("smtp_user and smtp_password_file belong together")
+
+    @property
+    def sends_mail(self) -> bool:
+        """Can a pupil keep an e-mail address here? In a demo mails go into a folder."""
+        return self.demo or bool(self.smtp_host)
+
+    @property
+    def mail_folder(self) -> Path:
+        """Where a demo puts its mails."""
+        return self.data / "mail"
 
     @property
     def loopback(self) -> bool:

@@ -37,6 +37,7 @@ class Token(StrEnum):
     REGISTRATION = "lsg_"
     REQUEST = "lsq_"
     RESET = "lsm_"
+    CONFIRM = "lsv_"
     STAFF_SESSION = "lst_"
     INVITATION = "lsn_"
     DEVICE = "lsd_"

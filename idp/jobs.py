@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from idp import audit, entropy, leases
 from idp.context import House
-from idp.login import sessions
+from idp.login import postman, sessions
 from idp.oidc import backchannel, signing
 
 log = structlog.get_logger(__name__)
@@ -80,6 +80,7 @@ def round_(house: House, holder: str) -> None:
     with audit.circumstances(these):
         end_expired(house, holder)
         ensure_keys(house, holder)
+        postman.deliver(house)
         for _ in range(ROUNDS):
             if backchannel.deliver(house) < backchannel.BATCH:
                 break

@@ -109,6 +109,9 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Deze leerling kun je hier niet helpen."),
         _("Kijk of de leerling aan deze school zit, of vraag het de LeerID-beheerder."),
     ),
+    "email_unclear": (_("Zo ziet een e-mailadres er niet uit."), _("Kijk het na en probeer nog eens.")),
+    "too_many_mails": (_("We stuurden al een paar mails."), _("Wacht een uur en probeer dan opnieuw.")),
+    "link_gone": (_("Deze link werkt niet meer."), _("Vraag een nieuwe mail, of vraag hulp aan je school.")),
     "card_unknown": (_("Deze kaart werkt niet meer."), _("Vraag hulp aan je juf of meester.")),
 }
 

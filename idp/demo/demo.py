@@ -86,6 +86,7 @@ def introduce(shown: dict[str, Any], data: Path, apps_at: str | None = None) -> 
     first = shown["pupils"][0]
     screen.print(f"  Personal URL  {shown['issuer']}/mijn/{first['username']}")
     screen.print(f"  QR card       {first['card_url']}   (what the QR code of {first['username']} says)")
+    screen.print(f"  Mails to pupils  idp mail show --data {data}   (nothing is sent)")
     screen.print(f"  Everything, for scripts: idp sandbox --json --data {data}   ·   stop with Ctrl+C")
     screen.print()
 

@@ -62,14 +62,6 @@ class Door:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remembered:
-    """That help was given, for the pupil's own page. Who gave it is for the school."""
-
-    given_at: datetime
-    used_at: datetime | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Visit:
     """The browser in which somebody tries to come in."""
 
@@ -146,17 +138,6 @@ def url(settings: Settings, token: str) -> str:
     """All capitals, like that of a card, so that the QR code stays small."""
     parts = urlsplit(settings.issuer)
     return f"{parts.scheme}://{parts.netloc}/H/{token}".upper()
-
-
-def history(db: Connection, account_uuid: str, *, most: int = 5) -> tuple[Remembered, ...]:
-    """The help of late, newest first."""
-    rows = db.execute(
-        select(HelpCode.given_at, HelpCode.used_at)
-        .where(HelpCode.account_uuid == account_uuid)
-        .order_by(HelpCode.given_at.desc())
-        .limit(most)
-    )
-    return tuple(Remembered(given_at=row.given_at, used_at=row.used_at) for row in rows)
 
 
 # ---------------------------------------------------------------- coming in

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from idp.context import House
-from idp.login import accounts, passwords, sessions
+from idp.login import accounts, outbox, passwords, sessions
 from idp.login.sessions import SignedIn
 from idp.models import Enrolment, School, SecretKind
 
@@ -24,7 +24,7 @@ class Unsuitable:
     codes: tuple[str, ...]
 
 
-def change(house: House, who: SignedIn, chosen: str) -> Changed | Unsuitable:
+def change(house: House, who: SignedIn, chosen: str, *, language: str) -> Changed | Unsuitable:
     """Give this pupil the chosen password. Raises Busy, and Invalid for a basic account."""
     with house.database.reading() as db:
         names = names_around(db, who.account_uuid)
@@ -41,6 +41,7 @@ def change(house: House, who: SignedIn, chosen: str) -> Changed | Unsuitable:
         accounts.set_own_password(
             db, account_uuid=who.account_uuid, stored=stored, now=now, settings=house.settings
         )
+        outbox.tell_password_changed(db, account_uuid=who.account_uuid, language=language, now=now)
         started = sessions.after_own_password(
             db, house, account_uuid=who.account_uuid, sid=who.sid, shared=who.shared, now=now
         )

@@ -34,6 +34,7 @@ from idp.login import (
     pages_device,
     pages_frame,
     pages_help,
+    pages_mail,
     pages_mine,
     pages_own,
     pictures,
@@ -50,6 +51,7 @@ from idp.login.way_back import NOWHERE, WayBack
 blueprint = Blueprint("login", __name__)
 blueprint.register_blueprint(pages_own.blueprint)
 blueprint.register_blueprint(pages_help.blueprint)
+blueprint.register_blueprint(pages_mail.blueprint)
 blueprint.register_blueprint(pages_device.blueprint)
 blueprint.register_blueprint(pages_mine.blueprint)
 
@@ -83,7 +85,8 @@ def sign_in_page() -> Response:
     way = pages_frame.way()
     if request.args.get("wie"):
         who = pages_frame.unsealed(request.args["wie"])
-        return _prove_page(way, who) if who else web.see_other(way.page())
+        fresh = "nieuw" if request.args.get("bericht") == "nieuw" else None
+        return _prove_page(way, who, message=fresh) if who else web.see_other(way.page())
     if way.any_session_will_do and _is_signed_in():
         return web.see_other(way.onward)
     held = pages_frame.held_card()
@@ -263,6 +266,7 @@ def _prove_page(way: WayBack, who: Who, *, message: str | None = None, status: i
         "ask_shared": not who.asked and pages_frame.class_device() is None,
         "shared": who.shared or pages_frame.class_device() is not None,
         "help": way.page(sessions.HELP, wie=sealed),
+        "forgot": way.page(pages_mail.FORGOT, wie=sealed) if house.settings.sends_mail else None,
     }
     if step is sign_in.Step.PASSWORD:
         return pages_frame.page("login/password.html", way, status=status, **words)

@@ -21,7 +21,7 @@ blueprint = Blueprint("own", __name__)
 @blueprint.get(sessions.NEW_PASSWORD)
 @web.door(web.Door.PUPIL)
 def new_password() -> Response:
-    who = _signed_in()
+    who = signed_in()
     if who.type is AccountType.BASIC:
         return web.see_other(way_back.HOME)
     return _new_password_page(pages_frame.way(), who)
@@ -30,17 +30,19 @@ def new_password() -> Response:
 @blueprint.post(sessions.NEW_PASSWORD)
 @web.door(web.Door.PUPIL)
 def new_password_answer() -> Response:
-    house, who, way = context.house(), _signed_in(), pages_frame.way()
+    house, who, way = context.house(), signed_in(), pages_frame.way()
     if who.type is AccountType.BASIC:
         return web.see_other(way_back.HOME)
     try:
-        if not who.must_change and (problem := _current_is_wrong(who)):
+        if not who.must_change and (problem := current_is_wrong(who)):
             return _new_password_page(way, who, problems=[problem])
-        outcome = own_password.change(house, who, request.form.get("password", "")[:LONGEST_SECRET])
+        outcome = own_password.change(
+            house, who, request.form.get("password", "")[:LONGEST_SECRET], language=web.language()
+        )
     except Busy:
-        return _new_password_page(way, who, problems=[_both("hash_queue_full")], status=503)
+        return _new_password_page(way, who, problems=[both("hash_queue_full")], status=503)
     if isinstance(outcome, own_password.Unsuitable):
-        return _new_password_page(way, who, problems=[_both(code) for code in outcome.codes])
+        return _new_password_page(way, who, problems=[both(code) for code in outcome.codes])
     if way.url.startswith("/authorize?"):
         with house.database.transaction() as db:
             sessions.leave_marker(db, outcome.session.sid, way.url, house.clock.now())
@@ -50,29 +52,27 @@ def new_password_answer() -> Response:
     return response
 
 
-def _both(code: str) -> str:
+def both(code: str) -> str:
     """What is wrong, and what to do."""
     return f"{sentences.sentence(code)} {sentences.advice(code)}"
 
 
-def _current_is_wrong(who: sessions.SignedIn) -> str | None:
+def current_is_wrong(who: sessions.SignedIn) -> str | None:
     """Proving the present password counts as a try, like any other."""
     house = context.house()
-    outcome = sign_in.prove(
+    outcome = sign_in.confirm(
         house,
         sign_in.Attempt(
             username=who.username,
             secret=request.form.get("current", "")[:LONGEST_SECRET],
             browser=pages_frame.browser(),
             address=request.remote_addr or "",
-            class_device=pages_frame.class_device(),
-            device=pages_frame.device_kind(),
             shared=who.shared,
         ),
     )
-    if isinstance(outcome, sign_in.SignedIn):
+    if isinstance(outcome, sign_in.Confirmed):
         return None
-    return _both("too_many_tries" if isinstance(outcome, sign_in.Wait) else "password_wrong")
+    return both("too_many_tries" if isinstance(outcome, sign_in.Wait) else "password_wrong")
 
 
 # ---------------------------------------------------------------- done, and another language
@@ -143,7 +143,7 @@ def _new_password_page(
     )
 
 
-def _signed_in() -> sessions.SignedIn:
+def signed_in() -> sessions.SignedIn:
     who = sessions.current()
     assert who is not None, "the door let in somebody who is not signed in"
     return who
