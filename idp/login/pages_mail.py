@@ -63,15 +63,14 @@ def change_address() -> Response:
         return _mine(problem=pages_own.both("hash_queue_full"), typed=typed, status=503)
     if problem:
         return _mine(problem=problem, typed=typed)
-    now, language = house.clock.now(), web.language()
-    with house.database.transaction() as db:
-        if address is None:
-            recovery.remove(db, account_uuid=who.account_uuid, language=language, now=now)
-            done = True
-        else:
-            done = recovery.ask_to_confirm(
-                db, house, account_uuid=who.account_uuid, address=address, language=language, now=now
-            )
+    language, done = web.language(), True
+    if address is None:
+        with house.database.transaction() as db:
+            recovery.remove(db, account_uuid=who.account_uuid, language=language, now=house.clock.now())
+    else:
+        done = recovery.ask_to_confirm(
+            house, account_uuid=who.account_uuid, address=address, language=language
+        )
     return web.see_other(MINE) if done else _mine(problem=pages_own.both("too_many_mails"), typed=typed)
 
 

@@ -18,13 +18,13 @@ from idp.context import House
 from idp.login import (
     accounts,
     browsers,
-    counting,
     outbox,
     own_password,
     passwords,
     postman,
     sessions,
     throttle,
+    tries,
 )
 from idp.login.browsers import Browser
 from idp.login.own_password import Unsuitable
@@ -72,21 +72,29 @@ def addresses(db: Connection, account_uuid: str) -> Addresses:
     return Addresses(address=row.address, pending=row.pending) if row else Addresses()
 
 
-def ask_to_confirm(
-    db: Connection, house: House, *, account_uuid: str, address: str, language: str, now: datetime
-) -> bool:
+def ask_to_confirm(house: House, *, account_uuid: str, address: str, language: str) -> bool:
     """Mail a link to this (canonical) address; it counts once the link was used. False: too many mails of late."""
-    many = _too_many(db, house, now, "mail of", account_uuid)
-    if _too_many(db, house, now, "mail to", address.casefold()) or many:
+    now = house.clock.now()
+    most = house.settings.mails_per_account_hour
+    if (
+        max(_asked(house, now, "mail of", account_uuid), _asked(house, now, "mail to", address.casefold()))
+        > most
+    ):
         return False
-    mine = AccountEmail.account_uuid == account_uuid
-    waiting = {"pending": address, "asked_at": now}
-    if not db.execute(update(AccountEmail).where(mine).values(waiting)).rowcount:
-        db.execute(insert(AccountEmail), waiting | {"account_uuid": account_uuid})
-    _end_links(db, account_uuid, LinkKind.CONFIRM, now)
-    outbox.post(db, LetterKind.CONFIRM, account_uuid=account_uuid, language=language, now=now)
-    audit_mail.address_asked(db, account_uuid=account_uuid)
-    return True
+
+    def work(db: Connection) -> bool:
+        if not _may_have_an_address(db, account_uuid, now):
+            return False
+        mine = AccountEmail.account_uuid == account_uuid
+        waiting = {"pending": address, "asked_at": now}
+        if not db.execute(update(AccountEmail).where(mine).values(waiting)).rowcount:
+            db.execute(insert(AccountEmail), waiting | {"account_uuid": account_uuid})
+        _end_links(db, account_uuid, LinkKind.CONFIRM, now)
+        outbox.post(db, LetterKind.CONFIRM, account_uuid=account_uuid, language=language, now=now)
+        audit_mail.address_asked(db, account_uuid=account_uuid)
+        return True
+
+    return house.database.retrying(work)
 
 
 def confirm(house: House, link: Link, *, language: str) -> bool:
@@ -127,18 +135,21 @@ def remove(db: Connection, *, account_uuid: str, language: str, now: datetime) -
 def ask_to_reset(house: House, *, username: str, address: str, language: str) -> None:
     """Somebody at this network address forgot the password of this (canonical) name. Says nothing, on purpose."""
     now = house.clock.now()
-    house.database.retrying(lambda db: _ask(db, house, username, network=address, language=language, now=now))
-
-
-def _ask(db: Connection, house: House, username: str, *, network: str, language: str, now: datetime) -> None:
-    account_uuid = db.execute(select(Account.account_uuid).where(Account.username == username)).scalar()
-    many = _too_many(db, house, now, "mail about", username)
-    busy = _too_many(
-        db, house, now, "mail from", throttle.network(network), most=house.settings.mails_per_network_hour
+    over = max(
+        _asked(house, now, "mail about", username) - house.settings.mails_per_account_hour,
+        _asked(house, now, "mail from", throttle.network(address)) - house.settings.mails_per_network_hour,
     )
-    audit_mail.reset_asked(db, account_uuid=account_uuid, result="too many" if many or busy else "done")
-    if not (many or busy):
-        outbox.post(db, LetterKind.RESET, account_uuid=account_uuid, language=language, now=now)
+    if over > 1:
+        # The audit trail said so already, and a stranger must not be able to fill it.
+        return
+
+    def work(db: Connection) -> None:
+        account_uuid = db.execute(select(Account.account_uuid).where(Account.username == username)).scalar()
+        audit_mail.reset_asked(db, account_uuid=account_uuid, result="too many" if over == 1 else "done")
+        if over < 1:
+            outbox.post(db, LetterKind.RESET, account_uuid=account_uuid, language=language, now=now)
+
+    house.database.retrying(work)
 
 
 def reset(
@@ -162,6 +173,8 @@ def reset(
 
     def work(db: Connection) -> bool:
         if addresses(db, link.account_uuid).address != link.address or not _spend(db, link, now):
+            return False
+        if not _may_have_an_address(db, link.account_uuid, now):
             return False
         accounts.set_own_password(
             db, account_uuid=link.account_uuid, stored=stored, now=now, settings=house.settings
@@ -251,7 +264,7 @@ def _tell_old(db: Connection, account_uuid: str, address: str, language: str, no
     )
 
 
-def _too_many(db: Connection, house: House, now: datetime, *words: str, most: int | None = None) -> bool:
-    """Count one more in this hour, under a keyed digest; True when there were enough already."""
-    key = entropy.keyed_digest(house.keys.throttle, *words)
-    return counting.bump(db, key, now, after=_HOUR) > (most or house.settings.mails_per_account_hour)
+def _asked(house: House, now: datetime, *words: str) -> int:
+    """How often in this hour, this time included? Counted under a keyed digest; not inside a transaction."""
+    name = entropy.keyed_digest(house.keys.throttle, *words)
+    return tries.anywhere(house, lambda counters: counters.bump(name, now, kept=_HOUR, after=_HOUR))

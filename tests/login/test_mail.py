@@ -41,10 +41,7 @@ def elias(house):
 
 
 def add(house, uuid, address=HERE):
-    with house.database.transaction() as db:
-        return recovery.ask_to_confirm(
-            db, house, account_uuid=uuid, address=address, language="nl", now=house.clock.now()
-        )
+    return recovery.ask_to_confirm(house, account_uuid=uuid, address=address, language="nl")
 
 
 def found(house, path):
@@ -342,6 +339,11 @@ def test_a_name_and_a_network_get_so_many_mails_an_hour(house, box, elias):
     for number in range(house.settings.mails_per_network_hour + 20):
         ask(house, f"naam{number}")
     assert len(letters_of(house)) <= house.settings.mails_per_network_hour
+    with house.database.reading() as db:
+        noted = db.execute(select(models.AuditEvent.result).where(models.AuditEvent.event == "reset_asked"))
+        said = [*noted.scalars()]
+    assert len(said) <= house.settings.mails_per_network_hour + 3, "a stranger cannot fill the audit trail"
+    assert "too many" in said
 
 
 def test_LEAK_10_no_link_is_kept_anywhere(house, box, elias):
