@@ -204,6 +204,9 @@ class Settings(BaseModel):
     keep_identifiers_days: Days = Field(
         1826, description="Identifiers and user names after the last enrolment"
     )
+    keep_staff_days: Days = Field(
+        365, description="How a member of staff signs in, after the last right ended"
+    )
     keep_expired_days: Days = Field(30, description="Sessions, codes, tokens and failed tries after expiry")
     keep_wrong_secret_hours: Count = Field(24, description="Digests of wrong secrets")
     keep_audit_days: Days = Field(731, description="The audit trail")

@@ -10,6 +10,7 @@ A right is looked up each time, so a session never outlives it.
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -19,12 +20,10 @@ from sqlalchemy import Connection, Select, func, insert, select, update
 from idp import audit, audit_staff, entropy
 from idp.clock import day_of_law, school_year_ends
 from idp.errors import Invalid, NotAllowed, NotFound
+from idp.login.staff_setup import APPOINTED_BY_SCHOOL
 from idp.models import Person as PersonRow
 from idp.models import Right as RightRow
 from idp.models import RightKind, School, SchoolKind, StaffAccount
-
-APPOINTED_BY_SCHOOL = frozenset({RightKind.BEHEERDER, RightKind.TEACHER})
-"""What a LeerID-beheerder may give to others. A LeerID-databeheerder comes from the directeursopdracht."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +185,7 @@ def stop(
     if instellingsnummer is not None:  # two who would stop each other take turns
         where = School.instellingsnummer == instellingsnummer
         db.execute(select(School.instellingsnummer).where(where).with_for_update())
+    right_id = _row_id(right_id)
     row = (
         db.execute(_holders().where(RightRow.id == right_id, RightRow.einddatum >= today)).mappings().first()
     )
@@ -205,6 +205,14 @@ def stop(
         until=held.einddatum.isoformat(),
     )
     return held
+
+
+def _row_id(text: str) -> str:
+    """A right's id as the database knows it. Raises NotFound `right_unknown` for what is no id."""
+    try:
+        return str(uuid.UUID(text[:40]))
+    except ValueError:
+        raise NotFound("right_unknown", text[:40]) from None
 
 
 def require_person(db: Connection, person_id: str) -> None:

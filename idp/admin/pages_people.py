@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import date
 
 from flask import Blueprint, Response, request
@@ -69,7 +68,7 @@ def stop() -> Response:
     with house.database.transaction() as db:
         access.stop(
             db,
-            right_id=_row_id(request.form.get("recht", "")),
+            right_id=request.form.get("recht", ""),
             by=desk.person_id,
             today=house.clock.today(),
             instellingsnummer=desk.instellingsnummer,
@@ -139,14 +138,6 @@ def _day(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         return None
-
-
-def _row_id(text: str) -> str:
-    """A right's id as the database knows it; what is no id is nobody's."""
-    try:
-        return str(uuid.UUID(text[:40]))
-    except ValueError:
-        return str(uuid.UUID(int=0))
 
 
 def _is_address(text: str) -> bool:

@@ -33,8 +33,10 @@ from idp.models import (
     LogoutDelivery,
     MailLink,
     Marker,
+    Passkey,
     Pupil,
     PushedRequest,
+    RecoveryCode,
     RefreshToken,
     Release,
     RetiredUsername,
@@ -44,6 +46,7 @@ from idp.models import (
     School,
     SelfRegistration,
     Session,
+    StaffAccount,
     StaffLink,
     StaffSession,
     Throttle,
@@ -96,6 +99,8 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
     yield Session, and_(Session.expires_at < expired, ~exists().where(Grant.sid == Session.sid))
     yield StaffLink, StaffLink.expires_at < expired
     yield StaffSession, StaffSession.expires_at < expired
+    for way in (RecoveryCode, Passkey, StaffAccount):
+        yield way, way.person_id.in_(_staff_without_rights(now - timedelta(days=keep.keep_staff_days)))
     yield UsedChallenge, UsedChallenge.expires_at < now
     yield DeviceCode, DeviceCode.expires_at < now
     yield ClassDevice, or_(ClassDevice.einddatum < day_of_law(expired), ClassDevice.revoked_at < expired)
@@ -129,6 +134,12 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
     first_of_september = date(day.year - 1 - (day.month < 9), 9, 1)
     yield Release, Release.at < midnight(first_of_september)
     yield AuditEvent, AuditEvent.at < now - timedelta(days=keep.keep_audit_days)
+
+
+def _staff_without_rights(since: datetime) -> Any:
+    """Who has had no right since then, and no account that is younger than that."""
+    held = exists().where(Right.person_id == StaffAccount.person_id, Right.einddatum >= day_of_law(since))
+    return select(StaffAccount.person_id).where(StaffAccount.created_at < since, ~held)
 
 
 def _is_named_by_a_rule() -> ColumnElement[bool]:

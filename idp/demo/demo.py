@@ -30,7 +30,11 @@ def run(data: Path, port: int, *, workers: int) -> None:
         apps = sandbox.load(house, apps_at=apps_at)
         introduce(published.describe(house), data, apps_at)
     site = relying_party.create(
-        settings.issuer, apps_at, apps, lambda app, sub: published.why(house, app, sub)
+        settings.issuer,
+        apps_at,
+        apps,
+        lambda app, sub: published.why(house, app, sub),
+        lambda: published.staff_now(house),
     )
     relying_party.run_beside(site, int(apps_at.rpartition(":")[2]))
     serving.serve(settings, data, workers=workers, beside=True)

@@ -20,7 +20,10 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from idp import entropy
 from idp.app import BESIDE, INSIDE
+from idp.login.staff_sessions import SIGN_IN
 
+Staff = Callable[[], list[dict[str, Any]]]
+"""People of the sandbox's staff, each with what they sign in with now."""
 Why = Callable[[str, str], list[tuple[str, str]]]
 """(client_id, sub) → (claim, 'released' or the closed gate) for each claim of the catalogue."""
 
@@ -36,7 +39,7 @@ class DemoApp:
     about: str
 
 
-def create(issuer: str, own: str, apps: list[DemoApp], why: Why) -> Flask:
+def create(issuer: str, own: str, apps: list[DemoApp], why: Why, staff: Staff) -> Flask:
     """The relying parties as one Flask app at `own`, each under its slug."""
     site = Flask("idp.demo.relying_party", root_path=str(INSIDE.parent / "demo"), static_folder=None)
     site.jinja_loader = ChoiceLoader([FileSystemLoader(INSIDE), FileSystemLoader(BESIDE)])
@@ -54,7 +57,7 @@ def create(issuer: str, own: str, apps: list[DemoApp], why: Why) -> Flask:
             client_kwargs={"scope": app.scope, "code_challenge_method": "S256"},
         )
 
-    _pages(site, issuer, by_slug, why)
+    _pages(site, issuer, by_slug, why, staff)
     _signing_in(site, issuer, own, by_slug, oauth)
 
     @site.after_request
@@ -65,10 +68,11 @@ def create(issuer: str, own: str, apps: list[DemoApp], why: Why) -> Flask:
     return site
 
 
-def _pages(site: Flask, issuer: str, by_slug: dict[str, DemoApp], why: Why) -> None:
+def _pages(site: Flask, issuer: str, by_slug: dict[str, DemoApp], why: Why, staff: Staff) -> None:
     @site.get("/")
     def home() -> str:
-        return render_template("demo/home.html", apps=list(by_slug.values()), issuer=issuer)
+        known = {"staff": staff(), "staff_url": f"{issuer}{SIGN_IN}"}
+        return render_template("demo/home.html", apps=list(by_slug.values()), issuer=issuer, **known)
 
     @site.get("/<slug>/")
     def app_page(slug: str) -> Any:

@@ -2,17 +2,22 @@
 
 The link is used up when the way is complete, in the same transaction: whoever closes the page halfway opens it again.
 An invitation to somebody who could sign in already starts anew: what there was before is gone.
+
+Whoever holds a link can become that person. A link that a LeerID-beheerder handed out is therefore worth what that
+beheerder may give at the moment it is opened: it ends when the person got a stronger right, a right elsewhere or a way to
+sign in meanwhile, and when the beheerder is none any more.
 """
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, exists, insert, or_, select, update
 
-from idp import audit_staff, entropy
+from idp import audit, audit_staff, entropy
+from idp.clock import day_of_law
 from idp.config import Settings
 from idp.context import House
 from idp.entropy import Token
@@ -22,9 +27,11 @@ from idp.login import staff_accounts, staff_password, staff_sessions
 from idp.login.staff_accounts import Key, Staff
 from idp.login.staff_factors import Answer
 from idp.login.staff_sign_in import TOTP, spend_challenge
-from idp.models import Passkey, RecoveryCode, StaffAccount, StaffLink
+from idp.models import Passkey, RecoveryCode, Right, RightKind, StaffAccount, StaffLink
 
 PATH = "/personeel/uitnodiging/"
+APPOINTED_BY_SCHOOL = frozenset({RightKind.BEHEERDER, RightKind.TEACHER})
+"""What a LeerID-beheerder may give to others. A LeerID-databeheerder comes from the directeursopdracht."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,18 +66,44 @@ def invite(db: Connection, settings: Settings, *, person_id: str, by: str, now: 
 def invited(db: Connection, token: str, now: datetime) -> Staff:
     """Who this link invites. Raises NotFound `invitation_unknown`."""
     digest = entropy.digest(token, Token.INVITATION)
-    person_id = (
+    link = (
         digest
         and db.execute(
-            select(StaffLink.person_id).where(
+            select(StaffLink.person_id, StaffLink.made_by).where(
                 StaffLink.digest == digest, StaffLink.used_at.is_(None), StaffLink.expires_at > now
             )
-        ).scalar()
+        ).first()
     )
-    staff = staff_accounts.find(db, person_id) if person_id else None
-    if staff is None:
+    staff = staff_accounts.find(db, link.person_id) if link else None
+    if not link or staff is None or not _still_theirs(db, staff, link.made_by, day_of_law(now)):
         raise NotFound("invitation_unknown")
     return staff
+
+
+def _still_theirs(db: Connection, staff: Staff, made_by: str, today: date) -> bool:
+    """May whoever made this link still hand out all that it opens? The command line always may."""
+    maker = made_by.removeprefix(audit.person(""))
+    if maker == made_by:
+        return True
+    schools = select(Right.instellingsnummer).where(
+        Right.person_id == maker,
+        Right.kind == RightKind.BEHEERDER,
+        Right.begindatum <= today,
+        Right.einddatum >= today,
+    )
+    alive = (
+        Right.person_id == staff.person_id,
+        Right.einddatum >= today,
+        Right.begindatum <= Right.einddatum,
+    )
+    more = or_(
+        Right.kind.not_in(APPOINTED_BY_SCHOOL),
+        Right.instellingsnummer.is_(None),
+        Right.instellingsnummer.not_in(schools),
+    )
+    has_any = db.execute(select(exists().where(*alive))).scalar_one()
+    has_more = db.execute(select(exists().where(*alive, more))).scalar_one()
+    return staff.user_handle is None and bool(has_any) and not has_more
 
 
 def handle_for(house: House, token: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
 from idp import models
 from idp.admin import access
+from idp.login import staff_accounts
 from idp.models import RightKind
 from tests import make, make_staff
 from tests.make_browser import path
@@ -109,6 +111,61 @@ def test_a_beheerder_invites_nobody_who_is_more_than_theirs(client, house, one, 
     assert post(client, f"{PATH}/uitnodigen", persoon=person).status_code == 403
     with house.database.reading() as db:
         assert db.execute(select(models.StaffLink.digest)).first() is None
+
+
+@pytest.fixture
+def link(client, house, one):
+    """A beheerder's invitation to a teacher of the own school, and who that is."""
+    with house.database.transaction() as db:
+        person = make.person(db)
+        make.right(db, person, one.school, kind=RightKind.TEACHER)
+    page = post(client, f"{PATH}/uitnodigen", persoon=person)
+    found = re.search(r"<code>(http[^<]+)</code>", page.text)[1]
+    return found.removeprefix(house.settings.issuer), person
+
+
+def opens(client, link) -> bool:
+    return client.application.test_client().get(link).status_code == 303
+
+
+@pytest.mark.parametrize("more", ["elsewhere", "databeheerder", "operator", "nothing", "maker", "account"])
+def test_ROLE_05_a_link_that_a_beheerder_held_back_opens_no_more_than_is_theirs_now(
+    client, house, one, link, more
+):
+    """Whoever kept the link would become a person who can do more than they may give."""
+    where, person = link
+    assert opens(client, where)
+    with house.database.transaction() as db:
+        if more == "elsewhere":
+            make.right(db, person, make.school(db), kind=RightKind.TEACHER)
+        elif more == "databeheerder":
+            make.right(db, person, one.school, begindatum=make.TODAY + timedelta(days=3))
+        elif more == "operator":
+            make.right(db, person, None, kind=RightKind.OPERATOR)
+        elif more == "account":
+            staff_accounts.ensure(db, person, house.clock.now())
+        else:
+            whose = {"nothing": person, "maker": one.person_id}[more]
+            for held in access.holders(db, make.TODAY, person_id=whose):
+                access.stop(db, right_id=held.id, by=None, today=make.TODAY)
+    assert not opens(client, where)
+
+
+def test_ROLE_05_a_page_of_a_held_back_link_that_is_open_finishes_nothing(client, house, one, link):
+    where, person = link
+    browser = client.application.test_client()
+    assert browser.get(where).status_code == 303
+    page = browser.get("/personeel/instellen")
+    with house.database.transaction() as db:
+        make.right(db, person, one.school)
+    assert make_staff.send(browser, page, password=make_staff.PASSWORD).status_code == 404
+
+
+def test_a_link_of_a_beheerder_survives_more_of_what_a_beheerder_gives(client, house, one, link):
+    where, person = link
+    with house.database.transaction() as db:
+        make.right(db, person, one.school, kind=RightKind.BEHEERDER)
+    assert opens(client, where)
 
 
 def test_a_known_address_keeps_its_names(client, house, one):

@@ -11,7 +11,8 @@ from idp import entropy, models
 from idp.admin import retention
 from idp.claims import consent
 from idp.entropy import Token
-from tests import make
+from idp.login import staff_accounts
+from tests import make, make_staff
 
 DAY = timedelta(days=1)
 
@@ -131,3 +132,35 @@ def test_a_pupil_who_is_enrolled_loses_nothing(house):
         assert db.execute(select(models.Pupil.voornaam)).scalars().all() == ["Noor"]
     assert count(house, models.ClassMembership) == 1
     assert story.username
+
+
+@pytest.mark.parametrize(("days", "left"), [(364, 1), (367, 0)])
+def test_how_staff_sign_in_goes_a_year_after_the_last_right(house, days, left):
+    ended = make.TODAY - days * DAY
+    one, working = make_staff.staff(house), make_staff.staff(house)
+    with house.database.transaction() as db:
+        long_ago = make.NOW - 800 * DAY
+        db.execute(update(models.StaffAccount).values(created_at=long_ago))
+        for who in (one, working):
+            staff_accounts.new_recovery_codes(db, who.person_id, entropy.Chance(), long_ago)
+            row = {"id": entropy.row_id(), "person_id": who.person_id, "credential_id": who.person_id}
+            row |= {"public_key": b"k", "sign_count": 0, "label": "x", "created_at": long_ago}
+            db.execute(insert(models.Passkey), row)
+        theirs = models.Right.person_id == one.person_id
+        db.execute(update(models.Right).where(theirs).values(einddatum=ended, begindatum=ended - 30 * DAY))
+    retention.tidy(house, make.NOW)
+    assert (count(house, models.StaffAccount), count(house, models.Passkey)) == (1 + left, 1 + left)
+    assert count(house, models.RecoveryCode) == 10 * (1 + left)
+    with house.database.reading() as db:
+        assert staff_accounts.find(db, working.person_id).stored
+        assert staff_accounts.find(db, one.person_id).naam
+
+
+def test_who_was_set_up_before_a_first_right_is_not_forgotten_at_once(house):
+    one = make_staff.staff(house)
+    with house.database.transaction() as db:
+        db.execute(models.Right.__table__.delete())
+        db.execute(update(models.StaffAccount).values(created_at=make.NOW - 300 * DAY))
+    retention.tidy(house, make.NOW)
+    with house.database.reading() as db:
+        assert staff_accounts.find(db, one.person_id).stored
