@@ -108,7 +108,7 @@ def _page(*, problem: str = "", given: dict[str, str] | None = None, status: int
         status=status,
         holders=holders,
         may_invite=open_to,
-        may_stop=access.APPOINTED_BY_SCHOOL,
+        may_stop=staff_setup.APPOINTED_BY_SCHOOL,
         problem=f"{sentences.sentence(problem)} {sentences.advice(problem)}" if problem else "",
         given=given or {},
         until=school_year_ends(today),
