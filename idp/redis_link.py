@@ -10,10 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import redis
 import structlog
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from idp.clock import Clock
 
@@ -33,7 +30,12 @@ class RedisLink:
     """The way to one Redis or Valkey."""
 
     def __init__(self, url: str, *, clock: Clock, connections: int) -> None:
+        import redis  # five MiB that only a process with a Redis needs
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
         self._clock = clock
+        self._failures = (redis.RedisError, OSError)
         self._client = redis.Redis(
             connection_pool=redis.BlockingConnectionPool.from_url(
                 url,
@@ -56,7 +58,7 @@ class RedisLink:
             raise Unreachable
         try:
             answer = work(self._client)
-        except (redis.RedisError, OSError) as failure:
+        except self._failures as failure:
             self._leave_alone(failure)
             raise Unreachable from failure
         if not self._works:

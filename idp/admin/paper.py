@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import segno
-from reportlab.lib.colors import Color, HexColor
-from reportlab.pdfgen.canvas import Canvas
 
 from idp.admin.typefaces import Line
 
@@ -23,10 +21,12 @@ Code = tuple[bytearray, ...]
 """Rows of modules from the top, 1 is dark."""
 A4 = (210.0, 297.0)
 MM = 72 / 25.4
-INK = HexColor(0x14201F)
-QUIET_INK = HexColor(0x4A5755)
-HAIRLINE = HexColor(0x9AA5A3)
-ACCENT = HexColor(0x0B5D5E)
+Colour = str
+"""#rrggbb"""
+INK: Colour = "#14201F"
+QUIET_INK: Colour = "#4A5755"
+HAIRLINE: Colour = "#9AA5A3"
+ACCENT: Colour = "#0B5D5E"
 QUIET_ZONE = 4
 """Modules of white around a QR code (ISO/IEC 18004)."""
 QR_MASK = 3
@@ -36,7 +36,9 @@ QR_MASK = 3
 class Paper:
     """A4 sheets in one PDF. Places are in millimetres from the lower left corner of the sheet."""
 
-    def __init__(self, target: BinaryIO, *, title: str, author: str, accent: Color = ACCENT) -> None:
+    def __init__(self, target: BinaryIO, *, title: str, author: str, accent: Colour = ACCENT) -> None:
+        from reportlab.pdfgen.canvas import Canvas  # ten MiB that only a process that prints needs
+
         self._canvas = Canvas(
             target, pagesize=(A4[0] * MM, A4[1] * MM), pageCompression=1, invariant=1, lang="nl-BE"
         )
@@ -45,7 +47,7 @@ class Paper:
         self._canvas.setCreator(author)
         self.accent = accent
 
-    def text(self, x: float, y: float, line: Line, *, ink: Color = INK, align: float = 0.0) -> None:
+    def text(self, x: float, y: float, line: Line, *, ink: Colour = INK, align: float = 0.0) -> None:
         """One line whose baseline starts at (x, y); `align` 0.5 centres it on x, 1 ends it there."""
         if not line.runs:
             return
@@ -57,7 +59,7 @@ class Paper:
         self._canvas.drawText(drawn)
 
     def lines(
-        self, x: float, y: float, lines: Sequence[Line], *, ink: Color = INK, leading: float = 1.2
+        self, x: float, y: float, lines: Sequence[Line], *, ink: Colour = INK, leading: float = 1.2
     ) -> float:
         """Lines beneath each other, the first baseline at y. Returns the last baseline."""
         for index, line in enumerate(lines):
@@ -149,9 +151,9 @@ def quiet(code: Code, size: float) -> float:
     return QUIET_ZONE * size / len(code)
 
 
-def accent(colour: str) -> Color:
+def accent(colour: str) -> Colour:
     """The accent of the settings (#rrggbb), or our own when that is no colour."""
-    return HexColor(colour) if re.fullmatch(r"#[0-9A-Fa-f]{6}", colour) else ACCENT
+    return colour if re.fullmatch(r"#[0-9A-Fa-f]{6}", colour) else ACCENT
 
 
 @cache

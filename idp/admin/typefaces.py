@@ -14,11 +14,9 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import arabic_reshaper  # type: ignore[import-untyped]
 from anyascii import anyascii
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
 
 FOLDER = Path(__file__).parent.parent / "static" / "built" / "fonts"
 SMALLER = 0.85
@@ -248,7 +246,9 @@ def _words(line: Line) -> int:
 
 
 @functools.cache
-def _reshaper() -> arabic_reshaper.ArabicReshaper:
+def _reshaper() -> Any:
+    import arabic_reshaper  # type: ignore[import-untyped]
+
     return arabic_reshaper.ArabicReshaper({"delete_harakat": True, "support_ligatures": True})
 
 
@@ -264,6 +264,9 @@ def _visual(text: str) -> str:
 
 @functools.cache
 def _registered(path: Path) -> str:
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.ttfonts import TTFont
+
     name = f"card-{path.stem}-{zlib.crc32(str(path).encode()):08x}"
     pdfmetrics.registerFont(TTFont(name, str(path), shapable=False))
     return name
@@ -272,10 +275,14 @@ def _registered(path: Path) -> str:
 @functools.cache
 def _opened(path: Path) -> frozenset[int]:
     """The code points that the font of this file has."""
+    from reportlab.pdfbase import pdfmetrics
+
     face = pdfmetrics.getFont(_registered(path)).face
     return frozenset(code for code, glyph in face.charToGlyph.items() if glyph)
 
 
 def _width(face: str, text: str) -> float:
     """Of the text at one point. Never remembered: it may be a password."""
+    from reportlab.pdfbase import pdfmetrics
+
     return float(pdfmetrics.stringWidth(text, face, 1))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import BinaryIO
 
-import xlsxwriter  # type: ignore[import-untyped]
-
 from idp.admin.handout import Handout
 
 HEADINGS = (
@@ -25,6 +23,8 @@ STEERING = "=+-@\t\r\n"
 
 def write(target: BinaryIO, handouts: Sequence[Handout]) -> None:
     """One row for each pupil, every cell text; pictures as their words."""
+    import xlsxwriter  # type: ignore[import-untyped]
+
     book = xlsxwriter.Workbook(
         target,
         {

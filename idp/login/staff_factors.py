@@ -2,6 +2,8 @@
 
 Pure of requests and rows: settings, a moment and what was sent go in; what was proven comes out. A question to a
 passkey travels sealed through the page, so that asking costs no row; a challenge that was answered is spent.
+
+`webauthn` is imported where it works: six MiB that most processes never need.
 """
 
 from __future__ import annotations
@@ -16,16 +18,6 @@ from urllib.parse import quote, urlsplit
 
 import pyotp
 import segno
-import webauthn
-from webauthn.helpers import bytes_to_base64url, options_to_json
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AttestationConveyancePreference,
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from idp import entropy
 from idp.config import Settings
@@ -107,6 +99,9 @@ def rp_id(settings: Settings) -> str:
 
 def ask(settings: Settings, keys: Keys, now: datetime, *, known: tuple[Key, ...] = ()) -> Question:
     """Ask for a passkey; for one of `known`, or any that lives here."""
+    import webauthn
+    from webauthn.helpers.structs import UserVerificationRequirement
+
     challenge = entropy.key_bytes()
     options = webauthn.generate_authentication_options(
         rp_id=rp_id(settings),
@@ -115,7 +110,7 @@ def ask(settings: Settings, keys: Keys, now: datetime, *, known: tuple[Key, ...]
         user_verification=UserVerificationRequirement.REQUIRED,
         timeout=1000 * QUESTION_SECONDS // 2,
     )
-    return _question(options_to_json(options), challenge, keys, now, about="in")
+    return _question(webauthn.options_to_json(options), challenge, keys, now, about="in")
 
 
 def ask_new(
@@ -129,6 +124,9 @@ def ask_new(
     known: tuple[Key, ...],
 ) -> Question:
     """Ask for a new passkey of this person."""
+    import webauthn
+    from webauthn.helpers import structs
+
     challenge = entropy.key_bytes()
     options = webauthn.generate_registration_options(
         rp_id=rp_id(settings),
@@ -137,15 +135,15 @@ def ask_new(
         user_name=name,
         user_display_name=display_name,
         challenge=challenge,
-        attestation=AttestationConveyancePreference.NONE,
-        authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.REQUIRED,
-            user_verification=UserVerificationRequirement.REQUIRED,
+        attestation=structs.AttestationConveyancePreference.NONE,
+        authenticator_selection=structs.AuthenticatorSelectionCriteria(
+            resident_key=structs.ResidentKeyRequirement.REQUIRED,
+            user_verification=structs.UserVerificationRequirement.REQUIRED,
         ),
         exclude_credentials=[_descriptor(key) for key in known],
         timeout=1000 * QUESTION_SECONDS // 2,
     )
-    return _question(options_to_json(options), challenge, keys, now, about=user_handle)
+    return _question(webauthn.options_to_json(options), challenge, keys, now, about=user_handle)
 
 
 def credential_of(answer: str) -> tuple[str, str]:
@@ -164,6 +162,9 @@ def check(
     challenge = _challenge(keys, sealed, now, about="in")
     if challenge is None:
         return None
+    import webauthn
+    from webauthn.helpers.exceptions import WebAuthnException
+
     try:
         proven = webauthn.verify_authentication_response(
             credential=_read(answer),
@@ -190,6 +191,9 @@ def check_new(
     challenge = _challenge(keys, sealed, now, about=user_handle)
     if challenge is None:
         return None
+    import webauthn
+    from webauthn.helpers.exceptions import WebAuthnException
+
     try:
         made = webauthn.verify_registration_response(
             credential=_read(answer),
@@ -202,7 +206,7 @@ def check_new(
         return None
     return Answer(
         challenge=hashlib.sha256(challenge).digest(),
-        credential_id=bytes_to_base64url(made.credential_id),
+        credential_id=webauthn.helpers.bytes_to_base64url(made.credential_id),
         sign_count=made.sign_count,
         public_key=made.credential_public_key,
     )
@@ -227,5 +231,8 @@ def _read(answer: str) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _descriptor(key: Key) -> PublicKeyCredentialDescriptor:
+def _descriptor(key: Key) -> Any:
+    import webauthn
+    from webauthn.helpers.structs import PublicKeyCredentialDescriptor
+
     return PublicKeyCredentialDescriptor(id=webauthn.base64url_to_bytes(key.credential_id))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-import webauthn
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -191,6 +190,8 @@ def spend_challenge(db: Connection, digest: bytes, now: datetime) -> bool:
 
 def _is_owner(staff: Staff, handle: str) -> bool:
     """A passkey may say for whom it is; then that must be whose key we know it as."""
+    import webauthn
+
     try:
         return not handle or webauthn.base64url_to_bytes(handle) == (staff.user_handle or "").encode()
     except ValueError:

@@ -15,8 +15,7 @@ from idp.context import House
 from idp.login import throttle
 from idp.login.counting import Counters
 from idp.login.counting_database import InDatabase
-from idp.login.counting_redis import InRedis
-from idp.redis_link import Unreachable
+from idp.redis_link import RedisLink, Unreachable
 
 T = TypeVar("T")
 
@@ -25,18 +24,23 @@ def elsewhere(house: House, work: Callable[[Counters], T]) -> T | None:
     """Do it in Redis. None: there is none, or it does not answer; do it in a transaction of the database."""
     if house.redis is None:
         return None
-    try:
-        return house.redis.ask(lambda client: work(InRedis(client)))
-    except Unreachable:
-        return None
+    with suppress(Unreachable):
+        return _in_redis(house.redis, work)
+    return None
 
 
 def anywhere(house: House, work: Callable[[Counters], T]) -> T:
     """Do it, wherever it can be done. Not inside a transaction."""
     if house.redis is not None:
         with suppress(Unreachable):
-            return house.redis.ask(lambda client: work(InRedis(client)))
+            return _in_redis(house.redis, work)
     return house.database.retrying(lambda db: work(InDatabase(db)))
+
+
+def _in_redis(link: RedisLink, work: Callable[[Counters], T]) -> T:
+    from idp.login.counting_redis import InRedis
+
+    return link.ask(lambda client: work(InRedis(client)))
 
 
 def address_failed(house: House, address: str, now: datetime) -> bool:

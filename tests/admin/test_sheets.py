@@ -297,6 +297,6 @@ def test_a_thousand_cards_take_at_most_ten_seconds_of_one_core():
 
 
 def test_an_accent_that_is_no_colour_stops_nobody():
-    assert paper.accent("#ff0000") == paper.HexColor(0xFF0000)
+    assert paper.accent("#ff0000") == "#ff0000"
     assert paper.accent("teal; drop") == paper.ACCENT
     assert paper.accent("") == paper.ACCENT
