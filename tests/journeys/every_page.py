@@ -1,0 +1,560 @@
+"""Which pages does a pupil ever see? A house that has them all, served on this machine, and the way to each.
+
+`STOPS` names every page with the steps that lead to it, from a browser that nobody used before. Tests and
+tools/screenshots.py walk past them; a page is shown as a real answer to a real browser, never as a file.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import create_engine, insert
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from idp import audit, clock, config, context, keys, models
+from idp.login import browsers, cards, sessions, sign_in, staff_sessions
+from idp.login import help as helping
+from idp.models import AccountType, RightKind, SecretKind
+from tests import make, make_login, make_staff
+from tests.make_browser import query
+
+MONDAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+WORDS = make_login.KAT
+WRONG = "aap appel trein kasteel"
+LONG_NAME = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+WOLF = "Wolfeschlegelsteinhausenbergerdorff"
+REASONS = {
+    "ov_klassen": "Om je oefeningen van je eigen klas te tonen",
+    "given_name": "Om je bij je naam te noemen",
+    "ov_account_uuid": "Om je werk te bewaren",
+}
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A house that is served, and who lives there (account_uuid by user name)."""
+
+    house: context.House
+    issuer: str
+    pupils: dict[str, str]
+    apps: dict[str, Any]
+    staff: make_staff.Staff
+
+    # ------------------------------------------------------------ steps that pages share
+
+    def sign_in(self, page: Any, username: str, **given: Any) -> str:
+        """This browser has a session of this pupil; returns the sid."""
+        words = {"amr": ("pictures",), "acr": f"{sessions.ACR}basic", "must_change": False, "shared": False}
+        now = self.house.clock.now()
+        with self.house.database.transaction() as db:
+            started = sessions.start(
+                db, self.house, account_uuid=self.pupils[username], now=now, **(words | given)
+            )
+        self.cookie(page, sessions.COOKIE, started.cookie)
+        return started.sid
+
+    def sign_in_staff(self, page: Any) -> None:
+        with self.house.database.transaction() as db:
+            started = staff_sessions.start(
+                db,
+                self.house,
+                person_id=self.staff.person_id,
+                amr=("pwd", "otp"),
+                device="",
+                now=self.house.clock.now(),
+            )
+        self.cookie(page, staff_sessions.COOKIE, started.cookie)
+
+    def cookie(self, page: Any, word: str, value: str) -> None:
+        name = f"idp-{self.issuer.rpartition(':')[2]}-{word}"
+        page.context.add_cookies([{"name": name, "value": value, "url": self.issuer}])
+
+    def card(self, username: str) -> cards.NewCard:
+        """A new card of this pupil, for its token."""
+        with self.house.database.transaction() as db:
+            return cards.issue(
+                db,
+                account_uuid=self.pupils[username],
+                label="school",
+                now=self.house.clock.now(),
+                days=100,
+                instellingsnummer=None,
+            )
+
+    def ask(self, app: str, **changes: Any) -> str:
+        """Where an app sends a browser."""
+        return f"{self.issuer}/authorize?{query(self.apps[app], **changes)}"
+
+    def wrong(self, times: int, **given: Any) -> None:
+        """So many different mistakes, without the pages."""
+        words = [f"{a} {b} trein kasteel" for a in _ANIMALS for b in _FOOD if (a, b) != ("kat", "appel")]
+        for word in words[:times]:
+            sign_in.prove(self.house, make_login.attempt(**({"secret": word} | given)))
+
+
+_ANIMALS = ("aap", "beer", "eend", "hond", "kat", "leeuw", "muis", "olifant", "paard", "slak", "uil", "vis")
+_FOOD = ("appel", "banaan", "druif", "friet", "ijsje", "kaas", "lolly", "maïs", "peer", "rijst", "taart")
+
+
+@contextmanager
+def place(folder: Path, **settings: Any) -> Iterator[Place]:
+    """Everybody and everything that the pages need, served by this process until the block ends."""
+    keys.create(folder / "keys")
+    url = f"sqlite:///{folder / 'idp.sqlite'}"
+    engine = create_engine(url)
+    models.Base.metadata.create_all(engine)
+    engine.dispose()
+    made: list[Any] = []
+    server = make_server(
+        "localhost",
+        0,
+        lambda environ, start: made[0](environ, start),  # noqa: PLW0108 - it is made a moment later
+        threaded=True,
+        request_handler=_Quiet,
+    )
+    issuer = f"http://localhost:{server.server_port}"
+    given = {"argon2_memory_kib": 8192, "argon2_time": 1, "hash_wait_seconds": 1, "hash_slots": 1} | settings
+    read = config.read(
+        {}, data=folder, database_url=url, keys=folder / "keys", issuer=issuer, demo=True, **given
+    )
+    house = context.open_house(read, clock=clock.Stopped(MONDAY))
+    from idp.app import create_app
+
+    with audit.circumstances(audit.Circumstances(now=MONDAY, actor="system", source="test")):
+        with house.database.transaction() as db:
+            db.execute(insert(models.RegistryVersion), {"id": 1, "version": 1})
+        there = _settle(house, issuer)
+        made.append(create_app(house).wsgi_app)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield there
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+            house.database.close()
+
+
+def _settle(house: context.House, issuer: str) -> Place:
+    hashed = {
+        text: house.hasher.hash(text) for text in (WORDS, "zeilboot7", "vier blauwe paarden", "tijdelijk7")
+    }
+    people = {
+        "noor.peeters": ("Noor", "Peeters", WORDS, SecretKind.PICTURE),
+        "wolf.keihanai": (WOLF, "Keihanaikukauakahihuliheekahaunaele", WORDS, SecretKind.PICTURE),
+        "seppe.duinen": ("Seppe", "Duinen", "zeilboot7", SecretKind.BASIC),
+        "yasmine.elbahri": ("Yasmine", "El Bahri", "vier blauwe paarden", SecretKind.OWN),
+        "jean.debranding": ("Jean", "De Branding", "tijdelijk7", SecretKind.TEMPORARY),
+        "nul.apps": ("Nina", "Niets", "zeilboot7", SecretKind.BASIC),
+        "een.app": ("Eva", "Een", "zeilboot7", SecretKind.BASIC),
+        "veel.apps": ("Vic", "Veel", "zeilboot7", SecretKind.BASIC),
+        "alle.apps": ("Alle", "Apps", "zeilboot7", SecretKind.BASIC),
+        "elis.meeuw": ("Elis", "Meeuw", "zeilboot7", SecretKind.BASIC),
+    }
+    pupils = {}
+    with house.database.transaction() as db:
+        school = make.school(db, naam="Basisschool De Wijzer")
+        other = make.school(db, naam="Gemeentelijk Technisch Atheneum Sint-Katelijne-Waver")
+        closed = make.school(db, naam="De Grendel")
+        make.agreement(db, school)
+        for username, (voornaam, naam, secret, kind) in people.items():
+            who = make.pupil(db)
+            older = kind in {SecretKind.OWN, SecretKind.TEMPORARY}
+            year = {"hoofdstructuur": "311", "leerjaar": "4"} if older else {}
+            where = {"nul.apps": other, "een.app": closed}.get(username, school)
+            make.enrolment(db, who, where, voornaam=voornaam, naam=naam, **year)
+            stored = hashed[secret]
+            make.account(
+                db,
+                who,
+                username,
+                secret_kind=kind,
+                type=AccountType.ADVANCED if older else AccountType.BASIC,
+                secret_expires_at=MONDAY - timedelta(days=1) if kind is SecretKind.TEMPORARY else None,
+                secret_hash=stored.hash,
+                pepper_id=stored.pepper_id,
+            )
+            pupils[username] = who
+        make.enrolment(db, pupils["elis.meeuw"], other, voornaam="Elis", naam="Meeuw")
+        make.membership(db, make.klas(db, school, "2A"), pupils["noor.peeters"])
+        apps = {
+            "rekenbuur": make.app(
+                db,
+                "rekenbuur",
+                purpose="Rekenen op jouw niveau",
+                reasons=REASONS,
+                policy_uri="https://rekenbuur.example/privacy",
+                tos_uri="https://rekenbuur.example/voorwaarden",
+                client_uri="https://rekenbuur.example/",
+            ),
+            "leesland": make.app(db, "leesland", client_name="Leesland", scope="openid ov_leerling"),
+            "lang": make.app(
+                db, "lang", client_name=LONG_NAME, client_uri="https://lang.example/", purpose=LONG_NAME
+            ),
+            "nergens": make.app(db, "nergens", client_name="Nergens"),
+        }
+        make.rule(db, "rekenbuur", school)
+        make.rule(db, "rekenbuur", other, kind=models.RuleKind.PUPIL, target=pupils["elis.meeuw"])
+        make.rule(db, "rekenbuur", closed)
+        make.rule(db, "leesland", school)
+        make.rule(db, "lang", school, kind=models.RuleKind.PUPIL, target=pupils["wolf.keihanai"])
+        make.rule(db, "lang", school, kind=models.RuleKind.PUPIL, target=pupils["noor.peeters"])
+        for number in range(298):
+            name = f"{_FOOD[number % 11].capitalize()} {number + 1}"
+            one = make.app(
+                db, f"veel-{number}", client_name=name, client_uri=f"https://veel-{number}.example/"
+            )
+            for who in ("alle.apps", "veel.apps") if number < 27 else ("alle.apps",):
+                make.rule(db, one.client_id, school, kind=models.RuleKind.PUPIL, target=pupils[who])
+    staff = make_staff.staff(house, RightKind.BEHEERDER, RightKind.DATABEHEERDER, school=school)
+    return Place(house=house, issuer=issuer, pupils=pupils, apps=apps, staff=staff)
+
+
+# ---------------------------------------------------------------- the way to every page
+
+Way = Callable[[Any, Place], None]
+STOPS: dict[str, Way] = {}
+
+
+def stop(name: str) -> Callable[[Way], Way]:
+    def keep(way: Way) -> Way:
+        STOPS[name] = way
+        return way
+
+    return keep
+
+
+def _goes(name: str, path: str) -> None:
+    STOPS[name] = lambda page, there: page.goto(there.issuer + path)
+
+
+def _signed_in(name: str, username: str, path: str, **given: Any) -> None:
+    def way(page: Any, there: Place) -> None:
+        there.sign_in(page, username, **given)
+        page.goto(there.issuer + path)
+
+    STOPS[name] = way
+
+
+def say_who(page: Any, username: str) -> None:
+    page.locator("#username").fill(username)
+    with page.expect_navigation():
+        page.locator("#username").press("Enter")
+
+
+def type_words(page: Any, words: str) -> None:
+    if page.locator("summary").count() and not page.locator("details[open]").count():
+        page.locator("summary").first.click()
+    page.locator("input[name=password]").fill(words)
+    with page.expect_navigation():
+        page.locator("input[name=password]").press("Enter")
+
+
+_goes("who", "/aanmelden")
+_goes("who-card-unknown", "/aanmelden?bericht=kaart")
+_goes("who-help-unknown", "/aanmelden?bericht=hulp")
+_goes("who-signed-out", "/aanmelden?bericht=klaar")
+
+
+@stop("who-for-an-app")
+def _(page, there):
+    page.goto(there.ask("rekenbuur"))
+
+
+@stop("who-for-a-long-app")
+def _(page, there):
+    page.goto(there.ask("lang"))
+
+
+@stop("who-name-impossible")
+def _(page, there):
+    page.goto(f"{there.issuer}/aanmelden")
+    say_who(page, "!!!")
+
+
+@stop("who-told-more")
+def _(page, there):
+    page.goto(f"{there.issuer}/aanmelden")
+    page.locator("summary").click()
+
+
+@stop("pictures")
+def _(page, there):
+    page.goto(there.ask("rekenbuur"))
+    say_who(page, "noor.peeters")
+
+
+@stop("pictures-second-screen")
+def _(page, there):
+    STOPS["pictures"](page, there)
+    page.locator("label.picture-tile").nth(4).click()
+    page.wait_for_selector(".screen.now:nth-of-type(2)")
+
+
+_goes("pictures-personal-url", "/mijn/noor.peeters")
+
+
+@stop("pictures-with-a-card")
+def _(page, there):
+    page.goto(f"{there.issuer}/k/{there.card('wolf.keihanai').token}")
+
+
+@stop("pictures-typing")
+def _(page, there):
+    STOPS["pictures-personal-url"](page, there)
+    page.locator("summary").first.click()
+
+
+@stop("pictures-wrong")
+def _(page, there):
+    STOPS["pictures-personal-url"](page, there)
+    type_words(page, WRONG)
+
+
+@stop("pictures-wrong-tapped")
+def _(page, there):
+    STOPS["pictures-personal-url"](page, there)
+    for _screen in range(4):
+        page.locator(".screen.now label.picture-tile").first.click()
+        page.wait_for_timeout(320)
+    page.wait_for_selector(".notice")
+
+
+_goes("password", "/mijn/seppe.duinen")
+
+
+@stop("password-shown")
+def _(page, there):
+    STOPS["password"](page, there)
+    page.locator("input[name=password]").fill("zeilboot7")
+    page.locator(".in-field").click()
+
+
+@stop("password-with-a-card")
+def _(page, there):
+    page.goto(f"{there.issuer}/k/{there.card('seppe.duinen').token}")
+
+
+@stop("password-wrong")
+def _(page, there):
+    STOPS["password"](page, there)
+    type_words(page, "motorboot")
+
+
+@stop("busy")
+def _(page, there):
+    STOPS["password"](page, there)
+    gate, taken = there.house.hasher._gate, 0
+    while gate._places.acquire(blocking=False):
+        taken += 1
+    try:
+        type_words(page, "zeilboot7")
+    finally:
+        for _place in range(taken):
+            gate._places.release()
+
+
+@stop("wait-soon")
+def _(page, there):
+    browser = make_login.known_browser(there.pupils["yasmine.elbahri"], there.house)
+    there.wrong(5, username="yasmine.elbahri", browser=browser)
+    there.cookie(page, browsers.COOKIE, browsers.cookie(there.house.keys, browser, there.house.clock.now()))
+    page.goto(f"{there.issuer}/mijn/yasmine.elbahri")
+    type_words(page, "wat dan ook")
+
+
+@stop("wait-later")
+def _(page, there):
+    there.wrong(10, username="veel.apps")
+    page.goto(f"{there.issuer}/mijn/veel.apps")
+    type_words(page, "wat dan ook")
+
+
+@stop("wait-card-rests")
+def _(page, there):
+    token = there.card("wolf.keihanai").token
+    with there.house.database.reading() as db:
+        held = cards.find(db, token, there.house.clock.now())
+    for number in range(8):
+        browser = replace(make_login.BROWSER, id=f"b{number}")
+        words = {"username": "wolf.keihanai", "card": held, "browser": browser}
+        for one in _ANIMALS[:4]:
+            tried = make_login.attempt(secret=f"{one} {_FOOD[number]} boot tent", **words)
+            sign_in.prove(there.house, tried)
+    page.goto(f"{there.issuer}/k/{token}")
+    type_words(page, WRONG)
+
+
+@stop("wait-help")
+def _(page, there):
+    uuid = there.pupils["alle.apps"]
+    for number in range(26):
+        browser = make_login.known_browser(uuid, there.house)
+        for one in range(4):
+            tried = make_login.attempt(username="alle.apps", secret=f"mis-{number}-{one}", browser=browser)
+            sign_in.prove(there.house, tried)
+    page.goto(f"{there.issuer}/mijn/alle.apps")
+    type_words(page, "wat dan ook")
+
+
+_signed_in("new-password-forced", "yasmine.elbahri", "/nieuw-wachtwoord", must_change=True)
+_signed_in("new-password", "yasmine.elbahri", "/nieuw-wachtwoord")
+
+
+@stop("new-password-refused")
+def _(page, there):
+    STOPS["new-password"](page, there)
+    page.locator("#current").fill("vier blauwe paarden")
+    page.locator("#password").fill("kort")
+    with page.expect_navigation():
+        page.locator("#password").press("Enter")
+
+
+@stop("help")
+def _(page, there):
+    STOPS["password"](page, there)
+    page.locator("a[href*='/hulp']").click()
+
+
+@stop("help-wrong")
+def _(page, there):
+    STOPS["help"](page, there)
+    page.locator("#code").fill("000000")
+    with page.expect_navigation():
+        page.locator("#code").press("Enter")
+
+
+@stop("help-link")
+def _(page, there):
+    house, noor = there.house, there.pupils["noor.peeters"]
+    with house.database.transaction() as db:
+        given = helping.give(
+            db,
+            house,
+            account_uuid=noor,
+            instellingsnummer=there.staff.school,
+            by=there.staff.person_id,
+            now=house.clock.now(),
+        )
+    page.goto(given.url.replace("HTTP://LOCALHOST", "http://localhost"))
+
+
+_signed_in("my-apps", "noor.peeters", "/mijn-apps")
+_signed_in("my-apps-shared", "noor.peeters", "/mijn-apps", shared=True)
+_signed_in("my-apps-none", "nul.apps", "/mijn-apps")
+_signed_in("my-apps-one", "een.app", "/mijn-apps")
+_signed_in("my-apps-29", "veel.apps", "/mijn-apps")
+_signed_in("my-apps-300", "alle.apps", "/mijn-apps")
+_signed_in("my-apps-long-name", "wolf.keihanai", "/mijn-apps")
+_signed_in("app-sees", "noor.peeters", "/mijn-apps/rekenbuur")
+_signed_in("app-sees-little", "noor.peeters", "/mijn-apps/leesland")
+_signed_in("app-sees-not-shared", "een.app", "/mijn-apps/rekenbuur")
+_signed_in("app-sees-secondary", "yasmine.elbahri", "/mijn-apps/rekenbuur")
+_signed_in("app-sees-long-name", "wolf.keihanai", "/mijn-apps/lang")
+_signed_in("where-signed-in", "noor.peeters", "/mijn-aanmeldingen")
+_signed_in("sign-out", "noor.peeters", "/afmelden")
+_signed_in("sign-out-long-name", "wolf.keihanai", "/afmelden")
+_signed_in("sign-out-of-an-app", "noor.peeters", "/end_session")
+
+
+@stop("signed-out")
+def _(page, there):
+    STOPS["sign-out"](page, there)
+    with page.expect_navigation():
+        page.locator("button[value=ja]").click()
+
+
+@stop("signed-out-of-an-app")
+def _(page, there):
+    STOPS["sign-out-of-an-app"](page, there)
+    with page.expect_navigation():
+        page.locator("button[value=ja]").click()
+
+
+@stop("is-it-you")
+def _(page, there):
+    there.sign_in(page, "wolf.keihanai", shared=True)
+    page.goto(there.ask("rekenbuur"))
+
+
+@stop("pick-school")
+def _(page, there):
+    there.sign_in(page, "elis.meeuw")
+    page.goto(there.ask("rekenbuur"))
+
+
+@stop("not-visible")
+def _(page, there):
+    there.sign_in(page, "noor.peeters")
+    page.goto(there.ask("nergens"))
+
+
+@stop("show-release")
+def _(page, there):
+    there.sign_in(page, "noor.peeters")
+    page.goto(there.ask("rekenbuur", prompt="consent"))
+
+
+@stop("form-post")
+def _(page, there):
+    there.sign_in(page, "noor.peeters")
+    # An app that has nothing to show leaves the person where they are.
+    page.route("https://leesland.example/**", lambda route: route.fulfill(status=204))
+    page.goto(there.ask("leesland", response_mode="form_post"), wait_until="commit")
+    page.locator("main .button").wait_for()
+
+
+_goes("refused-unknown-app", "/authorize?client_id=onbekend&redirect_uri=https%3A%2F%2Fx.example")
+_goes("refused-no-such-page", "/" + quote("er-is-hier-niets"))
+
+
+@stop("refused-expired-page")
+def _(page, there):
+    page.goto(f"{there.issuer}/aanmelden")
+    page.context.clear_cookies()
+    say_who(page, "noor.peeters")
+
+
+@stop("refused-expired-password")
+def _(page, there):
+    page.goto(f"{there.issuer}/mijn/jean.debranding")
+    type_words(page, "tijdelijk7")
+
+
+_goes("device", "/toestel")
+_goes("out-of-order", "/static/stuk.html")
+_goes("staff-sign-in", "/personeel/aanmelden")
+
+
+def _desk(name: str, path: str) -> None:
+    def way(page: Any, there: Place) -> None:
+        there.sign_in_staff(page)
+        page.goto(there.issuer + path)
+
+    STOPS[name] = way
+
+
+_desk("staff-overview", "/schoolloket")
+_desk("staff-devices", "/schoolloket/toestellen")
+
+
+PUPILS = [name for name in STOPS if not name.startswith("staff-")]
+
+
+def go(name: str, page: Any, there: Place) -> None:
+    """Open this page in a browser that knows nothing yet."""
+    page.context.clear_cookies()
+    STOPS[name](page, there)
