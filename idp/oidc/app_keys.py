@@ -22,10 +22,11 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
 
+from idp import fetching
 from idp.apps import App
 from idp.context import House
 from idp.database import Database
-from idp.oidc import fetching, fields
+from idp.oidc import fields
 
 log = structlog.get_logger(__name__)
 

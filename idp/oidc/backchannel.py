@@ -17,12 +17,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select, tuple_, update
 
-from idp import audit, entropy
+from idp import audit, entropy, fetching
 from idp.apps import App
 from idp.context import House
+from idp.fetching import Fetched, NotFetched
 from idp.models import ErrandState, LogoutDelivery
-from idp.oidc import fetching, signing
-from idp.oidc.fetching import Fetched, NotFetched
+from idp.oidc import signing
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 TYPE = "logout+jwt"

@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 from joserfc import jwk
 from joserfc.errors import JoseError
 
+from idp import addresses
 from idp.apps import App
 from idp.claims import catalogue
-from idp.oidc import addresses
 
 SIGNING = ("RS256", "ES256", "PS256", "EdDSA")
 SIGNED_BY_APPS = (*SIGNING, "Ed25519")

@@ -11,10 +11,11 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
+from idp import addresses
 from idp.apps import App
 from idp.claims import catalogue
 from idp.errors import Invalid
-from idp.oidc import addresses, fields, request_checks
+from idp.oidc import fields, request_checks
 
 AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from idp import addresses
 from idp.apps import App
-from idp.oidc import addresses, asked_claims
+from idp.oidc import asked_claims
 
 LONGEST_STATE = 2_048
 LONGEST_NONCE = 1_000

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from idp import fetching
 from idp.apps import App
 from idp.context import House
-from idp.oidc import app_keys, fetching
+from idp.oidc import app_keys
 from idp.oidc.clients import LEEWAY
 from idp.oidc.request_checks import STRICT, WISHES, No
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from idp.oidc import fetching
-from idp.oidc.fetching import NotFetched
+from idp import fetching
+from idp.fetching import NotFetched
 
 
 @dataclass(frozen=True, kw_only=True)

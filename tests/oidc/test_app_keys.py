@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 from joserfc.jwk import OctKey
 
+from idp import fetching
 from idp.apps import App
-from idp.oidc import app_keys, fetching
+from idp.oidc import app_keys
 from tests import make_signed
 from tests.make_signed import EC, RSA, RSA_2, jwks, sign
 

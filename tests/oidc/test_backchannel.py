@@ -17,9 +17,9 @@ from sqlalchemy import select, update
 
 import idp
 from idp import clock, context, jobs, leases, models
+from idp.fetching import Fetched, NotFetched
 from idp.login import sessions
 from idp.oidc import backchannel, logout, signing
-from idp.oidc.fetching import Fetched, NotFetched
 from tests import make, make_devices
 from tests.make_tokens import Bench
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from idp.oidc import fetching
+from idp import fetching
 
 
 class Site(BaseHTTPRequestHandler):

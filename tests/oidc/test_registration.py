@@ -8,8 +8,8 @@ from datetime import date
 import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from idp import apps
-from idp.oidc import addresses, fields, registration
+from idp import addresses, apps
+from idp.oidc import fields, registration
 
 TODAY = date(2026, 11, 23)
 PLAIN = {"client_name": "Rekenbuur", "redirect_uris": ["https://app.example/cb"]}

@@ -1,4 +1,4 @@
-"""How do we call an address that an app registered? Through one guard: never into our own network.
+"""How do we call an address that an app registered or a setting names? Through one guard: never into our own network.
 
 The name is looked up once, every address it stands for must be public, and the connection goes to that very
 address: what is looked up again later cannot lead elsewhere. https only, no redirects, no proxy, a few seconds
@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from urllib.parse import urlencode, urlsplit
 
+from idp import addresses
 from idp.clock import Clock
-from idp.oidc import addresses
 
 SECONDS = 3.0
 """For everything: the name, the connection, the answer."""
@@ -72,12 +72,18 @@ def get(
 
 
 def post(
-    uri: str, form: Mapping[str, str], *, loopback: bool, most: int = MOST, seconds: float = SECONDS
+    uri: str,
+    form: Mapping[str, str],
+    *,
+    loopback: bool,
+    headers: Mapping[str, str] | None = None,
+    most: int = MOST,
+    seconds: float = SECONDS,
 ) -> Fetched:
     """Send a form. Raises NotFetched."""
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    given = {**(headers or {}), "Content-Type": "application/x-www-form-urlencoded"}
     body = urlencode(form).encode()
-    return _ask("POST", uri, body, headers, loopback=loopback, most=most, seconds=seconds)
+    return _ask("POST", uri, body, given, loopback=loopback, most=most, seconds=seconds)
 
 
 def _ask(
