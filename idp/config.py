@@ -137,6 +137,9 @@ class Settings(BaseModel):
     staff_fresh_minutes: Minutes = Field(
         10, description="Who changes a way to sign in must have proved this recently to be there"
     )
+    help_fresh_minutes: Minutes = Field(
+        30, description="Who gives a pupil a new secret must have proved this recently to be there"
+    )
     staff_invitation_hours: Count = Field(
         72, description="Validity of the link that invites a member of staff"
     )

@@ -46,8 +46,13 @@ class Postbox:
 
     def link(self) -> str:
         """The path of the link in the newest mail."""
-        text = self.mails[-1].get_body(("plain",)).get_content()
-        return re.search(r"https?://[^/\s]+(/m/\S+)", text)[1]
+        return path(self.mails[-1])
+
+
+def path(mail: EmailMessage) -> str:
+    """The path of the link in a mail."""
+    text = mail.get_body(("plain",)).get_content()
+    return re.search(r"https?://[^/\s]+(/m/\S+)", text)[1]
 
 
 @contextmanager

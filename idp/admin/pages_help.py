@@ -11,6 +11,7 @@ from idp import context, web
 from idp.admin import bulk, helping, sheets, shell, staff_door
 from idp.admin.handout import Handout
 from idp.admin.helping import Pupil
+from idp.login import help as login_help
 from idp.models import AccountType, RightKind, SecretKind
 
 blueprint = Blueprint("staff_help", __name__)
@@ -42,7 +43,7 @@ def choose() -> Response:
 @web.door(web.Door.STAFF)
 @staff_door.needs(RightKind.BEHEERDER, RightKind.TEACHER)
 def one_pupil(account_uuid: str) -> Response:
-    return _pupil_page(_pupil(account_uuid))
+    return _pupil_page(_pupil(account_uuid), sure=request.args.get("vraag") == "nieuw")
 
 
 @blueprint.post(f"{HELP}/<account_uuid>/code")
@@ -62,6 +63,7 @@ def give_code(account_uuid: str) -> Response:
             today=house.clock.today(),
             instellingsnummer=desk.instellingsnummer,
         )
+    login_help.wake_cards(house, [account_uuid])
     qr = segno.make(given.url, error="m").svg_data_uri(scale=6, border=4, dark="#000", light="#fff")
     return shell.page(
         "admin/help_code.html",
@@ -78,9 +80,12 @@ def give_code(account_uuid: str) -> Response:
 @web.door(web.Door.STAFF)
 @staff_door.needs(RightKind.BEHEERDER, RightKind.TEACHER)
 def renew(account_uuid: str) -> Response:
-    """First the question, then the new secret: on the page, or on a card."""
+    """First the question, then the new secret: on the page, or on a card. From a desk that nobody left alone."""
     house, desk = context.house(), staff_door.here()
     pupil = _pupil(account_uuid)
+    back = f"{HELP}/{account_uuid}?vraag=nieuw"
+    if (proof := staff_door.needs_fresh(house.settings.help_fresh_minutes, back)) is not None:
+        return proof
     if request.form.get("zeker") != "ja":
         return _pupil_page(pupil, sure=True)
     on_card = request.form.get("kaart") == "1"

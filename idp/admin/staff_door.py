@@ -85,13 +85,17 @@ def here() -> Desk:
     return desk
 
 
-def needs_fresh() -> Response | None:
-    """To the page that asks for proof, when this person proved too long ago to be there; else None."""
+def needs_fresh(minutes: int | None = None, back: str | None = None) -> Response | None:
+    """To the page that asks for proof, when this person proved too long ago to be there; else None.
+
+    `back` is where the work goes on; `minutes` is what too long means here (staff_fresh_minutes).
+    """
     house, who = context.house(), here().who
     age = house.clock.now() - who.proven_at
-    if age.total_seconds() <= 60 * house.settings.staff_fresh_minutes:
+    if age.total_seconds() <= 60 * (minutes or house.settings.staff_fresh_minutes):
         return None
-    back = request.path if request.method in web.SAFE else "/personeel/mijn-gegevens"
+    if back is None:
+        back = request.path if request.method in web.SAFE else "/personeel/mijn-gegevens"
     return web.see_other(pages_staff.with_way_back("/personeel/bevestigen", back))
 
 

@@ -242,12 +242,11 @@ def renew(
 ) -> None:
     """The school gives a new secret; the name stays. Ending the pupil's sessions is sessions.end_all.
 
-    A temporary password makes the account advanced, pictures or a basic password make it basic, which has no e-mail
-    address. Raises NotFound.
+    A temporary password makes the account advanced, pictures or a basic password make it basic. The e-mail address
+    goes in any case: whoever knew the old secret may have given it, and would get the new one with it. Raises NotFound.
     """
     type_ = AccountType.ADVANCED if kind is SecretKind.TEMPORARY else AccountType.BASIC
-    if type_ is AccountType.BASIC:
-        db.execute(delete(AccountEmail).where(AccountEmail.account_uuid == account_uuid))
+    db.execute(delete(AccountEmail).where(AccountEmail.account_uuid == account_uuid))
     _set_secret(
         db, account_uuid=account_uuid, kind=kind, stored=stored, now=now, settings=settings, type=type_
     )

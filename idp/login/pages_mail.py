@@ -176,20 +176,21 @@ def choose_page() -> Response:
 @blueprint.post(CHOOSE)
 @web.door(web.Door.ANYONE)
 def choose_answer() -> Response:
-    found = _held(LinkKind.RESET)
+    house, found = context.house(), _held(LinkKind.RESET)
     if found is None:
         return _gone()
     chosen = request.form.get("password", "")[:LONGEST_SECRET]
     try:
-        outcome = recovery.reset(
-            context.house(), found, chosen, pages_frame.browser(), language=web.language()
-        )
+        outcome = recovery.reset(house, found, chosen, pages_frame.browser(), language=web.language())
     except Busy:
         return _choose_page([pages_own.both("hash_queue_full")], status=503)
     if isinstance(outcome, own_password.Unsuitable):
         return _choose_page([pages_own.both(code) for code in outcome.codes])
     if outcome is None:
         return _gone()
+    if (there := sessions.current()) is not None:
+        with house.database.transaction() as db:
+            sessions.end(db, there.sid, "signed_out", house.clock.now())
     web.forget_page()
     who = pages_frame.sealed(Who(username=outcome.username, shared=False))
     response = web.see_other(NOWHERE.page(wie=who, bericht="nieuw"))

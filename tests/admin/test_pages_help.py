@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -10,9 +12,11 @@ from sqlalchemy import func, select
 from idp import models
 from idp.admin import helping
 from idp.admin.helping import Scope
+from idp.login import cards, sign_in, throttle, tries
 from idp.login import help as login_help
-from idp.login import sign_in
+from idp.login.slowing import Counter
 from idp.models import RightKind, RuleKind
+from idp.redis_link import RedisLink
 from tests import make_login, make_staff
 
 HELP = "/schoolloket/hulp"
@@ -70,6 +74,40 @@ def test_new_pictures_are_asked_about_first_and_shown_once(client, house, noor, 
     assert secret != make_login.KAT
     assert secret not in client.get(f"{HELP}/{noor}").text
     assert isinstance(sign_in.prove(house, make_login.attempt(secret=secret)), sign_in.SignedIn)
+
+
+def test_SESS_a_desk_that_was_left_alone_gives_a_code_but_no_new_secret(client, house, noor, teacher):
+    page = client.get(f"{HELP}/{noor}")
+    for _ in range(2):
+        house.clock.move(minutes=15)
+        client.get(HELP)
+    assert "Nieuwe plaatjes geven?" in client.post(f"{HELP}/{noor}/nieuw", data=word(page)).text
+    house.clock.move(minutes=1)
+    for asked in ({}, {"zeker": "ja"}, {"zeker": "ja", "kaart": "1"}):
+        answer = client.post(f"{HELP}/{noor}/nieuw", data=word(page) | asked)
+        assert answer.status_code == 303
+        assert answer.location.startswith("/personeel/bevestigen?")
+    assert "big-code" in client.post(f"{HELP}/{noor}/code", data=word(page)).text
+    assert isinstance(sign_in.prove(house, make_login.attempt()), sign_in.SignedIn), "nothing changed"
+    again = make_staff.form(client, answer.location, password=teacher.password, code=teacher.code(house))
+    assert again.location == f"{HELP}/{noor}?vraag=nieuw"
+    assert "Nieuwe plaatjes geven?" in client.get(again.location).text
+
+
+def test_a_code_from_this_page_wakes_a_card_that_rests_wherever_tries_are_counted(
+    client, house, noor, teacher, redis_url
+):
+    link = RedisLink(redis_url, clock=house.clock, connections=4)
+    client.application.extensions["idp"] = both = replace(house, redis=link)
+    now = house.clock.now()
+    with house.database.transaction() as db:
+        card = cards.issue(db, account_uuid=noor, label="school", now=now, days=9).id
+    resting = throttle.name_of(house.keys.throttle, Counter.CARD, card)
+    tries.anywhere(both, lambda counters: counters.close(resting, now + timedelta(hours=9), now))
+    page = client.get(f"{HELP}/{noor}")
+    client.post(f"{HELP}/{noor}/code", data=word(page))
+    assert not tries.anywhere(both, lambda counters: counters.closed([resting], now))
+    link.close()
 
 
 def test_a_new_card_is_a_paper_that_no_browser_keeps(client, noor, teacher):

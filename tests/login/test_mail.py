@@ -11,9 +11,11 @@ from sqlalchemy import func, select, update
 from idp import config, models
 from idp.config import ConfigurationError
 from idp.errors import Invalid
-from idp.login import letters, mail_address, outbox, postman, recovery, sessions, sign_in
+from idp.login import accounts, letters, mail_address, outbox, postman, recovery, sessions, sign_in
 from idp.models import AccountType, ErrandState, LetterKind, SecretKind
+from idp.redis_link import RedisLink
 from tests import make, make_login, make_mail
+from tests.login.test_help import at_once as _at_once
 from tests.login.test_pages import identify, read, send
 
 OLD, NEW = "groene olifant op zolder", "paarse giraf in de kelder"
@@ -67,6 +69,11 @@ def addresses(house, uuid):
 def letters_of(house):
     with house.database.reading() as db:
         return db.execute(select(models.Letter.__table__).order_by(models.Letter.id)).mappings().all()
+
+
+def at_once(times, work):
+    numbers = iter(range(times))
+    return _at_once(times, lambda: work(next(numbers)))
 
 
 def reset(house, path, chosen=NEW):
@@ -238,6 +245,46 @@ def test_SESS_04_a_reset_ends_refresh_tokens_too(house, box, elias):
         assert db.execute(select(models.Grant.revoked_because)).scalar() == "password_reset"
 
 
+@pytest.mark.parametrize("by", ["the pupil", "the school", "another link"])
+def test_PWD_06_no_link_outlives_the_password_it_was_asked_for(house, box, elias, by):
+    confirmed(house, box, elias)
+    ask(house)
+    postman.deliver(house)
+    link = box.link()
+    if by == "the school":
+        renewed_by_school(house, elias, SecretKind.TEMPORARY)
+    elif by == "the pupil":
+        with house.database.transaction() as db:
+            accounts.set_own_password(
+                db,
+                account_uuid=elias,
+                stored=house.hasher.hash(NEW),
+                now=house.clock.now(),
+                settings=house.settings,
+            )
+    else:
+        house.clock.move(minutes=1)
+        ask(house)
+        postman.deliver(house)
+        assert box.link() != link
+        assert isinstance(reset(house, box.link()), recovery.Reset)
+    assert found(house, link) is None
+    assert reset(house, link) is None
+
+
+def test_PWD_06_two_who_press_at_the_same_moment_spend_a_link_once(house, box, elias):
+    confirmed(house, box, elias)
+    ask(house)
+    postman.deliver(house)
+    link = found(house, box.link())
+
+    def press(number: int):
+        return recovery.reset(house, link, f"{NEW} {number}", make_login.BROWSER, language="nl")
+
+    outcomes = at_once(4, press)
+    assert sum(isinstance(one, recovery.Reset) for one in outcomes) == 1
+
+
 @pytest.mark.parametrize(("minutes", "works"), [(29.9, True), (30, False)])
 def test_a_link_to_reset_lives_half_an_hour(house, box, elias, minutes, works):
     confirmed(house, box, elias)
@@ -344,6 +391,18 @@ def test_a_name_and_a_network_get_so_many_mails_an_hour(house, box, elias):
         said = [*noted.scalars()]
     assert len(said) <= house.settings.mails_per_network_hour + 3, "a stranger cannot fill the audit trail"
     assert "too many" in said
+
+
+def test_mails_are_counted_where_tries_are_and_nothing_is_sent_in_the_request(house, box, elias, redis_url):
+    link = RedisLink(redis_url, clock=house.clock, connections=4)
+    both = dataclasses.replace(house, redis=link)
+    for _ in range(5):
+        ask(both)
+    assert len(letters_of(house)) == 3
+    with house.database.reading() as db:
+        assert db.execute(select(func.count()).select_from(models.Throttle)).scalar() == 0
+    link.close()
+    assert not box.mails
 
 
 def test_LEAK_10_no_link_is_kept_anywhere(house, box, elias):
@@ -488,6 +547,54 @@ def test_from_my_own_page_to_an_address_and_back_in_by_mail(pages, house, box, e
     assert send(other, read(page).forms[0], password=NEW).location == "/mijn-apps"
 
 
+def everything(house) -> str:
+    with house.database.reading() as db:
+        return str([db.execute(select(table)).all() for table in models.Base.metadata.tables.values()])
+
+
+def test_PWD_06_a_program_that_reads_mail_looks_and_nothing_changes(pages, house, box, elias):
+    add(house, elias)
+    postman.deliver(house)
+    links = [box.link()]
+    assert recovery.confirm(house, found(house, links[0]), language="nl")
+    ask(house)
+    add(house, elias, "nieuw@mail.example")
+    postman.deliver(house)
+    before = everything(house)
+    for mail in box.mails[-2:]:
+        path = make_mail.path(mail)
+        for look in (pages.head, pages.get, pages.get):
+            opened = look(path)
+            assert opened.status_code == 303
+            assert "ls" not in opened.location
+            assert pages.get(opened.location).status_code == 200
+    assert everything(house) == before
+
+
+def test_PWD_06_a_link_opens_its_own_page_only_and_no_other_host_hears_of_it(pages, house, box, elias):
+    add(house, elias)
+    postman.deliver(house)
+    opened = pages.get(box.link())
+    assert pages.get(opened.location).headers["Referrer-Policy"] == "same-origin"
+    assert pages.get("/wachtwoord-kiezen").status_code == 404, "a link to confirm sets no password"
+    pages.get(box.link())
+    assert pages.get("/e-mail-bevestigen").status_code == 200
+    stranger = pages.application.test_client()
+    for path in ("/e-mail-bevestigen", "/wachtwoord-kiezen"):
+        assert stranger.get(path).status_code == 404
+
+
+def test_a_password_chosen_by_mail_ends_the_session_that_this_browser_had(pages, house, box, elias, noor_too):
+    confirmed(house, box, elias)
+    send(pages, read(identify(pages)).forms[0], dier="4", eten="0", waarmee="10", waar="4")
+    ask(house)
+    postman.deliver(house)
+    opened = pages.get(box.link())
+    send(pages, read(pages.get(opened.location)).forms[0], password=NEW)
+    with house.database.reading() as db:
+        assert not db.execute(select(models.Session.sid).where(models.Session.ended_at.is_(None))).all()
+
+
 def test_HTTP_01_links_never_come_from_the_host_header(pages, house, box, elias):
     confirmed(house, box, elias)
     page = pages.get("/wachtwoord-vergeten")
@@ -529,21 +636,33 @@ def test_a_basic_account_keeps_no_address(pages, house, noor_too):
     assert answer.status_code == 404
 
 
-def test_a_basic_secret_from_school_takes_the_address_away(house, box, elias):
-    from idp.login import accounts
-
-    confirmed(house, box, elias)
+def renewed_by_school(house, uuid, kind):
     with house.database.transaction() as db:
         accounts.renew(
             db,
-            account_uuid=elias,
-            kind=SecretKind.BASIC,
+            account_uuid=uuid,
+            kind=kind,
             stored=house.hasher.hash("29ban9"),
             now=house.clock.now(),
             settings=house.settings,
             instellingsnummer="100001",
         )
+
+
+@pytest.mark.parametrize("kind", [SecretKind.BASIC, SecretKind.TEMPORARY])
+def test_a_secret_from_school_takes_away_the_address_that_a_classmate_may_have_given(house, box, elias, kind):
+    confirmed(house, box, elias)
+    ask(house)
+    renewed_by_school(house, elias, kind)
     assert addresses(house, elias) == recovery.Addresses()
+    count = len(box.mails)
+    ask(house)
+    postman.deliver(house)
+    assert len(box.mails) == count
+
+
+def test_a_basic_account_has_no_password_of_its_own(house, elias):
+    renewed_by_school(house, elias, SecretKind.BASIC)
     with house.database.transaction() as db, pytest.raises(Invalid, match="own_password_not_for_basic"):
         accounts.set_own_password(
             db,
