@@ -17,7 +17,15 @@ BESIDE = Path(__file__).parent.parent / "templates"
 def create_app(house: House) -> Flask:
     """The web application for one house. Makes no connections and reads no time by itself."""
     from idp.admin import endpoints as registering
-    from idp.admin import pages_devices, pages_home, pages_my_data, pages_people, shell, staff_door
+    from idp.admin import (
+        pages_devices,
+        pages_home,
+        pages_my_data,
+        pages_people,
+        pages_sharing,
+        shell,
+        staff_door,
+    )
     from idp.admin import pages_help as staff_help
     from idp.claims import pages as claims_pages
     from idp.login import pages as login_pages
@@ -43,6 +51,7 @@ def create_app(house: House) -> Flask:
         pages_my_data,
         pages_people,
         pages_devices,
+        pages_sharing,
         staff_help,
     ):
         app.register_blueprint(staff.blueprint)

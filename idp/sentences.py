@@ -112,6 +112,22 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
     "email_unclear": (_("Zo ziet een e-mailadres er niet uit."), _("Kijk het na en probeer nog eens.")),
     "too_many_mails": (_("We stuurden al een paar mails."), _("Wacht een uur en probeer dan opnieuw.")),
     "link_gone": (_("Deze link werkt niet meer."), _("Vraag een nieuwe mail, of vraag hulp aan je school.")),
+    "not_databeheerder": (
+        _("Dit kan alleen een LeerID-databeheerder van deze school."),
+        _("Dat recht krijg je vanzelf met een verzonden directeursopdracht."),
+    ),
+    "package_missing": (
+        _("Je school heeft nog geen administratief pakket gekozen."),
+        _("Een LeerID-beheerder kiest het bij Klasinformatie delen."),
+    ),
+    "protocol_replaced": (
+        _("Er is intussen een nieuwere tekst."),
+        _("Lees de nieuwe tekst en beslis dan."),
+    ),
+    "rule_incomplete": (
+        _("Er ontbreekt nog iets."),
+        _("Kies voor wie de app zichtbaar wordt, en een begindatum."),
+    ),
     "card_unknown": (_("Deze kaart werkt niet meer."), _("Vraag hulp aan je juf of meester.")),
 }
 

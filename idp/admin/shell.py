@@ -11,7 +11,7 @@ from flask_babel import LazyString, format_date, format_datetime, lazy_gettext
 
 from idp.admin import staff_door
 from idp.admin.staff_door import Desk
-from idp.clock import BRUSSELS
+from idp.clock import BRUSSELS, day_of_law
 from idp.models import RightKind
 
 _ = lazy_gettext
@@ -100,7 +100,9 @@ def tabs(desk: Desk) -> tuple[Shown, ...]:
 
 
 def day(value: date) -> str:
-    """`31 augustus 2027`, in the language of the page."""
+    """`31 augustus 2027`, in the language of the page; of a moment, the day in Brussels."""
+    if isinstance(value, datetime):
+        value = day_of_law(value)
     return str(format_date(value, "long"))
 
 
