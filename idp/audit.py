@@ -187,11 +187,6 @@ def sharing_stopped(
     )
 
 
-def package_named(db: Connection, *, instellingsnummer: str, package: str, before: str | None) -> None:
-    """A LeerID-beheerder said which administrative package the school has."""
-    _write(db, "package_named", school=instellingsnummer, package=package, before=before)
-
-
 def app_made_visible(
     db: Connection, *, client_id: str, instellingsnummer: str, kind: str, target: str
 ) -> None:

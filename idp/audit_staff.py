@@ -60,3 +60,8 @@ def right_stopped(
 def staff_way_changed(db: Connection, *, person_id: str, what: str, change: str) -> None:
     """A password, a code app, a passkey or the recovery codes: changed, added or removed."""
     write(db, "staff_way_changed", object=person(person_id), what=what, change=change)
+
+
+def package_named(db: Connection, *, instellingsnummer: str, package: str, before: str | None) -> None:
+    """A LeerID-beheerder said which administrative package the school has."""
+    write(db, "package_named", school=instellingsnummer, package=package, before=before)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, distinct, func, or_, select, update
 
-from idp import audit
+from idp import audit_staff
 from idp.claims import consent, visibility
 from idp.clock import midnight
 from idp.errors import Invalid, NotFound
@@ -208,7 +208,7 @@ def name_package(db: Connection, *, instellingsnummer: str, pakket: str) -> None
     if known.pakket == pakket:
         return
     db.execute(update(School).where(mine).values(pakket=pakket))
-    audit.package_named(db, instellingsnummer=instellingsnummer, package=pakket, before=known.pakket)
+    audit_staff.package_named(db, instellingsnummer=instellingsnummer, package=pakket, before=known.pakket)
 
 
 def _agreements(db: Connection, instellingsnummer: str) -> tuple[Given, ...]:
