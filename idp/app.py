@@ -29,7 +29,7 @@ def create_app(house: House) -> Flask:
     from idp.admin import pages_help as staff_help
     from idp.claims import pages as claims_pages
     from idp.login import pages as login_pages
-    from idp.login import pages_staff, pages_staff_setup, sessions
+    from idp.login import pages_logo, pages_staff, pages_staff_setup, sessions
     from idp.oidc import endpoints, pages_sign_out
     from idp.oidc import pages as oidc_pages
 
@@ -42,7 +42,7 @@ def create_app(house: House) -> Flask:
     sessions.login_manager.init_app(app)
     staff_door.prepare(app)
     shell.prepare(app)
-    for floor in (login_pages, claims_pages, oidc_pages, pages_sign_out, registering):
+    for floor in (login_pages, pages_logo, claims_pages, oidc_pages, pages_sign_out, registering):
         app.register_blueprint(floor.blueprint)
     for staff in (
         pages_staff,

@@ -12,15 +12,17 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from idp.clock import Clock
 from idp.database import Database
 from idp.models import App as AppRow
-from idp.models import AppSecret, RegistryVersion
+from idp.models import AppLogo, AppSecret, RegistryVersion
 
 CACHE_SECONDS = 2.0
 """A change of a registration is seen by every worker at most this much later."""
+LOGOS = "/app-logo/"
+"""Where our own host shows the logos of apps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,7 @@ class App:
     require_auth_time: bool = False
     client_uri: str | None = None
     logo_uri: str | None = None
+    """What the app says; pages show `logo`."""
     policy_uri: str | None = None
     tos_uri: str | None = None
     contacts: tuple[str, ...] = ()
@@ -76,6 +79,12 @@ class App:
     """Why the app needs a claim, by claim name; schools and pupils read it."""
     secrets: tuple[tuple[str, datetime | None], ...] = field(default=(), repr=False)
     """Digests of live client secrets and until when each is good."""
+    logo_sha256: str | None = None
+
+    @property
+    def logo(self) -> str | None:
+        """Where its logo stands on our own host; None: a letter stands for it."""
+        return logo_path(self.logo_sha256)
 
     @property
     def public(self) -> bool:
@@ -83,6 +92,11 @@ class App:
 
     def pkce_required(self, today: date) -> bool:
         return self.public or self.pkce_exempt_until is None or today > self.pkce_exempt_until
+
+
+def logo_path(sha256: str | None) -> str | None:
+    """The address, on our own host, of the logo with this digest."""
+    return f"{LOGOS}{sha256}.png" if sha256 else None
 
 
 def from_registration(client_id: str, registration: Mapping[str, Any], **columns: Any) -> App:
@@ -105,14 +119,26 @@ def from_registration(client_id: str, registration: Mapping[str, Any], **columns
 
 def load(db: Connection, client_id: str) -> App | None:
     """The app as it is now, or None."""
-    row = db.execute(select(AppRow).where(AppRow.client_id == client_id)).mappings().first()
+    row = db.execute(_rows().where(AppRow.client_id == client_id)).mappings().first()
     return _value(db, dict(row)) if row else None
 
 
 def load_all(db: Connection) -> list[App]:
     """Every app, by name."""
-    rows = db.execute(select(AppRow).order_by(AppRow.client_name, AppRow.client_id)).mappings().all()
+    rows = db.execute(_rows().order_by(AppRow.client_name, AppRow.client_id)).mappings().all()
     return [_value(db, dict(row)) for row in rows]
+
+
+def logo(db: Connection, sha256: str) -> bytes | None:
+    """The picture with this digest, while an app has it."""
+    return db.execute(select(AppLogo.image).where(AppLogo.sha256 == sha256).limit(1)).scalar()
+
+
+def _rows() -> Select[Any]:
+    """Everything that a value is made of but its secrets."""
+    return select(AppRow.__table__, AppLogo.sha256.label("logo_sha256")).outerjoin(
+        AppLogo, AppLogo.client_id == AppRow.client_id
+    )
 
 
 def changed(db: Connection) -> None:
@@ -167,5 +193,6 @@ def _value(db: Connection, row: dict[str, Any]) -> App:
         sector=row["sector"],
         sandbox=row["sandbox"],
         disabled=row["disabled_at"] is not None,
+        logo_sha256=row["logo_sha256"],
         secrets=tuple((digest, until) for digest, until in secrets),
     )

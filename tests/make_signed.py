@@ -52,6 +52,8 @@ class Site:
 
     def __init__(self) -> None:
         self.documents: dict[str, tuple[str, bytes]] = {}
+        self.moved: dict[str, str] = {}
+        """Where a path redirects to."""
         self.asked: list[str] = []
         self.posted: queue.SimpleQueue[tuple[str, dict[str, str], bytes]] = queue.SimpleQueue()
         """Path, headers by name in lower case, and body of everything that was sent here."""
@@ -71,7 +73,11 @@ def site() -> Iterator[Site]:
         def do_GET(self) -> None:
             here.asked.append(self.path)
             kind, body = here.documents.get(self.path, ("text/plain", b""))
-            self.send_response(200 if self.path in here.documents else 404)
+            if target := here.moved.get(self.path):
+                self.send_response(302)
+                self.send_header("Location", target)
+            else:
+                self.send_response(200 if self.path in here.documents else 404)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -7,7 +7,7 @@ and two words beside: `client_id` and `client_secret` may be given. A secret is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from idp import apps, audit, entropy
+from idp.admin import logos
 from idp.apps import App
 from idp.clock import day_of_law
 from idp.context import House
@@ -47,6 +48,8 @@ class Imported:
     sandbox: bool
     client_secret: str | None = field(default=None, repr=False)
     """Only when it was made or given just now: it cannot be shown again."""
+    logo_problem: str | None = None
+    """Why its logo_uri, read just now, gave no logo."""
 
     def as_json(self) -> dict[str, Any]:
         """For the command line: the stored document, with the secret when there is one to show."""
@@ -74,11 +77,12 @@ def import_apps(
 ) -> tuple[Imported, ...]:
     """Add or change apps, by client_id; all of the documents or none.
 
-    In a demo every imported app is a sandbox app. Raises Refused with every problem of every document.
+    In a demo every imported app is a sandbox app. Raises Refused with every problem of every document; a logo that
+    cannot be had is none.
     """
     sectors = _sectors(house, documents)
     with house.database.transaction() as db:
-        return store(
+        stored = store(
             db,
             documents,
             loopback_ok=house.settings.demo,
@@ -87,6 +91,8 @@ def import_apps(
             now=now,
             found=sectors,
         )
+    without = logos.fetch_missing(house, [one.client_id for one in stored], now)
+    return tuple(replace(one, logo_problem=without.get(one.client_id)) for one in stored)
 
 
 def _sectors(house: House, documents: Sequence[Mapping[str, Any]]) -> dict[int, sector_documents.Problem]:
@@ -184,6 +190,7 @@ def show(db: Connection, client_id: str) -> dict[str, Any]:
         "removed_at": row["disabled_at"],
         "created_at": row["created_at"],
         "changed_at": row["changed_at"],
+        "logo": logos.about(db, client_id),
         "secrets": [{"created_at": made, "expires_at": until} for made, until in secrets],
     }
 
@@ -204,6 +211,7 @@ def remove(db: Connection, client_id: str, *, now: datetime) -> None:
     stop = update(AppRow).where(AppRow.client_id == client_id).values(disabled_at=now, changed_at=now)
     db.execute(stop)
     db.execute(delete(AppSecret).where(AppSecret.client_id == client_id))
+    logos.forget(db, client_id)
     db.execute(delete(VisibilityRule).where(VisibilityRule.client_id == client_id))
     db.execute(
         update(Grant)
@@ -317,6 +325,7 @@ def _store(
         change = Change.CHANGED if fields else Change.SAME
         if fields:
             db.execute(update(AppRow).where(AppRow.client_id == client_id).values(columns))
+            logos.forget_stale(db, client_id, document.get("logo_uri"))
             audit.app_changed(db, client_id=client_id, fields=fields)
     return Imported(
         client_id=client_id,

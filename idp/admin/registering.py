@@ -3,7 +3,7 @@
 RFC 7591, RFC 7592 and OpenID Connect Dynamic Client Registration. An initial access token is good so often, until a
 day, for some scopes. What an app says of itself goes through oidc/registration.py like everything else; what only
 an operator decides (see OPERATOR) it cannot say, and a change leaves that as it is. A registered app is visible for
-nobody until a school makes it so.
+nobody until a school makes it so; only with a token for the sandbox it is a sandbox app, which real pupils never meet.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from idp import audit, entropy
 from idp.admin import apps as store
+from idp.admin import logos
 from idp.apps import App, load
-from idp.claims import catalogue
+from idp.claims import catalogue, visibility
 from idp.clock import day_of_law, midnight
 from idp.context import House
 from idp.entropy import Token
 from idp.errors import Invalid, NotFound
 from idp.models import App as AppRow
-from idp.models import InitialAccessToken, SelfRegistration
+from idp.models import InitialAccessToken, RuleKind, School, SchoolKind, SelfRegistration
 from idp.oidc import fields, registration, sector_documents
 
 NEVER = frozenset({"ov_klas", "vo"})
@@ -57,6 +58,7 @@ class InitialToken:
     label: str
     scope: str
     pkce_exempt_until: date | None
+    visible_in_sandbox: bool
     uses: int
     used: int
     expires_at: datetime
@@ -118,10 +120,14 @@ def issue(
     uses: int,
     until: date,
     pkce_exempt_until: date | None,
+    visible_in_sandbox: bool = False,
     by: str,
     now: datetime,
 ) -> tuple[str, str]:
-    """A new initial access token, shown once: (id, token). It is good through the day `until`. Raises Invalid."""
+    """A new initial access token, shown once: (id, token). It is good through the day `until`. Raises Invalid.
+
+    `visible_in_sandbox`: its apps are for the sandbox schools, and can never meet pupils of a real one.
+    """
     asked = scope.split()
     unknown = [one for one in asked if one not in SCOPES]
     if unknown or "openid" not in asked:
@@ -133,6 +139,10 @@ def issue(
         raise Invalid("date_refused", "an exemption from PKCE ends within two years")
     if not 0 < len(label) <= LONGEST_LABEL or not 0 < uses <= MOST_USES:
         raise Invalid("token_refused", f"a label, and 1 to {MOST_USES} uses, are wanted")
+    if visible_in_sandbox and not _sandbox_schools(db):
+        raise Invalid(
+            "no_sandbox", "there is no sandbox school here, and real schools decide themselves what they show"
+        )
     token, name = entropy.token(Token.INITIAL_ACCESS, now), entropy.row_id()
     most = " ".join(one for one in SCOPES if one in asked)
     row = {
@@ -141,6 +151,7 @@ def issue(
         "label": label,
         "scope": most,
         "pkce_exempt_until": pkce_exempt_until,
+        "visible_in_sandbox": visible_in_sandbox,
         "uses": uses,
         "used": 0,
         "expires_at": midnight(date.fromordinal(until.toordinal() + 1)),
@@ -148,7 +159,9 @@ def issue(
         "created_by": by,
     }
     db.execute(insert(InitialAccessToken), row)
-    audit.initial_token_issued(db, token=name, label=label, uses=uses, scope=most)
+    audit.initial_token_issued(
+        db, token=name, label=label, uses=uses, scope=most, visible_in_sandbox=visible_in_sandbox
+    )
     return name, token
 
 
@@ -183,10 +196,13 @@ def register(house: House, token: str, metadata: Any, *, now: datetime) -> Regis
     with house.database.transaction() as db:
         if not _use_up(db, initial, now):
             raise _bad_token()
-        stored = _store(db, house, document, now)
+        stored = _store(db, house, document, now, sandbox=initial.visible_in_sandbox)
+        if initial.visible_in_sandbox:
+            _show_in_sandbox(db, stored.client_id, initial, now)
         kept = entropy.token(Token.REGISTRATION, now)
         row = {"client_id": stored.client_id, "digest": entropy.digest(kept, Token.REGISTRATION)}
         db.execute(insert(SelfRegistration), row | {"initial_token": initial.id, "created_at": now})
+    logos.fetch_missing(house, [stored.client_id], now)
     return _answer(stored.client_id, dict(stored.registration), now, kept, secret=stored.client_secret)
 
 
@@ -216,6 +232,7 @@ def change(house: House, client_id: str, token: str, metadata: Any, *, now: date
     with house.database.transaction() as db:
         _mine(db, client_id, token)
         stored = _store(db, house, document, now)
+    logos.fetch_missing(house, [client_id], now)
     return _answer(client_id, dict(stored.registration), created_at, token, secret=stored.client_secret)
 
 
@@ -286,7 +303,9 @@ def _check_sector(house: House, known: Mapping[str, Any]) -> None:
 # ---------------------------------------------------------------- inside
 
 
-def _store(db: Connection, house: House, document: dict[str, Any], now: datetime) -> store.Imported:
+def _store(
+    db: Connection, house: House, document: dict[str, Any], now: datetime, *, sandbox: bool = False
+) -> store.Imported:
     settings = house.settings
     try:
         (stored,) = store.store(
@@ -294,7 +313,7 @@ def _store(db: Connection, house: House, document: dict[str, Any], now: datetime
             [document],
             loopback_ok=settings.demo,
             algorithms=settings.signing_algorithms,
-            sandbox=True if settings.demo else None,
+            sandbox=True if sandbox or settings.demo else None,
             now=now,
         )
     except store.Refused as refused:
@@ -303,6 +322,27 @@ def _store(db: Connection, house: House, document: dict[str, Any], now: datetime
         told = "; ".join(f"{name}: {said}" for name, sentences in problems.items() for said in sentences)
         raise Refused(error, told) from None
     return stored
+
+
+def _sandbox_schools(db: Connection) -> list[str]:
+    here = select(School.instellingsnummer).where(School.kind == SchoolKind.SANDBOX)
+    return [*db.execute(here.order_by(School.instellingsnummer)).scalars()]
+
+
+def _show_in_sandbox(db: Connection, client_id: str, initial: InitialToken, now: datetime) -> None:
+    """As `idp visible add` would, for every sandbox school that there is by now."""
+    app = load(db, client_id)
+    assert app is not None
+    for school in _sandbox_schools(db):
+        visibility.add(
+            db,
+            app=app,
+            instellingsnummer=school,
+            kind=RuleKind.SCHOOL,
+            begindatum=day_of_law(now),
+            by=initial.created_by,
+            now=now,
+        )
 
 
 def _use_up(db: Connection, initial: InitialToken, now: datetime) -> bool:

@@ -106,7 +106,7 @@ def _tile(app: App) -> Tile:
     return Tile(
         client_id=app.client_id,
         name=app.client_name,
-        logo=app.logo_uri,
+        logo=app.logo,
         purpose=app.purpose,
         start=start_url(app, context.house().settings.issuer),
     )

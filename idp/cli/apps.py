@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from idp.admin import apps as registered
+from idp.admin import logo_pictures, logos
 from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say, table
 from idp.context import House
 from idp.errors import Invalid
@@ -18,7 +19,7 @@ from idp.errors import Invalid
 
 @click.group()
 def app() -> None:
-    """Registered apps (relying parties): add, import, export, list, show, remove, renew-secret."""
+    """Registered apps (relying parties): add, import, export, list, show, logo, remove, renew-secret."""
 
 
 def _stored(house: House, documents: list[Mapping[str, Any]], *, as_list: bool) -> None:
@@ -29,6 +30,9 @@ def _stored(house: House, documents: list[Mapping[str, Any]], *, as_list: bool) 
             click.echo(f"idp: {sentence}", err=True)
         click.echo("idp: refused, nothing was stored", err=True)
         sys.exit(REFUSED)
+    for one in done:
+        if one.logo_problem:
+            click.echo(f"idp: warning: {one.client_id}: no logo: {one.logo_problem}", err=True)
     shown = [{**one.as_json(), "change": one.change.value} for one in done]
     say(shown if as_list else shown[0])
 
@@ -63,6 +67,7 @@ def import_file(data: Path | None, file: Any) -> None:
 @click.option("--scope", default="openid", show_default=True, help="Scopes that the app may ask for.")
 @click.option("--client-id", help="Left out: made for you.")
 @click.option("--public", is_flag=True, help="An app without a secret (on a device or in a browser).")
+@click.option("--logo-uri", help="Where its logo stands; we read it once, and show it ourselves.")
 @click.option("--purpose", default="", help="What the app is for; schools read it.")
 @click.option("--legal-ground", default="", help="On what legal ground it processes personal data.")
 @orderly
@@ -74,12 +79,13 @@ def add(
     client_id: str | None,
     *,
     public: bool,
+    logo_uri: str | None,
     purpose: str,
     legal_ground: str,
 ) -> None:
     """Register one app and print it with its secret, which is shown only now. More fields: `idp app import`."""
     document: dict[str, Any] = {"client_name": name, "redirect_uris": list(redirect_uris), "scope": scope}
-    given = {"client_id": client_id, "purpose": purpose, "legal_ground": legal_ground}
+    given = {"client_id": client_id, "logo_uri": logo_uri, "purpose": purpose, "legal_ground": legal_ground}
     document |= {field: value for field, value in given.items() if value}
     if public:
         document["token_endpoint_auth_method"] = "none"
@@ -147,6 +153,32 @@ def remove(data: Path | None, client_id: str) -> None:
     with opened(data) as house, house.database.transaction() as db:
         registered.remove(db, client_id, now=house.clock.now())
     click.echo(f"removed {client_id}")
+
+
+@app.command()
+@data_option
+@click.argument("client_id")
+@click.argument("file", type=click.File("rb"), required=False)
+@click.option("--fetch", "again", is_flag=True, help="Read it again from the app's logo_uri.")
+@click.option("--remove", "away", is_flag=True, help="Show a letter instead.")
+@orderly
+def logo(data: Path | None, client_id: str, file: Any, *, again: bool, away: bool) -> None:
+    """Show the picture in FILE (- for standard input) as an app's logo: PNG, JPEG, WebP or GIF.
+
+    A logo from a file stays when the app names another; --fetch takes the app's own again.
+    """
+    if sum((file is not None, again, away)) != 1:
+        raise click.UsageError("give a FILE, --fetch or --remove")
+    with opened(data) as house:
+        if again:
+            logos.fetch(house, client_id, house.clock.now())
+        elif file is not None:
+            logos.keep_file(house, client_id, file.read(logo_pictures.MOST + 1), house.clock.now())
+        with house.database.transaction() as db:
+            if away:
+                logos.remove(db, client_id)
+            found = logos.about(db, client_id)
+    click.echo(f"{house.settings.issuer}{found['path']}" if found else f"{client_id}: a letter")
 
 
 @app.command("renew-secret")

@@ -12,6 +12,7 @@ from idp.cli.apps import app
 from idp.cli.frame import data_option, json_option, opened, orderly, say, table
 
 DAY = click.DateTime(["%Y-%m-%d"])
+SWITCHES = ("pkce_exempt_until", "visible_in_sandbox")
 
 
 @app.group("initial-token")
@@ -39,6 +40,11 @@ def initial_token() -> None:
     metavar="DATE",
     help="Apps registered with it may do without PKCE so long.",
 )
+@click.option(
+    "--visible-in-sandbox",
+    is_flag=True,
+    help="Apps registered with it are visible for the sandbox schools, and can never be for a real one.",
+)
 @orderly
 def issue(
     data: Path | None,
@@ -48,6 +54,7 @@ def issue(
     scope: str,
     label: str,
     pkce_exempt_until: object,
+    visible_in_sandbox: bool,
     as_json: bool,
 ) -> None:
     """Make a token for an app that registers itself; it is shown only now."""
@@ -59,6 +66,7 @@ def issue(
             uses=uses,
             until=_day(until),
             pkce_exempt_until=_day(pkce_exempt_until) if pkce_exempt_until else None,
+            visible_in_sandbox=visible_in_sandbox,
             by="operator:cli",
             now=house.clock.now(),
         )
@@ -93,6 +101,7 @@ def list_tokens(data: Path | None, *, as_json: bool) -> None:
             "expires_at": one.expires_at,
             "scope": one.scope,
             "pkce_exempt_until": one.pkce_exempt_until,
+            "visible_in_sandbox": one.visible_in_sandbox,
             "revoked_at": one.revoked_at,
             "created_at": one.created_at,
             "created_by": one.created_by,
@@ -102,7 +111,7 @@ def list_tokens(data: Path | None, *, as_json: bool) -> None:
     if as_json:
         say(shown)
     else:
-        columns = ("id", "label", "good", "used", "uses", "expires_at", "scope", "pkce_exempt_until")
+        columns = ("id", "label", "good", "used", "uses", "expires_at", "scope", *SWITCHES)
         table("Initial access tokens", columns, ([one[name] for name in columns] for one in shown))
 
 

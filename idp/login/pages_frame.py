@@ -38,7 +38,7 @@ def page(template: str, way: WayBack, *, status: int = 200, **words: Any) -> Res
     """A page whose form may end, through redirects, at the app that sent this person."""
     if way.ends_at:
         web.allow_form_to(way.ends_at)
-    app_name, app_logo = (way.app.client_name, way.app.logo_uri) if way.app else (None, None)
+    app_name, app_logo = (way.app.client_name, way.app.logo) if way.app else (None, None)
     about = {"policy": way.app and way.app.policy_uri, "tos": way.app and way.app.tos_uri}
     body = render_template(
         template, next=way.url, app_name=app_name, app_logo=app_logo, app_about=about, **words

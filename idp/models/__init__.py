@@ -18,7 +18,7 @@ from idp.models.accounts import (
     Throttle,
     WrongSecret,
 )
-from idp.models.apps import App, AppPupil, AppSecret, RegistryVersion, RuleKind, VisibilityRule
+from idp.models.apps import App, AppLogo, AppPupil, AppSecret, RegistryVersion, RuleKind, VisibilityRule
 from idp.models.base import DIGEST, ID, SCHOOL, Base, Moment
 from idp.models.devices import ClassDevice, DeviceCode, DeviceKind
 from idp.models.errands import ErrandState, Lease, LogoutDelivery
@@ -73,6 +73,7 @@ __all__ = [
     "AccountType",
     "Agreement",
     "App",
+    "AppLogo",
     "AppPupil",
     "AppSecret",
     "AuditEvent",

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.models.base import DIGEST, ID, SCHOOL, Base, words
@@ -38,6 +38,22 @@ class AppSecret(Base):
     digest: Mapped[str] = mapped_column(DIGEST)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
+
+
+class AppLogo(Base):
+    """The logo of an app as our own host shows it, or why there is none. A row says that it was tried."""
+
+    __tablename__ = "app_logo"
+    client_id: Mapped[str] = mapped_column(ForeignKey("app.client_id", ondelete="CASCADE"), primary_key=True)
+    source: Mapped[str] = mapped_column(String(2000))
+    """The logo_uri it came from, or `file`."""
+    fetched_at: Mapped[datetime]
+    sha256: Mapped[str | None] = mapped_column(DIGEST, index=True)
+    """Of the image, in hexadecimal: its address hangs on it. Apps may have the same."""
+    image: Mapped[bytes | None] = mapped_column(LargeBinary())
+    """A PNG that we drew ourselves (admin/logo_pictures.py)."""
+    problem: Mapped[str | None] = mapped_column(String(200))
+    """Why the newest try gave no picture, for the operator."""
 
 
 class RegistryVersion(Base):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.models.base import ID, Base
@@ -20,6 +20,8 @@ class InitialAccessToken(Base):
     scope: Mapped[str] = mapped_column(String(500))
     """The most that an app registered with it may ask for."""
     pkce_exempt_until: Mapped[date | None]
+    visible_in_sandbox: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Apps registered with it are sandbox apps, visible for every sandbox school."""
     uses: Mapped[int]
     used: Mapped[int] = mapped_column(default=0)
     expires_at: Mapped[datetime]

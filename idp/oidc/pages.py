@@ -195,7 +195,7 @@ def _question(asked: AuthorizationRequest, template: str, *, vraag: str | None =
     return render_template(
         template,
         app_name=asked.app.client_name,
-        app_logo=asked.app.logo_uri,
+        app_logo=asked.app.logo,
         action=f"/authorize/antwoord?{asked.query}",
         hidden={"vraag": vraag},
         **words,

@@ -48,7 +48,7 @@ def end_session() -> Response:
     page = render_template(
         "oidc/sign_out.html",
         app_name=asked.app.client_name if asked.app else None,
-        app_logo=asked.app.logo_uri if asked.app else None,
+        app_logo=asked.app.logo if asked.app else None,
         name=session.given_name,
         action=f"/end_session/antwoord?{asked.query}",
         hidden={},

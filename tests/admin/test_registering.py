@@ -12,7 +12,9 @@ from sqlalchemy import select, update
 
 from idp import apps, errors, models
 from idp.admin import registering, retention
+from idp.claims import visibility
 from idp.oidc import discovery
+from tests import make
 from tests.make_browser import query
 
 PLAIN = {"client_name": "Leesland", "redirect_uris": ["https://leesland.example/cb"]}
@@ -88,6 +90,49 @@ def test_it_is_visible_for_nobody(house, client, mine):
 
 def test_outside_a_demo_it_is_no_sandbox_app(house, client, token):
     assert not registered(house, post(client, token).json["client_id"]).sandbox
+
+
+def sandbox(house, *kinds):
+    """A school of each of these kinds; returns their numbers."""
+    with house.database.transaction() as db:
+        return [make.school(db, kind=kind) for kind in kinds]
+
+
+KINDS = (models.SchoolKind.SANDBOX, models.SchoolKind.TEST, models.SchoolKind.REAL, models.SchoolKind.SANDBOX)
+
+
+def test_with_a_token_for_the_sandbox_it_is_visible_there_at_once_and_nowhere_else(house, client):
+    first, _, real, second = sandbox(house, *KINDS)
+    _, token = issue(house, visible_in_sandbox=True)
+    app = registered(house, post(client, token).json["client_id"])
+    assert app.sandbox
+    with house.database.reading() as db:
+        rules = visibility.listing(db, client_id=app.client_id)
+        event = models.AuditEvent.event == "initial_token_issued"
+        details = db.execute(select(models.AuditEvent.details).where(event)).scalar_one()
+    assert {(rule.instellingsnummer, rule.kind, rule.target) for rule in rules} == {
+        (school, models.RuleKind.SCHOOL, "") for school in (first, second)
+    }
+    assert details["visible_in_sandbox"] is True
+    words = {"kind": models.RuleKind.SCHOOL, "begindatum": house.clock.today(), "by": "operator:test"}
+    with house.database.transaction() as db, pytest.raises(errors.Invalid, match="app_not_for_school"):
+        visibility.add(db, app=app, instellingsnummer=real, now=house.clock.now(), **words)
+
+
+def test_it_stays_a_sandbox_app_when_it_changes_itself(house, client):
+    sandbox(house, *KINDS)
+    _, token = issue(house, visible_in_sandbox=True)
+    said = post(client, token).json
+    assert put(client, said, client_name="Leesland 2").status_code == 200
+    assert registered(house, said["client_id"]).sandbox
+    with house.database.reading() as db:
+        assert len(visibility.listing(db, client_id=said["client_id"])) == 2
+
+
+def test_where_every_school_is_real_no_token_for_the_sandbox_is_given(house):
+    sandbox(house, models.SchoolKind.REAL, models.SchoolKind.TEST)
+    with pytest.raises(errors.Invalid, match="no_sandbox"):
+        issue(house, visible_in_sandbox=True)
 
 
 def test_what_is_kept_of_the_tokens_is_a_digest(house, mine, token):

@@ -41,7 +41,7 @@ def provider(
     with running(tmp_path_factory.mktemp("conformance"), **settings) as demo:
         token = demo.idp(
             *("app", "initial-token", "issue", "--uses", "200", "--until", in_a_year(), "--json"),
-            *("--scope", SCOPE, "--pkce-exempt-until", in_a_year()),
+            *("--scope", SCOPE, "--pkce-exempt-until", in_a_year(), "--visible-in-sandbox"),
         )
         yield Provider(
             demo=demo,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import re
 import time
 
 import requests
 from joserfc.jwk import RSAKey
+from PIL import Image
 
 from tests.conformance.party import Browser, wait_until
 from tests.conformance.test_basic import refresh_tokens, request_object_takes_precedence
@@ -76,13 +79,19 @@ def _login_page(party):
 
 
 def test_oidcc_registration_logo_uri(provider):
-    uri = "https://rp.example/logo.png"
+    drawing = io.BytesIO()
+    Image.new("RGB", (300, 200), "teal").save(drawing, "PNG")
+    uri = provider.site.put("/own/logo.png", drawing.getvalue(), "image/png")
     party = provider.registered_with_keys(RSA, logo_uri=uri)
     assert party.registration["logo_uri"] == uri
     page = _login_page(party)
-    # Before anybody signed in, no browser is sent to another host: a letter stands for the logo.
+    # The provider read it once and shows it itself: no browser is sent to another host.
     assert uri not in page
-    assert 'class="app-mark letter' in page
+    [path] = re.findall(r'<img class="app-mark small" src="([^"]+)"', page)
+    logo = requests.get(provider.issuer + path, timeout=10)
+    assert (logo.status_code, logo.headers["Content-Type"]) == (200, "image/png")
+    assert Image.open(io.BytesIO(logo.content)).convert("RGB").getpixel((96, 96)) == (0, 128, 128)
+    assert provider.site.asked.count("/own/logo.png") == 1
 
 
 def test_oidcc_registration_policy_uri(provider):

@@ -56,7 +56,7 @@ def test_only_entropy_draws_chance():
 
 
 def test_SSRF_05_nothing_but_the_guarded_fetcher_calls_out():
-    """Mail goes to the one server of the settings. The demo looks whether a port is free. Browsers fetch logos and policies; we never do."""
+    """Mail goes to the one server of the settings, logos through the fetcher; the demo looks whether a port is free."""
     callers = {
         "socket",
         "ssl",

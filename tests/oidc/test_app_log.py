@@ -201,3 +201,5 @@ def test_an_initial_token_is_issued_listed_and_revoked(idp):
     assert idp("app", "initial-token", "revoke", made["id"]).exit_code == 0
     assert idp("app", "initial-token", "revoke", made["id"]).exit_code == 1
     assert idp(*words, "--scope", "openid ov_klas").exit_code == 1
+    without = idp(*words, "--visible-in-sandbox")
+    assert (without.exit_code, "there is no sandbox school here" in without.stderr) == (1, True)
