@@ -14,15 +14,14 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from idp import apps, audit
+from idp import apps, audit, fetching
 from idp.admin import logo_pictures
 from idp.admin.logo_pictures import NotALogo
 from idp.context import House
 from idp.errors import Invalid, NotFound
+from idp.fetching import NotFetched
 from idp.models import App as AppRow
 from idp.models import AppLogo
-from idp.oidc import fetching
-from idp.oidc.fetching import NotFetched
 
 FILE = "file"
 """The source of a logo that an operator gave: it stays, whatever the app says of its logo later."""

@@ -15,11 +15,10 @@ from click.testing import CliRunner
 from PIL import Image
 from sqlalchemy import delete, insert, select, text, update
 
-from idp import apps, audit, errors, models, upgrading
+from idp import apps, audit, errors, fetching, models, upgrading
 from idp.admin import apps as store
 from idp.admin import logo_pictures, logos, registering, retention
 from idp.cli import main
-from idp.oidc import fetching
 from tests import make, make_browser, make_signed
 
 
