@@ -1,6 +1,6 @@
 """May this file be shown as an app's logo, and what is left of it? A picture of our own making, never the bytes given.
 
-A stranger chose the file. Only four well-known kinds are opened, the size is known before anything is decoded, and what
+A stranger chose the file, of at most `logos.MOST` bytes. Only four well-known kinds are opened, the size is known before anything is decoded, and what
 comes out holds pixels alone: no names, places, profiles or second files that were hidden behind them.
 """
 
@@ -14,8 +14,6 @@ from PIL import Image, ImageOps
 
 SIDE = 192
 """Pixels of a side of what we show: twice the largest place that a page has for it, and some."""
-MOST = 256 * 1024
-"""Bytes of a file."""
 MOST_PIXELS = 4_000_000
 """They cost four bytes each while one logo is read."""
 LONGEST = 4_096
@@ -43,8 +41,6 @@ class NotALogo(Exception):
 
 def drawn(content: bytes) -> bytes:
     """A square PNG with this picture in its middle; of one that moves, the first frame. Raises NotALogo."""
-    if len(content) > MOST:
-        raise NotALogo(f"the file is larger than {MOST} bytes")
     if content.count(b"\xff\xda") > MOST_SCANS and content.startswith(b"\xff\xd8"):
         raise NotALogo(f"the JPEG has more than {MOST_SCANS} scans")
     try:

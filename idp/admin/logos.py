@@ -15,8 +15,6 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from idp import apps, audit, fetching
-from idp.admin import logo_pictures
-from idp.admin.logo_pictures import NotALogo
 from idp.context import House
 from idp.errors import Invalid, NotFound
 from idp.fetching import NotFetched
@@ -25,6 +23,8 @@ from idp.models import AppLogo
 
 FILE = "file"
 """The source of a logo that an operator gave: it stays, whatever the app says of its logo later."""
+MOST = 256 * 1024
+"""Bytes of a file."""
 ACCEPT = "image/png, image/webp, image/jpeg, image/gif"
 
 
@@ -62,10 +62,7 @@ def fetch(house: House, client_id: str, now: datetime) -> None:
 
 def keep_file(house: House, client_id: str, content: bytes, now: datetime) -> None:
     """Show this picture from now on. Raises NotFound `app_unknown`, Invalid `logo_refused`."""
-    try:
-        image = logo_pictures.drawn(content)
-    except NotALogo as no:
-        raise Invalid("logo_refused", no.because) from None
+    image = _drawn(content)
     with house.database.transaction() as db:
         _registration(db, client_id)
         _keep(db, client_id, {"source": FILE, "fetched_at": now, "problem": None}, image)
@@ -107,9 +104,11 @@ def _fetch(house: House, client_id: str, uri: str, now: datetime) -> str | None:
     """Read one and keep it, or why not; returns why not."""
     image, problem = None, None
     try:
-        image = logo_pictures.drawn(_read(uri, loopback=house.settings.calls_this_machine))
-    except (NotFetched, NotALogo) as no:
+        image = _drawn(_read(uri, loopback=house.settings.calls_this_machine))
+    except NotFetched as no:
         problem = no.because[:200]
+    except Invalid as no:
+        problem = no.detail[:200]
     with house.database.transaction() as db:
         lock = select(AppRow.registration).where(AppRow.client_id == client_id, AppRow.disabled_at.is_(None))
         registration = db.execute(lock.with_for_update()).scalar()
@@ -119,10 +118,22 @@ def _fetch(house: House, client_id: str, uri: str, now: datetime) -> str | None:
 
 
 def _read(uri: str, *, loopback: bool) -> bytes:
-    answer = fetching.get(uri, loopback=loopback, accept=ACCEPT, most=logo_pictures.MOST)
+    answer = fetching.get(uri, loopback=loopback, accept=ACCEPT, most=MOST)
     if answer.status != 200:
         raise NotFetched(f"the answer is {answer.status}, and only 200 is read")
     return answer.body
+
+
+def _drawn(content: bytes) -> bytes:
+    """Raises Invalid `logo_refused`."""
+    from idp.admin import logo_pictures  # and Pillow: only a process that read a logo carries it
+
+    if len(content) > MOST:
+        raise Invalid("logo_refused", f"the file is larger than {MOST} bytes")
+    try:
+        return logo_pictures.drawn(content)
+    except logo_pictures.NotALogo as no:
+        raise Invalid("logo_refused", no.because) from None
 
 
 def _keep(db: Connection, client_id: str, columns: Mapping[str, Any], image: bytes | None) -> None:

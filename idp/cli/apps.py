@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from idp.admin import apps as registered
-from idp.admin import logo_pictures, logos
+from idp.admin import logos
 from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say, table
 from idp.context import House
 from idp.errors import Invalid
@@ -173,7 +173,7 @@ def logo(data: Path | None, client_id: str, file: Any, *, again: bool, away: boo
         if again:
             logos.fetch(house, client_id, house.clock.now())
         elif file is not None:
-            logos.keep_file(house, client_id, file.read(logo_pictures.MOST + 1), house.clock.now())
+            logos.keep_file(house, client_id, file.read(logos.MOST + 1), house.clock.now())
         with house.database.transaction() as db:
             if away:
                 logos.remove(db, client_id)

@@ -157,6 +157,8 @@ def test_what_cannot_be_shown_changes_nothing(at_home):
     assert refused(logos.fetch, at_home, "nobody", now)[0] == "app_unknown"
     with at_home.database.transaction() as db:
         assert refused(logos.remove, db, "rekenbuur")[0] == "logo_unknown"
+    large = picture() + bytes(logos.MOST)
+    assert "larger than" in refused(logos.keep_file, at_home, "rekenbuur", large, now)[1]
     assert about(at_home) is None
 
 
@@ -197,7 +199,7 @@ def test_SSRF_03_a_logo_that_moved_is_not_followed(site, at_home):
 
 
 def test_a_large_answer_is_not_read_to_its_end(site, at_home):
-    large = site.put("/large.png", picture() + bytes(logo_pictures.MOST))
+    large = site.put("/large.png", picture() + bytes(logos.MOST))
     assert "larger than" in imported(at_home, logo_uri=large).logo_problem
 
 
