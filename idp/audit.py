@@ -226,26 +226,6 @@ def right_given(db: Connection, *, person_id: str, right: str, instellingsnummer
 # ---------------------------------------------------------------- apps and tokens
 
 
-def app_registered(db: Connection, *, client_id: str) -> None:
-    _write(db, "app_registered", object=app(client_id))
-
-
-def app_changed(db: Connection, *, client_id: str, fields: list[str]) -> None:
-    _write(db, "app_changed", object=app(client_id), fields=fields)
-
-
-def app_logo_changed(db: Connection, *, client_id: str, source: str, sha256: str | None) -> None:
-    _write(db, "app_logo_changed", object=app(client_id), source=source, sha256=sha256)
-
-
-def app_removed(db: Connection, *, client_id: str) -> None:
-    _write(db, "app_removed", object=app(client_id))
-
-
-def app_secret_renewed(db: Connection, *, client_id: str) -> None:
-    _write(db, "app_secret_renewed", object=app(client_id))
-
-
 def app_refused(
     db: Connection,
     *,
@@ -312,24 +292,6 @@ def logout_given_up(db: Connection, *, client_id: str, count: int, because: str)
         count=count,
         because=because,
     )
-
-
-def initial_token_issued(
-    db: Connection, *, token: str, label: str, uses: int, scope: str, visible_in_sandbox: bool
-) -> None:
-    _write(
-        db,
-        "initial_token_issued",
-        object=f"initial-token:{token}",
-        label=label,
-        uses=uses,
-        scope=scope,
-        visible_in_sandbox=visible_in_sandbox,
-    )
-
-
-def initial_token_revoked(db: Connection, *, token: str) -> None:
-    _write(db, "initial_token_revoked", object=f"initial-token:{token}")
 
 
 def registration_refused(

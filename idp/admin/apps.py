@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from idp import apps, audit, entropy
+from idp import apps, audit_apps, entropy
 from idp.admin import logos
 from idp.apps import App
 from idp.clock import day_of_law
@@ -219,7 +219,7 @@ def remove(db: Connection, client_id: str, *, now: datetime) -> None:
         .values(revoked_at=now, revoked_because="app_removed")
     )
     apps.changed(db)
-    audit.app_removed(db, client_id=client_id)
+    audit_apps.app_removed(db, client_id=client_id)
 
 
 def renew_secret(db: Connection, client_id: str, *, now: datetime, overlap_days: int = OVERLAP_DAYS) -> str:
@@ -246,7 +246,7 @@ def renew_secret(db: Connection, client_id: str, *, now: datetime, overlap_days:
     secret = entropy.token(Token.SECRET, now)
     _keep_secret(db, client_id, secret, now)
     apps.changed(db)
-    audit.app_secret_renewed(db, client_id=client_id)
+    audit_apps.app_secret_renewed(db, client_id=client_id)
     return secret
 
 
@@ -316,7 +316,7 @@ def _store(
         fixed = {"client_id": client_id, "sector": document["sector"], "created_at": now}
         db.execute(insert(AppRow), columns | fixed)
         shown = _settle_secret(db, document, secret, now)
-        audit.app_registered(db, client_id=client_id)
+        audit_apps.app_registered(db, client_id=client_id)
         change = Change.ADDED
     else:
         fields = _differences(_row(db, client_id), columns)
@@ -326,7 +326,7 @@ def _store(
         if fields:
             db.execute(update(AppRow).where(AppRow.client_id == client_id).values(columns))
             logos.forget_stale(db, client_id, document.get("logo_uri"))
-            audit.app_changed(db, client_id=client_id, fields=fields)
+            audit_apps.app_changed(db, client_id=client_id, fields=fields)
     return Imported(
         client_id=client_id,
         change=change,

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from idp import apps, audit, fetching
+from idp import apps, audit_apps, fetching
 from idp.context import House
 from idp.errors import Invalid, NotFound
 from idp.fetching import NotFetched
@@ -74,7 +74,7 @@ def remove(db: Connection, client_id: str) -> None:
     if not db.execute(delete(AppLogo).where(AppLogo.client_id == client_id)).rowcount:
         raise NotFound("logo_unknown", f"{client_id} has no logo")
     apps.changed(db)
-    audit.app_logo_changed(db, client_id=client_id, source="", sha256=None)
+    audit_apps.app_logo_changed(db, client_id=client_id, source="", sha256=None)
 
 
 def forget_stale(db: Connection, client_id: str, logo_uri: str | None) -> None:
@@ -150,7 +150,7 @@ def _keep(db: Connection, client_id: str, columns: Mapping[str, Any], image: byt
     db.execute(update(AppLogo).where(mine).values(**columns, image=image, sha256=sha256))
     if sha256 != (before.sha256 if before else None):
         apps.changed(db)
-        audit.app_logo_changed(db, client_id=client_id, source=columns["source"], sha256=sha256)
+        audit_apps.app_logo_changed(db, client_id=client_id, source=columns["source"], sha256=sha256)
 
 
 def _registration(db: Connection, client_id: str) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from idp import audit, entropy
+from idp import audit_apps, entropy
 from idp.admin import apps as store
 from idp.admin import logos
 from idp.apps import App, load
@@ -159,7 +159,7 @@ def issue(
         "created_by": by,
     }
     db.execute(insert(InitialAccessToken), row)
-    audit.initial_token_issued(
+    audit_apps.initial_token_issued(
         db, token=name, label=label, uses=uses, scope=most, visible_in_sandbox=visible_in_sandbox
     )
     return name, token
@@ -180,7 +180,7 @@ def revoke(db: Connection, name: str, now: datetime) -> None:
         or not db.execute(update(InitialAccessToken).where(mine).values(revoked_at=now)).rowcount
     ):
         raise NotFound("token_unknown", name)
-    audit.initial_token_revoked(db, token=name)
+    audit_apps.initial_token_revoked(db, token=name)
 
 
 # ---------------------------------------------------------------- the app
