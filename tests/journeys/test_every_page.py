@@ -99,3 +99,102 @@ def test_a_page_is_accessible_and_fits(name, visitor, there):
         show(visitor, width, size=size)
         assert visitor.evaluate(SPILLS) == [], f"{width} px, letters at {size}"
         assert visitor.evaluate(CUT_OFF) == [], f"{width} px, letters at {size}"
+
+
+# ---------------------------------------------------------------- weight
+
+
+def weigh(chromium: Any, url: str) -> dict[str, Any]:
+    """What a browser that was never here gets for this page: bytes over the wire, by address, and the answers."""
+    context = chromium.new_context(viewport={"width": 360, "height": 740}, locale="nl-BE")
+    page = context.new_page()
+    answers: list[Any] = []
+    page.on("requestfinished", lambda request: answers.append(request.response()))
+    page.goto(url, wait_until="networkidle")
+    weighed = {}
+    for answer in answers:
+        sizes = answer.request.sizes()
+        size = sizes["responseBodySize"] + sizes["responseHeadersSize"]
+        weighed[answer.url.partition("?")[0].rpartition("/")[2]] = (size, answer.all_headers())
+    context.close()
+    return weighed
+
+
+def test_the_first_page_weighs_at_most_150_kilobytes_and_the_pictures_are_one_file_that_is_kept(
+    chromium, there
+):
+    first = weigh(chromium, f"{there.issuer}/aanmelden")
+    assert {"style.css", "pages.js", "scan.js", "atkinson-latin-400.woff2"} <= {*first}
+    assert sum(size for size, _ in first.values()) <= 150_000
+    assert first["style.css"][0] < 15_000
+    assert not [name for name in first if "wasm" in name or "barcode" in name], "only after a tap"
+    second = weigh(chromium, f"{there.issuer}/mijn/noor.peeters")
+    assert sum(size for size, _ in second.values()) <= 150_000
+    drawn = [name for name in second if name.endswith((".svg", ".png")) and name != "mark.svg"]
+    assert drawn == ["pictures.svg"]
+    kept = second["pictures.svg"][1]["cache-control"]
+    assert "immutable" in kept
+    assert "public" in kept
+
+
+# ---------------------------------------------------------------- sizes, motion, forced colours
+
+BOXES = """() => [...document.querySelectorAll(".screen.now .face")].map((one) => {
+  const box = one.getBoundingClientRect();
+  return [box.left, box.top, box.width, box.height];
+})"""
+SMALL = """() => [...document.querySelectorAll("a, button, summary, input, label.check")]
+  .filter((one) => one.checkVisibility() && !one.closest(".out-of-sight, .picture-tile") && one.tabIndex >= 0
+    && !one.matches("label input, .out-of-sight"))
+  .filter((one) => one.getBoundingClientRect().height < 44 || one.getBoundingClientRect().width < 44)
+  .map((one) => `${one.tagName} ${one.textContent.trim()} ${one.getBoundingClientRect().height}`)"""
+
+
+@pytest.mark.parametrize(("width", "columns", "least"), [(320, 3, 57), (360, 3, 57), (820, 4, 104)])
+def test_tiles_are_large_enough_for_a_childs_finger(width, columns, least, visitor, there):
+    go("pictures-personal-url", visitor, there)
+    visitor.set_viewport_size({"width": width, "height": 740 if width < 820 else 1180})
+    boxes = visitor.evaluate(BOXES)
+    assert len(boxes) == 12
+    assert len({round(left) for left, *_ in boxes}) == columns
+    assert min(wide for _, _, wide, _ in boxes) >= least
+    assert min(high for *_, high in boxes) >= least
+    first, second = boxes[0], boxes[1]
+    assert second[0] - first[0] - first[2] >= 8
+    assert boxes[columns][1] - first[1] - first[3] >= 8
+
+
+@pytest.mark.parametrize(
+    "name", ["who-for-an-app", "pictures", "password", "help", "my-apps", "app-sees", "is-it-you"]
+)
+def test_whatever_is_pressed_is_44_pixels_high_and_wide(name, visitor, there):
+    go(name, visitor, there)
+    for width in (360, 820):
+        show(visitor, width)
+        assert visitor.evaluate(SMALL) == []
+
+
+def test_who_wants_no_motion_gets_none(visitor, there):
+    go("pictures-personal-url", visitor, there)
+    how = "() => [...document.querySelectorAll('*')].map((one) => parseFloat(getComputedStyle(one).transitionDuration))"
+    assert max(visitor.evaluate(how)) <= 0.0001
+    visitor.emulate_media(reduced_motion="no-preference")
+    assert 0.1 <= max(visitor.evaluate(how)) <= 0.2
+
+
+def test_with_forced_colours_tiles_buttons_and_the_focus_have_edges(visitor, there):
+    go("pictures-personal-url", visitor, there)
+    visitor.emulate_media(forced_colors="active")
+    edge = "(one) => [getComputedStyle(one).borderTopStyle, parseFloat(getComputedStyle(one).borderTopWidth)]"
+    for wanted in (".screen.now .face >> nth=0", ".button.back"):
+        style, width = visitor.locator(wanted).evaluate(edge)
+        assert style == "solid"
+        assert width >= 2
+    ring = "(one) => [getComputedStyle(one.nextElementSibling).outlineStyle, parseFloat(getComputedStyle(one.nextElementSibling).outlineWidth)]"
+    visitor.keyboard.press("Tab")
+    first = visitor.locator(".screen.now input").first
+    for _step in range(20):
+        if first.evaluate("(one) => one === document.activeElement"):
+            break
+        visitor.keyboard.press("Tab")
+    assert first.evaluate(ring) == ["solid", 4]
