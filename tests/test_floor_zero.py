@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import func, select
 
-from idp import apps, audit, clock, config, entropy, keys, models
+from idp import apps, audit_apps, clock, config, entropy, keys, models
 
 
 def test_law_turns_at_midnight_in_brussels():
@@ -59,7 +59,7 @@ def test_what_is_sealed_opens_only_for_its_purpose_and_in_time(key_folder):
 
 def test_a_transaction_that_fails_leaves_nothing(house):
     with pytest.raises(RuntimeError), house.database.transaction() as db:
-        audit.app_registered(db, client_id="x")
+        audit_apps.app_registered(db, client_id="x")
         raise RuntimeError
     with house.database.reading() as db:
         assert db.execute(select(func.count()).select_from(models.AuditEvent)).scalar() == 0
@@ -67,7 +67,7 @@ def test_a_transaction_that_fails_leaves_nothing(house):
 
 def test_moments_come_back_aware_and_in_utc(house):
     with house.database.transaction() as db:
-        audit.app_registered(db, client_id="x")
+        audit_apps.app_registered(db, client_id="x")
     with house.database.reading() as db:
         assert db.execute(select(models.AuditEvent.at)).scalar_one() == house.clock.now()
 
