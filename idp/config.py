@@ -284,6 +284,11 @@ class Settings(BaseModel):
         return self.demo or bool(self.smtp_host)
 
     @property
+    def sender(self) -> str:
+        """Where mails say they come from. A demo sends none, and needs no setting."""
+        return self.mail_from or f"demo@{urlsplit(self.issuer).hostname}"
+
+    @property
     def mail_folder(self) -> Path:
         """Where a demo puts its mails."""
         return self.data / "mail"

@@ -80,10 +80,10 @@ def round_(house: House, holder: str) -> None:
     with audit.circumstances(these):
         end_expired(house, holder)
         ensure_keys(house, holder)
-        postman.deliver(house)
         for _ in range(ROUNDS):
             if backchannel.deliver(house) < backchannel.BATCH:
                 break
+        postman.deliver(house)
 
 
 def end_expired(house: House, holder: str) -> int:

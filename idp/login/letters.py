@@ -96,7 +96,7 @@ def write(
         return say.gettext(text) % gaps
 
     mail = EmailMessage(policy=SMTP)
-    mail["From"] = Address(display_name=_one_line(settings.brand), addr_spec=settings.mail_from)
+    mail["From"] = Address(display_name=_one_line(settings.brand), addr_spec=settings.sender)
     mail["To"] = Address(addr_spec=to)
     mail["Subject"] = said(words.subject)
     mail["Date"] = format_datetime(now)

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
+from email.errors import MessageError
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -78,11 +79,16 @@ def url(settings: Settings, token: str) -> str:
 
 def _send_one(house: House, one: Due, send: Send) -> None:
     """Send it, or note that it could not be; raises NotSentError when nothing else can be sent either."""
-    with house.database.transaction() as db:
-        mail = _write(db, house, one)
-        if mail is None:
-            outbox.forget(db, one.id)
-            return
+    try:
+        with house.database.transaction() as db:
+            mail = _write(db, house, one)
+            if mail is None:
+                outbox.forget(db, one.id)
+                return
+    except (ValueError, LookupError, MessageError) as bad:
+        # One mail that cannot be written must not keep the others, or other work, waiting.
+        _note_failure(house, one, NotSentError(f"not written: {type(bad).__name__}", for_good=True))
+        return
     try:
         send(mail)
     except smtplib.SMTPRecipientsRefused as refused:

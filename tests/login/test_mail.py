@@ -489,6 +489,18 @@ def test_a_mail_that_a_server_will_never_take_is_given_up_at_once_and_others_go_
     assert events == 1
 
 
+def test_a_mail_that_cannot_be_written_is_given_up_and_keeps_nobody_waiting(house, box, elias):
+    other = make_login.pupil(house, "lotte.maes", NEW, SecretKind.OWN)
+    add(house, elias)
+    add(house, other, "lotte@mail.example")
+    with house.database.transaction() as db:
+        mine = models.AccountEmail.account_uuid == elias
+        db.execute(update(models.AccountEmail).where(mine).values(pending="no\naddress"))
+    postman.deliver(house)
+    assert [mail["To"] for mail in box.mails] == ["lotte@mail.example"]
+    assert sorted(row["state"] for row in letters_of(house)) == ["delivered", "given_up"]
+
+
 @pytest.mark.parametrize(
     "given",
     [
