@@ -6,23 +6,25 @@ tools/screenshots.py walk past them; a page is shown as a real answer to a real 
 
 from __future__ import annotations
 
+import email
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from email import policy
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import create_engine, insert
+from sqlalchemy import create_engine, delete, insert
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from idp import audit, clock, config, context, keys, models
-from idp.login import browsers, cards, sessions, sign_in, staff_sessions
+from idp.login import browsers, cards, postman, recovery, sessions, sign_in, staff_sessions
 from idp.login import help as helping
 from idp.models import AccountType, RightKind, SecretKind
-from tests import make, make_login, make_staff
+from tests import make, make_login, make_mail, make_staff
 from tests.make_browser import query
 
 MONDAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -53,6 +55,26 @@ class Place:
     staff: make_staff.Staff
 
     # ------------------------------------------------------------ steps that pages share
+
+    def mailed(self) -> str:
+        """Send what is due; the link in the mail that went out, which a demo keeps in a folder."""
+        before = {*self.house.settings.mail_folder.glob("*.eml")}
+        postman.deliver(self.house)
+        (file,) = {*self.house.settings.mail_folder.glob("*.eml")} - before
+        mail = email.message_from_bytes(file.read_bytes(), policy=policy.default)
+        return self.issuer + make_mail.path(mail)
+
+    def keep_address(self, username: str, address: str = "yasmine@mail.example") -> None:
+        """This pupil has a confirmed address."""
+        uuid, now = self.pupils[username], self.house.clock.now()
+        with self.house.database.transaction() as db:
+            db.execute(delete(models.AccountEmail).where(models.AccountEmail.account_uuid == uuid))
+            row = {"account_uuid": uuid, "address": address, "confirmed_at": now}
+            db.execute(insert(models.AccountEmail), row)
+
+    def ask_to_confirm(self, username: str, address: str = "nieuw.adres@mail.example") -> None:
+        uuid = self.pupils[username]
+        assert recovery.ask_to_confirm(self.house, account_uuid=uuid, address=address, language="nl")
 
     def sign_in(self, page: Any, username: str, **given: Any) -> str:
         """This browser has a session of this pupil; returns the sid."""
@@ -125,7 +147,8 @@ def place(folder: Path, **settings: Any) -> Iterator[Place]:
         request_handler=_Quiet,
     )
     issuer = f"http://localhost:{server.server_port}"
-    given = {"argon2_memory_kib": 8192, "argon2_time": 1, "hash_wait_seconds": 1, "hash_slots": 1} | settings
+    given = {"argon2_memory_kib": 8192, "argon2_time": 1, "hash_wait_seconds": 1, "hash_slots": 1}
+    given |= {"mails_per_account_hour": 1000} | settings
     read = config.read(
         {}, data=folder, database_url=url, keys=folder / "keys", issuer=issuer, demo=True, **given
     )
@@ -162,6 +185,8 @@ def _settle(house: context.House, issuer: str) -> Place:
         "een.app": ("Eva", "Een", "zeilboot7", SecretKind.BASIC),
         "veel.apps": ("Vic", "Veel", "zeilboot7", SecretKind.BASIC),
         "alle.apps": ("Alle", "Apps", "zeilboot7", SecretKind.BASIC),
+        "mila.nodig": ("Mila", "Nodig", WORDS, SecretKind.PICTURE),
+        "tom.nodig": ("Tom", "Nodig", "tijdelijk7", SecretKind.TEMPORARY),
         "elis.meeuw": ("Elis", "Meeuw", "zeilboot7", SecretKind.BASIC),
     }
     pupils = {}
@@ -452,6 +477,107 @@ def _(page, there):
     page.goto(given.url.replace("HTTP://LOCALHOST", "http://localhost"))
 
 
+@stop("password-forgotten-maybe")
+def _(page, there):
+    page.goto(f"{there.issuer}/mijn/yasmine.elbahri")
+
+
+@stop("forgot-known")
+def _(page, there):
+    STOPS["password-forgotten-maybe"](page, there)
+    page.locator("a[href*='/wachtwoord-vergeten']").click()
+
+
+_goes("forgot", "/wachtwoord-vergeten")
+
+
+@stop("forgot-name-impossible")
+def _(page, there):
+    STOPS["forgot"](page, there)
+    say_who(page, "!!!")
+
+
+@stop("forgot-sent")
+def _(page, there):
+    STOPS["forgot"](page, there)
+    say_who(page, "yasmine.elbahri")
+
+
+_signed_in("my-details-basic", "noor.peeters", "/mijn-gegevens")
+
+
+@stop("my-details")
+def _(page, there):
+    with there.house.database.transaction() as db:
+        db.execute(delete(models.AccountEmail))
+    there.sign_in(page, "yasmine.elbahri")
+    page.goto(f"{there.issuer}/mijn-gegevens")
+
+
+@stop("my-details-address")
+def _(page, there):
+    there.keep_address("yasmine.elbahri", f"{'lang' * 12}@{'adres' * 8}.example")
+    there.sign_in(page, "yasmine.elbahri")
+    page.goto(f"{there.issuer}/mijn-gegevens")
+
+
+@stop("my-details-to-confirm")
+def _(page, there):
+    there.keep_address("yasmine.elbahri")
+    there.ask_to_confirm("yasmine.elbahri")
+    there.sign_in(page, "yasmine.elbahri")
+    page.goto(f"{there.issuer}/mijn-gegevens")
+    there.mailed()
+
+
+@stop("my-details-unclear")
+def _(page, there):
+    STOPS["my-details"](page, there)
+    page.locator("#email").fill("yasmine@mail")
+    page.locator("#current").fill("vier blauwe paarden")
+    with page.expect_navigation():
+        page.locator("#current").press("Enter")
+
+
+@stop("confirm-mail")
+def _(page, there):
+    there.ask_to_confirm("yasmine.elbahri")
+    page.goto(there.mailed())
+
+
+@stop("confirmed-mail")
+def _(page, there):
+    STOPS["confirm-mail"](page, there)
+    with page.expect_navigation():
+        page.locator("main form .button").click()
+    postman.deliver(there.house)
+
+
+@stop("choose-password")
+def _(page, there):
+    there.keep_address("yasmine.elbahri")
+    recovery.ask_to_reset(there.house, username="yasmine.elbahri", address="192.0.2.7", language="nl")
+    page.goto(there.mailed())
+
+
+@stop("choose-password-refused")
+def _(page, there):
+    STOPS["choose-password"](page, there)
+    page.locator("#password").fill("kort")
+    with page.expect_navigation():
+        page.locator("#password").press("Enter")
+
+
+@stop("password-chosen")
+def _(page, there):
+    STOPS["choose-password"](page, there)
+    page.locator("#password").fill("vier blauwe paarden")
+    with page.expect_navigation():
+        page.locator("#password").press("Enter")
+    postman.deliver(there.house)
+
+
+_goes("link-gone", "/m/lsm_nooit")
 _signed_in("my-apps", "noor.peeters", "/mijn-apps")
 _signed_in("my-apps-shared", "noor.peeters", "/mijn-apps", shared=True)
 _signed_in("my-apps-none", "nul.apps", "/mijn-apps")
@@ -549,6 +675,32 @@ def _desk(name: str, path: str) -> None:
 
 _desk("staff-overview", "/schoolloket")
 _desk("staff-devices", "/schoolloket/toestellen")
+
+
+_desk("staff-help", "/schoolloket/hulp")
+_desk("staff-help-nobody", "/schoolloket/hulp?zoek=zzz")
+
+
+def _helps(name: str, username: str, *buttons: str) -> None:
+    """The page of this pupil, and these buttons one after the other."""
+
+    def way(page: Any, there: Place) -> None:
+        there.sign_in_staff(page)
+        page.goto(f"{there.issuer}/schoolloket/hulp/{there.pupils[username]}")
+        for button in buttons:
+            with page.expect_navigation():
+                page.get_by_role("button", name=button).click()
+
+    STOPS[name] = way
+
+
+_helps("staff-help-pupil", "mila.nodig")
+_helps("staff-help-older-pupil", "tom.nodig")
+_helps("staff-help-code", "mila.nodig", "Geef een code")
+_helps("staff-help-sure", "mila.nodig", "Nieuwe plaatjes")
+_helps("staff-help-pictures", "mila.nodig", "Nieuwe plaatjes", "Toon het op het scherm")
+_helps("staff-help-password", "tom.nodig", "Nieuw wachtwoord", "Toon het op het scherm")
+_desk("staff-prove", "/personeel/bevestigen?next=%2Fschoolloket%2Fhulp")
 
 
 PUPILS = [name for name in STOPS if not name.startswith("staff-")]
