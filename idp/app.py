@@ -29,7 +29,7 @@ def create_app(house: House) -> Flask:
     from idp.admin import pages_help as staff_help
     from idp.claims import pages as claims_pages
     from idp.login import pages as login_pages
-    from idp.login import pages_logo, pages_staff, pages_staff_setup, sessions
+    from idp.login import pages_logo, pages_staff, pages_staff_setup, pages_upstream, sessions
     from idp.oidc import endpoints, pages_sign_out
     from idp.oidc import pages as oidc_pages
 
@@ -47,6 +47,7 @@ def create_app(house: House) -> Flask:
     for staff in (
         pages_staff,
         pages_staff_setup,
+        pages_upstream,
         pages_home,
         pages_my_data,
         pages_people,

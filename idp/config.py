@@ -143,6 +143,20 @@ class Settings(BaseModel):
     staff_invitation_hours: Count = Field(
         72, description="Validity of the link that invites a member of staff"
     )
+    upstream_issuer: str = Field(
+        "", description="OpenID provider where staff may sign in, exactly as it names itself; empty: none"
+    )
+    upstream_client_id: str = Field(
+        "", description="Our client id there; the secret is a key (docs/operating.md)"
+    )
+    upstream_claim: str = Field(
+        "sub", min_length=1, description="The claim of its ID token that holds our person id"
+    )
+    upstream_scopes: tuple[str, ...] = Field(
+        ("openid",), description="What we ask there; `openid` is always among it"
+    )
+    upstream_name: str = Field("", description="What the button calls it; empty: its host")
+    upstream_only: bool = Field(default=False, description="Staff sign in there, and in no other way")
     card_days: Days = Field(395, description="Validity of a card")
     card_cookie_minutes: Minutes = Field(10, description="How long a browser remembers a scanned card")
     known_browser_days: Days = Field(90, description="How long a browser is known to a pupil")
@@ -229,6 +243,18 @@ class Settings(BaseModel):
             raise ValueError("http is for this machine only: use https, or http://localhost")
         return value
 
+    @field_validator("upstream_issuer")
+    @classmethod
+    def _upstream_issuer(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise ValueError("must be a full address, such as https://sso.example.org")
+        if parts.query or parts.fragment or parts.username:
+            raise ValueError("must be an address without query, fragment or user")
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            raise ValueError("http is for this machine only: use https")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _database_url(cls, value: str) -> str:
@@ -253,6 +279,7 @@ class Settings(BaseModel):
             raise ValueError(
                 "fetch_from_loopback: for development, so only with an issuer on http://localhost"
             )
+        self._check_upstream()
         if unknown := sorted({*self.signing_algorithms} - SIGNING):
             known = ", ".join(sorted(SIGNING))
             raise ValueError(f"signing_algorithms: {unknown[0]} is not one of {known}")
@@ -292,6 +319,23 @@ class Settings(BaseModel):
     def mail_folder(self) -> Path:
         """Where a demo puts its mails."""
         return self.data / "mail"
+
+    def _check_upstream(self) -> None:
+        if self.upstream_issuer and not self.upstream_client_id:
+            raise ValueError("upstream_client_id: upstream_issuer needs it")
+        if self.upstream_only and not self.upstream_issuer:
+            raise ValueError("upstream_only: there is no upstream_issuer, so nobody could sign in")
+        if self.upstream_issuer.startswith("http://") and not self.loopback:
+            raise ValueError("upstream_issuer: http is for this machine only: use https")
+        if self.upstream_issuer == self.issuer:
+            raise ValueError("upstream_issuer: that is our own issuer")
+        if "openid" not in self.upstream_scopes:
+            raise ValueError("upstream_scopes: openid must be among them")
+
+    @property
+    def upstream_label(self) -> str:
+        """What people call the upstream provider; empty when there is none."""
+        return self.upstream_name or urlsplit(self.upstream_issuer).hostname or ""
 
     @property
     def loopback(self) -> bool:

@@ -29,6 +29,10 @@ def open_house(settings: config.Settings, *, clock: Clock | None = None) -> Hous
     """Read the keys and reach the database. Raises ConfigurationError when keys are missing or unsafe."""
     clock = clock or (Shifted(settings.demo_clock) if settings.demo_clock else Clock())
     found = keys.load(settings.keys_folder)
+    if settings.upstream_issuer and found.upstream_secret is None:
+        raise config.ConfigurationError(
+            [f"upstream_issuer: its client secret is missing: put it in {found.folder / keys.UPSTREAM}"]
+        )
     store = database.Database(settings.database, pool=settings.threads + 2)
     return House(
         settings=settings,

@@ -5,6 +5,7 @@
     pairwise           pseudonyms for apps. Never changes: every `sub` hangs on it
     national-number    the digest by which a pupil is recognised at a new school. Never changes
     throttle, refresh  counting without names; the successor of a refresh token
+    upstream.secret    our client secret at the upstream provider, as text, when there is one
     signing/KID.pem    private signing keys (which one signs when: oidc/signing.py)
 
 A file `NAME` may come as `IDP_KEY_FILE_NAME` (base64, dashes as underscores) instead.
@@ -33,6 +34,7 @@ from idp.config import ConfigurationError
 ENVIRON = "IDP_KEY_FILE_"
 SINGLE = ("pairwise", "national-number", "throttle", "refresh", "sandbox")
 SIGNING = "signing"
+UPSTREAM = "upstream.secret"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,8 @@ class Keys:
     throttle: bytes = field(repr=False)
     refresh: bytes = field(repr=False)
     sandbox: bytes = field(repr=False)
+    upstream_secret: str | None = field(default=None, repr=False)
+    """What proves us to the upstream provider where staff sign in."""
 
     def seal(self, purpose: str, values: Mapping[str, Any], now: datetime) -> str:
         """Values as opaque, tamper-proof text for a cookie or a link. `purpose` keeps kinds apart."""
@@ -136,6 +140,7 @@ def load(folder: Path) -> Keys:
     found = {**_from_files(folder, problems), **_from_environ(problems)}
     missing = [name for name in SINGLE if name not in found]
     missing += [f"{kind}-1" for kind in ("pepper", "cookie") if not _numbered(found, kind)]
+    upstream = _upstream_secret(folder, problems)
     problems += [f"key `{name}` is missing in {folder}: run `idp init`" for name in missing]
     if problems:
         raise ConfigurationError(problems)
@@ -150,7 +155,32 @@ def load(folder: Path) -> Keys:
         throttle=found["throttle"],
         refresh=found["refresh"],
         sandbox=found["sandbox"],
+        upstream_secret=upstream,
     )
+
+
+def _upstream_secret(folder: Path, problems: list[str]) -> str | None:
+    """One line of text, as the provider gave it; in the environment base64 like every other key."""
+    path, given = folder / UPSTREAM, os.environ.get(_variable("upstream-secret"))
+    if given is not None:
+        try:
+            return base64.b64decode(given.strip(), validate=True).decode().strip() or None
+        except ValueError:
+            problems.append(f"{_variable('upstream-secret')}: must be base64")
+            return None
+    if not path.is_file():
+        return None
+    if _is_open(path):
+        problems.append(_close(path))
+    return path.read_text(encoding="utf-8", errors="replace").strip() or None
+
+
+def _is_open(path: Path) -> bool:
+    return os.name == "posix" and bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
+
+
+def _close(path: Path) -> str:
+    return f"{path}: others may read it; run: chmod 600 {path}"
 
 
 def _numbered(found: Mapping[str, bytes], kind: str) -> dict[str, bytes]:
@@ -163,8 +193,8 @@ def _from_files(folder: Path, problems: list[str]) -> dict[str, bytes]:
     for path in sorted(folder.glob("*")) if folder.is_dir() else []:
         if not path.is_file() or path.suffix:
             continue
-        if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-            problems.append(f"{path}: others may read it; run: chmod 600 {path}")
+        if _is_open(path):
+            problems.append(_close(path))
         found |= _decoded(path.name, path.read_text(encoding="ascii", errors="replace"), str(path), problems)
     return found
 
@@ -172,7 +202,7 @@ def _from_files(folder: Path, problems: list[str]) -> dict[str, bytes]:
 def _from_environ(problems: list[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for variable, text in os.environ.items():
-        if variable.startswith(ENVIRON) and not variable.startswith(_variable(SIGNING)):
+        if variable.startswith(ENVIRON) and not variable.startswith(_NO_KEY_BYTES):
             name = variable.removeprefix(ENVIRON).lower().replace("_", "-")
             found |= _decoded(name, text, variable, problems)
     return found
@@ -191,6 +221,10 @@ def _decoded(name: str, text: str, where: str, problems: list[str]) -> dict[str,
 
 def _variable(name: str) -> str:
     return ENVIRON + name.upper().replace("-", "_")
+
+
+_NO_KEY_BYTES = (_variable(SIGNING), _variable("upstream-secret"))
+"""Variables that hold something else than 32 bytes."""
 
 
 def _import(pem: bytes, kid: str) -> Key:

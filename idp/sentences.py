@@ -62,6 +62,19 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Met deze passkey lukte het niet."),
         _("Probeer opnieuw, of kies een andere manier."),
     ),
+    "upstream_unreachable": (
+        _("De aanmelddienst antwoordt niet."),
+        _("Probeer het over enkele minuten opnieuw."),
+    ),
+    "upstream_stopped": (_("Je brak het aanmelden af."), _("Je kunt het meteen opnieuw proberen.")),
+    "upstream_wrong": (
+        _("Het aanmelden lukte niet."),
+        _("Begin opnieuw. Lukt het dan niet, vraag het aan de helpdesk."),
+    ),
+    "staff_only_upstream": (
+        _("Personeel meldt zich hier anders aan."),
+        _("Ga naar de aanmeldpagina en kies daar de knop."),
+    ),
     "staff_step_gone": (_("Je wachtte te lang."), _("Meld je opnieuw aan.")),
     "staff_unknown": (
         _("Je hebt hier nog geen account."),

@@ -9,6 +9,8 @@ Every change needs a proof of the last minutes; a changed password ends all othe
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from flask import Blueprint, Response, request
 from sqlalchemy import Connection
 
@@ -24,6 +26,7 @@ from idp.login import (
     staff_sessions,
     staff_setup,
     staff_sign_in,
+    upstream,
 )
 from idp.login.pages_staff import both
 from idp.login.staff_accounts import Staff
@@ -55,6 +58,7 @@ def my_data() -> Response:
         codes_left=left,
         sessions=open_ones,
         message=request.args.get("bericht"),
+        only_upstream=house.settings.upstream_only,
     )
 
 
@@ -287,6 +291,7 @@ def prove_page() -> Response:
 def prove_answer() -> Response:
     """A passkey; or the password and a code, both."""
     house, who, visitor = context.house(), staff_door.here().who, pages_staff.here()
+    staff_setup.require_own_ways(house.settings)
     outcome: staff_sign_in.Outcome
     if request.form.get("answer"):
         answer, question = request.form["answer"], request.form.get("question", "")
@@ -322,9 +327,13 @@ def _prove_page(problem: str = "", status: int = 200) -> Response:
     question = (
         staff_factors.ask(house.settings, house.keys, house.clock.now(), known=known) if known else None
     )
+    again = urlencode({"opnieuw": "1", "next": pages_staff.way_back()})
     return shell.page(
         "admin/prove.html",
         status=status,
+        upstream=f"{upstream.START}?{again}" if house.settings.upstream_issuer else "",
+        upstream_name=house.settings.upstream_label,
+        only_upstream=house.settings.upstream_only,
         problem=problem,
         staff=staff,
         question=question,

@@ -101,7 +101,8 @@ def _page(*, problem: str = "", given: dict[str, str] | None = None, status: int
         open_to = {
             one.person_id
             for one in holders
-            if access.may_invite(db, one.person_id, desk.instellingsnummer, today)
+            if not house.settings.upstream_only
+            and access.may_invite(db, one.person_id, desk.instellingsnummer, today)
         }
     return shell.page(
         "admin/people.html",

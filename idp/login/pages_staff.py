@@ -10,6 +10,7 @@ What was proven first is sealed in a cookie for ten minutes; no name and no secr
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,7 +18,16 @@ from flask import Blueprint, Response, make_response, render_template, request
 
 from idp import context, sentences, web
 from idp.errors import Busy
-from idp.login import browsers, pages_frame, staff_accounts, staff_factors, staff_sessions, staff_sign_in
+from idp.login import (
+    browsers,
+    pages_frame,
+    staff_accounts,
+    staff_factors,
+    staff_sessions,
+    staff_setup,
+    staff_sign_in,
+    upstream,
+)
 from idp.login.staff_sessions import HOME, SIGN_IN
 from idp.login.staff_sign_in import Proven, Visitor
 from idp.login.throttle import Wait
@@ -25,16 +35,26 @@ from idp.login.way_back import local
 
 blueprint = Blueprint("staff", __name__)
 
+SIGN_OUT = "/personeel/afmelden"
 STEP_COOKIE = "staff-step"
 STEP_SECONDS = 10 * 60
+
+
+@blueprint.before_request
+def only_upstream() -> None:
+    """Where staff sign in at the upstream provider alone, no other way is open. Raises NotAllowed."""
+    if request.method not in web.SAFE and request.path != SIGN_OUT:
+        staff_setup.require_own_ways(context.house().settings)
 
 
 @blueprint.get(SIGN_IN)
 @web.door(web.Door.ANYONE)
 def sign_in_page() -> Response:
-    if staff_sessions.current() is not None:
+    said = request.args.get("bericht", "")
+    problem = both(said) if said in upstream.SAID else ""
+    if staff_sessions.current() is not None and not problem:
         return web.see_other(way_back())
-    return page()
+    return page(problem=problem)
 
 
 @blueprint.post(SIGN_IN)
@@ -105,7 +125,7 @@ def passkey_answer() -> Response:
     return remember(page(problem=problem, status=401), visitor)
 
 
-@blueprint.post("/personeel/afmelden")
+@blueprint.post(SIGN_OUT)
 @web.door(web.Door.ANYONE)
 def sign_out() -> Response:
     house, who = context.house(), staff_sessions.current()
@@ -136,8 +156,15 @@ def remember(response: Response, visitor: Visitor) -> Response:
     return response
 
 
-def welcome(person_id: str, amr: tuple[str, ...], visitor: Visitor) -> Response:
-    """Signed in: a new session and cookie, whatever was there before ends."""
+def welcome(
+    person_id: str,
+    amr: tuple[str, ...],
+    visitor: Visitor,
+    *,
+    back: str | None = None,
+    proven_at: datetime | None = None,
+) -> Response:
+    """Signed in: a new session and cookie, whatever was there before ends. `back`: as `way_back` found it earlier."""
     house = context.house()
     now, previous = house.clock.now(), staff_sessions.current()
     with house.database.transaction() as db:
@@ -150,8 +177,9 @@ def welcome(person_id: str, amr: tuple[str, ...], visitor: Visitor) -> Response:
             amr=amr,
             device=staff_sessions.device(request.user_agent.string),
             now=now,
+            proven_at=proven_at,
         )
-    return admit(web.see_other(way_back()), person_id, started, visitor)
+    return admit(web.see_other(back or way_back()), person_id, started, visitor)
 
 
 def admit(response: Response, person_id: str, started: staff_sessions.Started, visitor: Visitor) -> Response:
@@ -216,6 +244,9 @@ def page(*, problem: str = "", name: str = "", status: int = 200, wait: int = 0)
         message=request.args.get("bericht") if request.method == "GET" else None,
         next=way_back(),
         question=staff_factors.ask(house.settings, house.keys, house.clock.now()),
+        upstream=with_way_back(upstream.START, way_back()) if house.settings.upstream_issuer else "",
+        upstream_name=house.settings.upstream_label,
+        only_upstream=house.settings.upstream_only,
     )
     return make_response(body, status)
 

@@ -32,6 +32,12 @@ BEGUN_SECONDS = 60 * 60
 SET_UP = "/personeel/instellen"
 
 
+@blueprint.before_request
+def only_upstream() -> None:
+    """Where staff sign in at the upstream provider alone, nothing is set up here. Raises NotAllowed."""
+    staff_setup.require_own_ways(context.house().settings)
+
+
 @blueprint.get(f"{staff_setup.PATH}<token>")
 @web.door(web.Door.ANYONE)
 def invitation(token: str) -> Response:

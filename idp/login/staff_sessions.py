@@ -65,9 +65,16 @@ class Started(NamedTuple):
 
 
 def start(
-    db: Connection, house: House, *, person_id: str, amr: tuple[str, ...], device: str, now: datetime
+    db: Connection,
+    house: House,
+    *,
+    person_id: str,
+    amr: tuple[str, ...],
+    device: str,
+    now: datetime,
+    proven_at: datetime | None = None,
 ) -> Started:
-    """Begin a session, with a cookie that did not exist before."""
+    """Begin a session, with a cookie that did not exist before. `proven_at`: when it was proven elsewhere, not now."""
     sid, cookie = entropy.identifier(), entropy.token(Token.STAFF_SESSION, now)
     db.execute(
         insert(StaffSession),
@@ -77,7 +84,7 @@ def start(
             "person_id": person_id,
             "amr": [*amr],
             "auth_time": now,
-            "proven_at": now,
+            "proven_at": proven_at or now,
             "device": device,
             "last_seen_at": now,
             "expires_at": now + timedelta(hours=house.settings.staff_session_hours),

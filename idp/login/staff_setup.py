@@ -21,7 +21,7 @@ from idp.clock import day_of_law
 from idp.config import Settings
 from idp.context import House
 from idp.entropy import Token
-from idp.errors import NotFound
+from idp.errors import NotAllowed, NotFound
 from idp.hashing import Stored
 from idp.login import staff_accounts, staff_password, staff_sessions
 from idp.login.staff_accounts import Key, Staff
@@ -43,8 +43,18 @@ class Ready:
     """Shown once; none for who has only a passkey."""
 
 
+def require_own_ways(settings: Settings) -> None:
+    """Raises NotAllowed `staff_only_upstream` where staff sign in at the upstream provider alone."""
+    if settings.upstream_only:
+        raise NotAllowed("staff_only_upstream")
+
+
 def invite(db: Connection, settings: Settings, *, person_id: str, by: str, now: datetime) -> str:
-    """The address to send to this person; an older one stops working. Raises NotFound `person_unknown`."""
+    """The address to send to this person; an older one stops working.
+
+    Raises NotFound `person_unknown`, and NotAllowed `staff_only_upstream` where nobody could use it.
+    """
+    require_own_ways(settings)
     if staff_accounts.find(db, person_id) is None:
         raise NotFound("person_unknown", person_id)
     token = entropy.token(Token.INVITATION, now)
