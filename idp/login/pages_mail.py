@@ -56,7 +56,7 @@ def change_address() -> Response:
     leave = "weg" in request.form
     address = None if leave else mail_address.canonical(typed)
     if address is None and not leave:
-        return _mine(problem=pages_own.both("email_unclear"), typed=typed)
+        return _mine(problem=pages_own.both("email_unclear"), typed=typed, unclear=True)
     try:
         problem = pages_own.current_is_wrong(who)
     except Busy:
@@ -74,7 +74,9 @@ def change_address() -> Response:
     return web.see_other(MINE) if done else _mine(problem=pages_own.both("too_many_mails"), typed=typed)
 
 
-def _mine(*, problem: str | None = None, typed: str = "", status: int = 200) -> Response:
+def _mine(
+    *, problem: str | None = None, typed: str = "", unclear: bool = False, status: int = 200
+) -> Response:
     house, who = context.house(), pages_own.signed_in()
     with house.database.reading() as db:
         there = recovery.addresses(db, who.account_uuid)
@@ -90,6 +92,7 @@ def _mine(*, problem: str | None = None, typed: str = "", status: int = 200) -> 
         address=there.address,
         pending=there.pending,
         problem=problem,
+        unclear=unclear,
         typed=typed,
     )
 
