@@ -73,6 +73,16 @@ def _everything_kept(server: Demo) -> str:
     return "\n".join(kept).lower()
 
 
+def _mailed(server: Demo, many: int) -> str:
+    """The token in the newest mail, once so many went out."""
+    for _ in range(200):
+        files = sorted((server.data / "mail").glob("*.eml"), key=lambda file: file.stat().st_mtime_ns)
+        if len(files) >= many and (found := re.search(r"/m/(\w\S+)", files[-1].read_text())):
+            return found[1]
+        time.sleep(0.1)
+    raise AssertionError("no mail went out")
+
+
 def test_LEAK_10_and_03_nothing_secret_that_was_used_is_kept_in_clear(server):
     app = next(a for a in server.sandbox["apps"] if "offline_access" in a["scope"])
     auth = (app["client_id"], app["client_secret"])
@@ -114,6 +124,21 @@ def test_LEAK_10_and_03_nothing_secret_that_was_used_is_kept_in_clear(server):
     done = changer.post(page.url, data=_hidden(page.text) | own, allow_redirects=False)
     assert done.status_code == 303, own
     planted |= {f"changed {cookie.name}": cookie.value for cookie in changer.cookies}
+
+    helped = ("--pupil", pupil["username"], "--by", "sandbox-beheerder", "--json")
+    given = json.loads(server.idp("help", "code", *helped))
+    planted |= {"help link": given["url"].rpartition("/")[2], "wrong help link": "H1" + "8" * 26}
+    for token in (planted["help link"], planted["wrong help link"]):
+        for small in ("h", "H"):
+            requests.get(f"{server.issuer}/{small}/{token}", allow_redirects=False)
+    page = changer.get(f"{server.issuer}/mijn-gegevens")
+    mine = {"email": "canary@mail.example", "current": planted["own"]}
+    kept_address = changer.post(f"{page.url}/e-mail", data=_hidden(page.text) | mine, allow_redirects=False)
+    assert kept_address.status_code == 303
+    mailed = _mailed(server, 1)
+    planted |= {"mailed link": mailed, "wrong mailed link": "lsm_" + "w" * 43}
+    for token in (mailed, planted["wrong mailed link"]):
+        requests.get(f"{server.issuer}/m/{token}", headers={"Referer": f"{server.issuer}/m/{token}"})
 
     kept = _everything_kept(server)
     assert pupil["username"] in kept
