@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Flask, Response, abort, make_response, request, send_from_directory
@@ -36,16 +37,37 @@ HUES = 12
 """How many colours the letter of an app may have: `hue-0` … in the style sheet."""
 
 
+INERT = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"}
+"""An SVG is a page to whoever opens it alone: nothing in it runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logo:
+    """The operator's own, read once."""
+
+    name: str
+    kind: str
+    content: bytes
+
+
 def prepare(app: Flask, settings: Settings) -> None:
     """Teach the templates `asset`, `icon`, `here`, `brand_style`, and serve the files ourselves."""
-    style = brand_style(settings.brand_accent) if settings.brand_accent else ""
-    address = f"/static/{BRAND_STYLE}?v={_hash(style.encode())}" if style else ""
-    app.jinja_env.globals.update(asset=asset, icon=icon, here=here, brand_style=address)
+    style = brand_style(settings.brand_accent, settings.brand_highlight)
+    logo = _brand_logo(settings)
+    app.jinja_env.globals.update(
+        asset=asset,
+        icon=icon,
+        here=here,
+        brand_style=f"/static/{BRAND_STYLE}?v={_hash(style.encode())}" if style else "",
+        brand_logo=f"/static/{logo.name}?v={_hash(logo.content)}" if logo else "",
+    )
     app.jinja_env.filters.update(hue=hue, first_letter=first_letter)
 
     def send(filename: str) -> Response:
         if filename == BRAND_STYLE and style:
-            return _kept(make_response(style, {"Content-Type": "text/css; charset=utf-8"}))
+            return _kept(make_response(style, {"Content-Type": TEXTS[".css"]}))
+        if logo is not None and filename == logo.name:
+            return _kept(make_response(logo.content, {"Content-Type": logo.kind, **INERT}))
         return _kept(_file(filename))
 
     app.view_functions["static"] = send
@@ -137,33 +159,51 @@ def _kept(response: Response) -> Response:
     return response
 
 
+def _brand_logo(settings: Settings) -> Logo | None:
+    path = settings.brand_logo
+    if path is None:
+        return None
+    kind = {".svg": TEXTS[".svg"], ".png": "image/png"}[path.suffix.lower()]
+    return Logo(name=f"merk{path.suffix.lower()}", kind=kind, content=path.read_bytes())
+
+
 def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:10]
 
 
-# ---------------------------------------------------------------- an accent of one's own
+# ---------------------------------------------------------------- colours and a logo of one's own
 
-DARK_GROUND, WHITE = (23, 22, 20), (255, 255, 255)
+DARK_GROUND, WHITE, ON_SUN = (23, 22, 20), (255, 255, 255), (42, 32, 3)
+"""The page in the dark, the page by day (nearly), and the text on a highlight (`--on-sun`)."""
 READABLE = 7.0
 """Contrast for pupils (WCAG AAA): an accent that has less is darkened, or in the dark lightened, until it does."""
 
 Colour = tuple[int, int, int]
 
 
-def brand_style(accent: str) -> str:
-    """The tokens that follow from an accent `#rrggbb`; empty when that is no colour."""
-    if not re.fullmatch(r"#[0-9a-fA-F]{6}", accent):
-        return ""
-    wished: Colour = (int(accent[1:3], 16), int(accent[3:5], 16), int(accent[5:7], 16))
-    day = _until_readable(wished, against=WHITE, towards=(0, 0, 0))
-    night = _until_readable(wished, against=DARK_GROUND, towards=WHITE)
-    return (
-        f":root{{--accent:{_hex(day)};--accent-deep:{_hex(_mix(day, (0, 0, 0), 0.3))};"
-        f"--accent-soft:{_hex(_mix(day, WHITE, 0.88))}}}"
-        "@media (prefers-color-scheme:dark){"
-        f":root{{--accent:{_hex(night)};--accent-deep:{_hex(_mix(night, (0, 0, 0), 0.35))};"
-        f"--accent-soft:{_hex(_mix(night, DARK_GROUND, 0.82))}}}}}"
-    )
+def brand_style(accent: str, highlight: str = "") -> str:
+    """The tokens that follow from colours `#rrggbb`; what is no colour has none."""
+    day, night = "", ""
+    if (wished := _colour(accent)) is not None:
+        light = _until_readable(wished, against=WHITE, towards=(0, 0, 0))
+        dark = _until_readable(wished, against=DARK_GROUND, towards=WHITE)
+        day += _tokens("accent", light, deep=0.3, soft=_mix(light, WHITE, 0.88))
+        night += _tokens("accent", dark, deep=0.35, soft=_mix(dark, DARK_GROUND, 0.82))
+    if (wished := _colour(highlight)) is not None:
+        sun = _until_readable(wished, against=ON_SUN, towards=WHITE)
+        day += _tokens("sun", sun, deep=0.3, soft=_mix(sun, WHITE, 0.7))
+        night += _tokens("sun", sun, deep=0.3, soft=_mix(sun, DARK_GROUND, 0.8))
+    return f":root{{{day}}}@media (prefers-color-scheme:dark){{:root{{{night}}}}}" if day else ""
+
+
+def _tokens(name: str, colour: Colour, *, deep: float, soft: Colour) -> str:
+    return f"--{name}:{_hex(colour)};--{name}-deep:{_hex(_mix(colour, (0, 0, 0), deep))};--{name}-soft:{_hex(soft)};"
+
+
+def _colour(text: str) -> Colour | None:
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
+        return None
+    return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 
 def contrast(one: Colour, other: Colour) -> float:

@@ -38,6 +38,10 @@ class ConfigurationError(Exception):
         self.problems = problems
 
 
+COLOUR = "^(#[0-9a-fA-F]{6})?$"
+LARGEST_LOGO = 100_000
+
+
 class Settings(BaseModel):
     """All settings, with their defaults. Lengths of time carry their unit in the name."""
 
@@ -62,8 +66,20 @@ class Settings(BaseModel):
     )
 
     brand: str = Field("Leersleutel", description="The name that pupils see")
-    brand_logo: str = Field("", description="Path of an SVG or PNG logo; empty: our own key")
-    brand_accent: str = Field("", description="Accent colour as #rrggbb; empty: our own")
+    brand_logo: Path | None = Field(
+        None,
+        description="File with an SVG or PNG logo (at most 100 KB), which we serve ourselves; empty: our own key",
+    )
+    brand_accent: str = Field(
+        "",
+        pattern=COLOUR,
+        description="Accent colour as #rrggbb, darkened or lightened until it can be read; empty: our own",
+    )
+    brand_highlight: str = Field(
+        "",
+        pattern=COLOUR,
+        description="Highlight colour as #rrggbb, lightened until it can carry text; empty: our own yellow",
+    )
     helpdesk: str = Field("", description="A line for people who need help: a telephone number or address")
     personal_url: str = Field(
         "", description="Where personal URLs live, without the user name; empty: issuer + /mijn"
@@ -253,6 +269,23 @@ class Settings(BaseModel):
             raise ValueError("must be an address without query, fragment or user")
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise ValueError("http is for this machine only: use https")
+        return value
+
+    @field_validator("brand_logo")
+    @classmethod
+    def _brand_logo(cls, value: Path | None) -> Path | None:
+        if value is None or str(value) in {"", "."}:
+            return None
+        try:
+            with value.open("rb") as file:
+                begin = file.read(LARGEST_LOGO + 1)
+        except OSError as error:
+            raise ValueError(f"cannot be read: {error.strerror}") from error
+        looks = {".png": begin.startswith(b"\x89PNG\r\n\x1a\n"), ".svg": b"<svg" in begin}
+        if not looks.get(value.suffix.lower()):
+            raise ValueError("must be a PNG or SVG file, with that ending")
+        if len(begin) > LARGEST_LOGO:
+            raise ValueError("must have at most 100 KB: every page shows it")
         return value
 
     @field_validator("database_url")

@@ -352,7 +352,6 @@ def _words_for_templates() -> dict[str, Any]:
     settings = context.house().settings
     return {
         "brand": settings.brand,
-        "brand_logo": settings.brand_logo,
         "helpdesk": settings.helpdesk,
         "language": language(),
         "languages": LANGUAGES,

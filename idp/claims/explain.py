@@ -32,11 +32,14 @@ PUPIL: Mapping[Gate, LazyString] = {
     Gate.NOT_REGISTERED: _("deze app mag dat niet weten."),
     Gate.NOT_REQUESTED: _("deze app vraagt dat niet."),
     Gate.SCHOOL_DOES_NOT_SHARE: _("je school deelt je klas niet."),
-    Gate.NOT_VISIBLE: _("je school heeft deze app niet voor jou klaargezet."),
-    Gate.NOT_ENROLLED: _("je bent nu niet ingeschreven in deze school."),
+    Gate.NOT_VISIBLE: _("je school zette deze app niet klaar."),
+    Gate.NOT_ENROLLED: _("je bent nu niet in deze school."),
     Gate.UNKNOWN: _("we weten dat zelf niet."),
 }
 """What a child reads, after "want"."""
+
+
+NOT_SAID = _("De app zei niet waarvoor.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,8 @@ class Topic:
     claims: tuple[str, ...]
     shown: str | None = None
     """The claim whose value the child sees; None: numbers say nothing to anyone."""
+    why: LazyString = NOT_SAID
+    """What is said when the app gave no reason of its own."""
 
 
 TOPICS: tuple[Topic, ...] = (
@@ -56,9 +61,9 @@ TOPICS: tuple[Topic, ...] = (
     Topic(label=_("Het schooljaar"), claims=("ov_schooljaar",), shown="ov_schooljaar"),
     Topic(label=_("Je groep"), claims=("ov_administratieve_groep",), shown="ov_administratieve_groep"),
     Topic(label=_("Je klas"), claims=("ov_klassen",), shown="ov_klassen"),
-    Topic(label=_("Een nummer dat alleen deze app voor jou gebruikt"), claims=("sub",)),
+    Topic(label=_("Een nummer, alleen voor deze app"), claims=("sub",), why=_("Zo kent de app jou terug.")),
     Topic(
-        label=_("Je LeerID-nummers"),
+        label=_("Je nummers van LeerID"),
         claims=("ov_account_uuid", "ov_leerid_uuid", "ov_historiek_account_uuid"),
     ),
 )
@@ -71,8 +76,8 @@ class Gets:
 
     label: LazyString
     value: str | None
-    why: str | None
-    """The app's own reason for needing it."""
+    why: str | LazyString
+    """The app's own reason for needing it, or that it gave none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +123,7 @@ def for_pupil(app: App, answers: Sequence[Answer]) -> tuple[tuple[Gets, ...], tu
     for topic in TOPICS:
         about = [by_claim[claim] for claim in topic.claims]
         if any(answer.released for answer in about):
-            why = next((app.reasons[claim] for claim in topic.claims if app.reasons.get(claim)), None)
+            why = next((app.reasons[claim] for claim in topic.claims if app.reasons.get(claim)), topic.why)
             gets.append(Gets(label=topic.label, value=_value(topic, about), why=why))
         else:
             not_gets.append(GetsNot(label=topic.label, because=PUPIL[_last_gate(about)]))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 
 from idp import context, web
 from idp.apps import App
@@ -16,6 +17,9 @@ from idp.login import sessions
 from idp.models import AccountType
 
 blueprint = Blueprint("claims", __name__)
+
+MANY = 12
+"""With more apps than this, looking for one is quicker than seeing it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +41,15 @@ def my_apps() -> str:
     with house.database.reading() as db:
         visible = visibility.visible_apps(db, who.account_uuid, house.clock.today())
     apps = [app for app in map(house.apps.find, visible) if app is not None]
+    looked_for = request.args.get("zoek", "")[:60].strip()
+    found = [app for app in apps if _plain(looked_for) in _plain(app.client_name)]
     return render_template(
         "claims/my_apps.html",
         name=who.given_name,
-        apps=[_tile(app) for app in apps],
+        apps=[_tile(app) for app in found],
+        many=len(apps) > MANY,
+        looked_for=looked_for,
+        young=who.type is AccountType.BASIC,
         shared=who.shared,
         own_password=who.type is AccountType.ADVANCED,
     )
@@ -78,6 +87,7 @@ def app_sees(client_id: str) -> str:
         gets=gets if about.alive else (),
         not_gets=not_gets,
         start=start_url(app, house.settings.issuer) if school else None,
+        young=who.type is AccountType.BASIC,
     )
 
 
@@ -95,6 +105,12 @@ def start_url(app: App, issuer: str) -> str | None:
             words.append(("target_link_uri", app.client_uri))
         return parts._replace(query=urlencode(words), fragment="").geturl()
     return app.client_uri if app.client_uri and _safe(app.client_uri) else None
+
+
+def _plain(text: str) -> str:
+    """For comparing: small letters, without accents."""
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(part for part in parts if not unicodedata.combining(part))
 
 
 def _safe(uri: str) -> bool:

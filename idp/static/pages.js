@@ -68,6 +68,22 @@ for (const again of document.querySelectorAll("[data-retry]")) {
   setTimeout(() => again.click(), 1000 * (least + Math.random() * (most - least)));
 }
 
+// A field that looks for one of many hides the others while somebody types. (Without this file the server looks.)
+for (const form of document.querySelectorAll("[data-filter]")) {
+  const field = form.querySelector("input");
+  const said = form.querySelector("[data-none]");
+  const plain = (text) => text.toLowerCase().normalize("NFKD").replace(/\p{M}/gu, "");
+  const all = [...document.querySelectorAll(form.dataset.filter)];
+  const names = all.map((one) => plain(one.querySelector(".tile-name").textContent));
+  const look = () => {
+    const wanted = plain(field.value.trim());
+    all.forEach((one, place) => (one.hidden = !names[place].includes(wanted)));
+    said.textContent = all.every((one) => one.hidden) ? said.dataset.none : "";
+  };
+  form.querySelector("button").hidden = !new URLSearchParams(location.search).get("zoek");
+  field.addEventListener("input", look);
+}
+
 // A code behind the # of an address (from a QR) is filled in, and leaves the address: it was never sent.
 for (const field of document.querySelectorAll("[data-from-hash]")) {
   if (/^#[0-9A-Za-z]{8}$/.test(location.hash)) field.value = location.hash.slice(1);

@@ -51,7 +51,9 @@ def test_a_child_reads_values_and_the_reason_of_the_app():
     assert lines["Je naam"].value == "Noor Peeters"
     assert lines["Je naam"].why == "om je te begroeten"
     assert lines["Je klas"].value == "3A, Frans"
-    assert lines["Je LeerID-nummers"].value is None
+    assert lines["Je nummers van LeerID"].value is None
+    assert lines["Je school"].why == "De app zei niet waarvoor."
+    assert lines["Een nummer, alleen voor deze app"].why == "Zo kent de app jou terug."
 
 
 def test_a_child_reads_why_not():

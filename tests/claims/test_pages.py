@@ -126,7 +126,7 @@ def test_an_app_that_knew_the_pupil_still_answers_when_it_is_taken_away(house, c
         pseudonym.choose_school(db, story.app, story.pupil, story.school)
         db.execute(delete(models.VisibilityRule))
     shown = text(client.get(f"/mijn-apps/{story.app.client_id}"))
-    assert "want je school heeft deze app niet voor jou klaargezet." in shown
+    assert "want je school zette deze app niet klaar." in shown
     assert "Gaston Logie" not in shown
 
 
