@@ -17,6 +17,7 @@ from pathlib import Path
 from flask import Flask, Response, abort, make_response, request, send_from_directory
 from markupsafe import Markup, escape
 
+from idp import brand
 from idp.config import Settings
 
 STATIC = Path(__file__).parent / "static"
@@ -164,7 +165,7 @@ def _brand_logo(settings: Settings) -> Logo | None:
     if path is None:
         return None
     kind = {".svg": TEXTS[".svg"], ".png": "image/png"}[path.suffix.lower()]
-    return Logo(name=f"merk{path.suffix.lower()}", kind=kind, content=path.read_bytes())
+    return Logo(name=f"merk{path.suffix.lower()}", kind=kind, content=brand.logo(path))
 
 
 def _hash(content: bytes) -> str:

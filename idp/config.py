@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from idp import brand as brands
+
 PREFIX = "IDP_"
 FILE = "idp.toml"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -36,10 +38,6 @@ class ConfigurationError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-COLOUR = "^(#[0-9a-fA-F]{6})?$"
-LARGEST_LOGO = 100_000
 
 
 class Settings(BaseModel):
@@ -72,12 +70,12 @@ class Settings(BaseModel):
     )
     brand_accent: str = Field(
         "",
-        pattern=COLOUR,
+        pattern=brands.COLOUR,
         description="Accent colour as #rrggbb, darkened or lightened until it can be read; empty: our own",
     )
     brand_highlight: str = Field(
         "",
-        pattern=COLOUR,
+        pattern=brands.COLOUR,
         description="Highlight colour as #rrggbb, lightened until it can carry text; empty: our own yellow",
     )
     helpdesk: str = Field("", description="A line for people who need help: a telephone number or address")
@@ -276,16 +274,7 @@ class Settings(BaseModel):
     def _brand_logo(cls, value: Path | None) -> Path | None:
         if value is None or str(value) in {"", "."}:
             return None
-        try:
-            with value.open("rb") as file:
-                begin = file.read(LARGEST_LOGO + 1)
-        except OSError as error:
-            raise ValueError(f"cannot be read: {error.strerror}") from error
-        looks = {".png": begin.startswith(b"\x89PNG\r\n\x1a\n"), ".svg": b"<svg" in begin}
-        if not looks.get(value.suffix.lower()):
-            raise ValueError("must be a PNG or SVG file, with that ending")
-        if len(begin) > LARGEST_LOGO:
-            raise ValueError("must have at most 100 KB: every page shows it")
+        brands.logo(value)
         return value
 
     @field_validator("database_url")
