@@ -21,7 +21,9 @@ def create_app(house: House) -> Flask:
         pages_devices,
         pages_home,
         pages_my_data,
+        pages_papers,
         pages_people,
+        pages_pupils,
         pages_sharing,
         shell,
         staff_door,
@@ -54,6 +56,8 @@ def create_app(house: House) -> Flask:
         pages_devices,
         pages_sharing,
         staff_help,
+        pages_pupils,
+        pages_papers,
     ):
         app.register_blueprint(staff.blueprint)
     app.wsgi_app = endpoints.in_front_of(app.wsgi_app, house)  # type: ignore[method-assign, assignment]

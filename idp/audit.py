@@ -142,8 +142,8 @@ def secret_renewed(db: Connection, *, account_uuid: str, instellingsnummer: str,
     _write(db, "secret_renewed", object=pupil(account_uuid), school=instellingsnummer, kind=kind)
 
 
-def username_changed(db: Connection, *, account_uuid: str) -> None:
-    _write(db, "username_changed", object=pupil(account_uuid))
+def username_changed(db: Connection, *, account_uuid: str, instellingsnummer: str | None) -> None:
+    _write(db, "username_changed", object=pupil(account_uuid), school=instellingsnummer)
 
 
 def card_issued(db: Connection, *, account_uuid: str, instellingsnummer: str | None, card: str) -> None:

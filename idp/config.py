@@ -171,6 +171,9 @@ class Settings(BaseModel):
     )
     upstream_name: str = Field("", description="What the button calls it; empty: its host")
     upstream_only: bool = Field(default=False, description="Staff sign in there, and in no other way")
+    papers_minutes: Minutes = Field(
+        60, description="How long new cards and secrets can be downloaded by whoever made them"
+    )
     card_days: Days = Field(395, description="Validity of a card")
     card_cookie_minutes: Minutes = Field(10, description="How long a browser remembers a scanned card")
     known_browser_days: Days = Field(90, description="How long a browser is known to a pupil")

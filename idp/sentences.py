@@ -141,6 +141,33 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Er ontbreekt nog iets."),
         _("Kies voor wie de app zichtbaar wordt, en een begindatum."),
     ),
+    "username_empty": (_("De gebruikersnaam is leeg."), _("Vul een naam in.")),
+    "username_too_long": (_("De gebruikersnaam is te lang."), _("Hoogstens 50 tekens.")),
+    "username_at": (_("In een gebruikersnaam mag geen @ staan."), _("Het is geen e-mailadres.")),
+    "username_characters": (
+        _("In deze gebruikersnaam staat een teken dat niet kan."),
+        _("Gebruik kleine letters, cijfers en punten ertussen."),
+    ),
+    "username_taken": (
+        _("Deze gebruikersnaam is of was van iemand anders."),
+        _("Kies een andere, bijvoorbeeld met een cijfer erachter."),
+    ),
+    "pupil_not_here": (
+        _("Deze leerling is vandaag niet ingeschreven in deze school."),
+        _("Kijk voor welke school je bezig bent, of zoek in de lijst."),
+    ),
+    "papers_gone": (
+        _("Dit kun je niet (meer) openen."),
+        _("Na een uur is het weg, en het opent alleen in de browser waarin je begon. Maak zo nodig nieuwe."),
+    ),
+    "papers_for_nobody": (
+        _("Voor deze selectie valt er niets te maken."),
+        _("Kies leerlingen zonder LeerID voor nieuwe accounts, of met een LeerID voor de rest."),
+    ),
+    "papers_for_too_many": (
+        _("Dat zijn er te veel in één keer."),
+        _("Kies hoogstens 1000 leerlingen, bijvoorbeeld per administratieve groep."),
+    ),
     "card_unknown": (_("Deze kaart werkt niet meer."), _("Vraag hulp aan je juf of meester.")),
 }
 

@@ -40,6 +40,7 @@ ICONS = [
     "chevron-right",
     "circle-alert",
     "circle-check",
+    "download",
     "eye",
     "eye-off",
     "hand-helping",
@@ -52,8 +53,10 @@ ICONS = [
     "monitor-smartphone",
     "refresh-cw",
     "school",
+    "search",
     "star",
     "undo-2",
+    "users",
     "x",
 ]
 """Lucide icons that a page may ask for: `icon("eye")`."""

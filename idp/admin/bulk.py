@@ -8,10 +8,12 @@ The secrets live in the handouts only, in memory; print them at once (sheets, cl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime
+from types import MappingProxyType
+from typing import Any
 
 from sqlalchemy import Connection, or_, select
 
@@ -33,6 +35,11 @@ BASIC_KINDS = frozenset({SecretKind.PICTURE, SecretKind.BASIC})
 NEXT_YEAR_FROM = (8, 15)
 """From 15 August on, accounts can be made for enrolments that begin on 1 September."""
 CARD_LABEL = "school"
+Also = Callable[[Connection, tuple[Handout, ...]], None]
+
+
+def nothing_else(_db: Connection, _handouts: tuple[Handout, ...]) -> None:
+    """The usual: the handouts are all there is."""
 
 
 def latest_begin(today: date) -> date:
@@ -67,10 +74,12 @@ def create(
     with_cards: bool = True,
     progress: Progress = silent,
     chance: Chance | None = None,
+    also: Also = nothing_else,
 ) -> tuple[Handout, ...]:
     """Make the accounts, all or none, with a secret and a card each. Pupils who have one by now are left out.
 
-    `progress` counts hashed secrets, the work that takes long. Raises Invalid for a user name that cannot be.
+    `progress` counts hashed secrets, the work that takes long; `also` is done in the same transaction, last. Raises
+    Invalid for a user name that cannot be.
     """
     drawn = chance or Chance()
     secrets = [accounts.new_secret(one.secret_kind, drawn) for one in proposals]
@@ -85,7 +94,9 @@ def create(
             for one, secret in zip(proposals, secrets, strict=True)
             if one.account_uuid in names
         ]
-        return _finish(house, db, proposals, made, with_cards=with_cards, now=now, chance=chance)
+        done = _finish(house, db, proposals, made, with_cards=with_cards, now=now, chance=chance)
+        also(db, done)
+        return done
 
     return house.database.retrying(write) if proposals else ()
 
@@ -96,19 +107,22 @@ def renew(
     instellingsnummer: str,
     account_uuids: Sequence[str],
     kind: SecretKind | None = None,
+    kinds: Mapping[str, SecretKind] = MappingProxyType({}),
     with_cards: bool = True,
     progress: Progress = silent,
     chance: Chance | None = None,
+    also: Also = nothing_else,
 ) -> tuple[Handout, ...]:
     """New secrets for pupils of this school who have an account, all or none; their user names stay.
 
-    `kind` None: what each has, a temporary password where it is the pupil's own. What the old secret opened
+    `kind` None: what each has, a temporary password where it is the pupil's own; `kinds` says otherwise for some. What the old secret opened
     ends with it: sessions, what apps hold, help codes and mailed links; cards that rest work again. Raises Invalid (`secret_kind_not_ours`,
     `account_not_here`: no account, or no pupil of this school).
     """
     drawn, now = chance or Chance(), house.clock.now()
     with house.database.reading() as db:
         found = _existing(db, instellingsnummer, account_uuids, house.clock.today(), kind)
+    found = [replace(one, secret_kind=kinds.get(one.account_uuid, one.secret_kind)) for one in found]
     secrets = [accounts.new_secret(one.secret_kind, drawn) for one in found]
     hashed = hash_all(house, secrets, progress=progress)
 
@@ -127,13 +141,47 @@ def renew(
         made = [
             _handout(house, one, one.username, secret) for one, secret in zip(found, secrets, strict=True)
         ]
-        return _finish(house, db, found, made, with_cards=with_cards, now=now, chance=chance)
+        done = _finish(house, db, found, made, with_cards=with_cards, now=now, chance=chance)
+        also(db, done)
+        return done
 
     if not found:
         return ()
     handouts = house.database.retrying(write)
     login_help.wake_cards(house, [one.account_uuid for one in found])
     return handouts
+
+
+def new_cards(
+    house: House,
+    *,
+    instellingsnummer: str,
+    account_uuids: Sequence[str],
+    chance: Chance | None = None,
+    also: Also = nothing_else,
+) -> tuple[Handout, ...]:
+    """A new card from school for pupils who have an account, all or none; secrets stay, the card before stops.
+
+    Raises Invalid `account_not_here`.
+    """
+    now = house.clock.now()
+
+    def write(db: Connection) -> tuple[Handout, ...]:
+        found = _existing(db, instellingsnummer, account_uuids, house.clock.today(), None)
+        made = [_handout(house, one, one.username, None) for one in found]
+        done = _finish(house, db, found, made, with_cards=True, now=now, chance=chance)
+        also(db, done)
+        return done
+
+    return house.database.retrying(write) if account_uuids else ()
+
+
+def existing(
+    db: Connection, *, instellingsnummer: str, account_uuids: Sequence[str], today: date
+) -> tuple[Proposal, ...]:
+    """Those of these pupils of the school who have an account, with what a renewal would give; others are not there."""
+    rows = _with_account(db, instellingsnummer, today)
+    return tuple(_as_it_is(rows[one], instellingsnummer) for one in account_uuids if one in rows)
 
 
 def look(db: Connection, house: House, instellingsnummer: str) -> Look:
@@ -181,7 +229,19 @@ def _existing(
     today: date,
     kind: SecretKind | None,
 ) -> list[Proposal]:
-    rows = {
+    rows = _with_account(db, instellingsnummer, today)
+    found = []
+    for account_uuid in account_uuids:
+        row = rows.get(account_uuid)
+        if row is None:
+            raise Invalid("account_not_here", account_uuid)
+        same = _as_it_is(row, instellingsnummer)
+        found.append(replace(same, secret_kind=kind or same.secret_kind))
+    return found
+
+
+def _with_account(db: Connection, instellingsnummer: str, today: date) -> dict[str, Any]:
+    return {
         row.account_uuid: row
         for row in db.execute(
             select(
@@ -204,32 +264,27 @@ def _existing(
             .order_by(Enrolment.begindatum.desc())
         )
     }
-    found = []
-    for account_uuid in account_uuids:
-        row = rows.get(account_uuid)
-        if row is None:
-            raise Invalid("account_not_here", account_uuid)
-        same = SecretKind.TEMPORARY if row.secret_kind is SecretKind.OWN else row.secret_kind
-        found.append(
-            Proposal(
-                account_uuid=account_uuid,
-                instellingsnummer=instellingsnummer,
-                voornaam=row.voornaam,
-                naam=row.naam,
-                stamnummer=row.stamnummer,
-                administratieve_groep=row.administratieve_groep,
-                username=row.username,
-                type=row.type,
-                secret_kind=kind or same,
-            )
-        )
-    return found
 
 
-def _handout(house: House, one: Proposal, username: str, secret: str) -> Handout:
-    with_pictures = one.secret_kind is SecretKind.PICTURE
-    four = pictures.of(secret) if with_pictures else ()
-    story = pictures.story(secret, "nl") if with_pictures else ""
+def _as_it_is(row: Any, instellingsnummer: str) -> Proposal:
+    """With the secret that it has, or a temporary one in the place of the pupil's own."""
+    return Proposal(
+        account_uuid=row.account_uuid,
+        instellingsnummer=instellingsnummer,
+        voornaam=row.voornaam,
+        naam=row.naam,
+        stamnummer=row.stamnummer,
+        administratieve_groep=row.administratieve_groep,
+        username=row.username,
+        type=row.type,
+        secret_kind=SecretKind.TEMPORARY if row.secret_kind is SecretKind.OWN else row.secret_kind,
+    )
+
+
+def _handout(house: House, one: Proposal, username: str, secret: str | None) -> Handout:
+    shown = secret if one.secret_kind is SecretKind.PICTURE else None
+    four = pictures.of(shown) if shown else ()
+    story = pictures.story(shown, "nl") if shown else ""
     return Handout(
         account_uuid=one.account_uuid,
         stamnummer=one.stamnummer,

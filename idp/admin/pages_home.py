@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, request
-from sqlalchemy import Connection, func, select
 
 from idp import context, web
 from idp.admin import shell, staff_door
 from idp.errors import NotAllowed
 from idp.login import staff_sessions
-from idp.models import Account, Enrolment, RightKind
+from idp.models import RightKind
 
 blueprint = Blueprint("staff_home", __name__)
 
@@ -53,32 +52,3 @@ def choose_school() -> Response:
     with context.house().database.transaction() as db:
         staff_sessions.choose_school(db, desk.who.sid, chosen)
     return web.see_other(shell.HOME)
-
-
-@blueprint.get(f"{shell.HOME}/leerid-beheer")
-@web.door(web.Door.STAFF)
-@staff_door.needs(RightKind.BEHEERDER)
-def overview() -> Response:
-    """How many pupils have an account, and how many do not."""
-    house, desk = context.house(), staff_door.here()
-    with house.database.reading() as db:
-        pupils, accounts = _counts(db, desk.instellingsnummer)
-    return shell.page("admin/overview.html", pupils=pupils, accounts=accounts)
-
-
-def _counts(db: Connection, instellingsnummer: str) -> tuple[int, int]:
-    """(pupils who are enrolled today, those among them who have an account)."""
-    today = context.house().clock.today()
-    row = db.execute(
-        select(
-            func.count(func.distinct(Enrolment.account_uuid)).label("pupils"),
-            func.count(func.distinct(Account.account_uuid)).label("accounts"),
-        )
-        .outerjoin(Account, Account.account_uuid == Enrolment.account_uuid)
-        .where(
-            Enrolment.instellingsnummer == instellingsnummer,
-            Enrolment.begindatum <= today,
-            Enrolment.einddatum >= today,
-        )
-    ).one()
-    return row.pupils, row.accounts

@@ -35,6 +35,7 @@ from idp.models import (
     LogoutDelivery,
     MailLink,
     Marker,
+    Paperwork,
     Passkey,
     Pupil,
     PushedRequest,
@@ -107,6 +108,7 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
     yield UsedChallenge, UsedChallenge.expires_at < now
     yield DeviceCode, DeviceCode.expires_at < now
     yield ClassDevice, or_(ClassDevice.einddatum < day_of_law(expired), ClassDevice.revoked_at < expired)
+    yield Paperwork, Paperwork.expires_at < now
     yield Throttle, Throttle.changed_at < expired
     yield HelpCode, HelpCode.expires_at < expired
     yield MailLink, MailLink.expires_at < expired

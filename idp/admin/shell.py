@@ -112,9 +112,14 @@ def day_and_hour(moment: datetime) -> str:
     return str(format_datetime(local, "d MMMM y, HH:mm", rebase=False))
 
 
+def hour(moment: datetime) -> str:
+    """`10:00`, by the clock of Brussels."""
+    return moment.astimezone(BRUSSELS).strftime("%H:%M")
+
+
 def prepare(app: Flask) -> None:
-    """Teach the templates `|day` and `|day_and_hour`."""
-    app.jinja_env.filters.update(day=day, day_and_hour=day_and_hour)
+    """Teach the templates `|day`, `|day_and_hour` and `|hour`."""
+    app.jinja_env.filters.update(day=day, day_and_hour=day_and_hour, hour=hour)
 
 
 def page(template: str, *, status: int = 200, **words: Any) -> Response:

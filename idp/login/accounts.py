@@ -253,7 +253,9 @@ def renew(
     audit.secret_renewed(db, account_uuid=account_uuid, instellingsnummer=instellingsnummer, kind=kind)
 
 
-def rename(db: Connection, *, account_uuid: str, username: str, now: datetime) -> None:
+def rename(
+    db: Connection, *, account_uuid: str, username: str, now: datetime, instellingsnummer: str | None = None
+) -> None:
     """Give another user name; the old one is nobody else's within the retention period.
 
     Raises NotFound `account_unknown`, Invalid `username_taken` and those of usernames.valid.
@@ -275,7 +277,7 @@ def rename(db: Connection, *, account_uuid: str, username: str, now: datetime) -
         raise Invalid("username_taken")
     db.execute(update(AccountRow).where(mine).values(username=username))
     db.execute(insert(RetiredUsername), {"username": old, "account_uuid": account_uuid, "retired_at": now})
-    audit.username_changed(db, account_uuid=account_uuid)
+    audit.username_changed(db, account_uuid=account_uuid, instellingsnummer=instellingsnummer)
 
 
 def set_own_password(

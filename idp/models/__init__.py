@@ -31,6 +31,7 @@ from idp.models.help import (
     MailLink,
     RightScope,
 )
+from idp.models.paperwork import Paperwork, PaperworkKind
 from idp.models.people import Agreement, Person, ProtocolText, Right, RightKind
 from idp.models.schools import (
     ClassMembership,
@@ -100,6 +101,8 @@ __all__ = [
     "MailLink",
     "Marker",
     "Moment",
+    "Paperwork",
+    "PaperworkKind",
     "Passkey",
     "Person",
     "ProtocolText",

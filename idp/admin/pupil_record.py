@@ -1,0 +1,262 @@
+"""What does a school see of one pupil? Enrolment beside official data, the LeerID, its cards, and who did what.
+
+Days, never moments: nobody sees when or where a child signed in. What other schools did is told without names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from idp import audit, audit_accounts
+from idp.admin import pupil_list
+from idp.admin.pupil_list import State
+from idp.claims import agreements, visibility
+from idp.clock import day_of_law
+from idp.errors import NotFound
+from idp.login import cards
+from idp.models import (
+    Account,
+    AccountType,
+    AuditEvent,
+    Card,
+    ClassMembership,
+    Enrolment,
+    Klas,
+    Person,
+    Pupil,
+    SecretKind,
+    Soort,
+)
+
+SHOWN = 30
+"""Lines of history."""
+ACTS = frozenset(
+    {
+        "account_created",
+        "secret_renewed",
+        "username_changed",
+        "card_issued",
+        "card_voided",
+        "account_blocked",
+        "account_unblocked",
+        "help_given",
+    }
+)
+"""What a school does to an account. What the pupil does is not in here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnCard:
+    id: str
+    label: str
+    day: date
+    until: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act:
+    """A line of the history."""
+
+    event: str
+    kind: str
+    """Of a secret, where there is one."""
+    who: str
+    """Empty: not a person of this school."""
+    day: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Official:
+    voornaam: str | None
+    naam: str | None
+    geslacht: str | None
+    geboortedatum: date | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeerId:
+    username: str
+    type: AccountType
+    secret_kind: SecretKind
+    state: State
+    created_on: date
+    last_sign_in_on: date | None
+    secret_expires_on: date | None
+    blocked_on: date | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    account_uuid: str
+    voornaam: str
+    naam: str
+    stamnummer: str
+    group: str
+    klassen: tuple[str, ...]
+    until: date
+    """The last day of the enrolment."""
+    official: Official | None
+    """None without a valid national number."""
+    leerid: LeerId | None
+    cards: tuple[OwnCard, ...]
+    history: tuple[Act, ...]
+    shares: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.voornaam} {self.naam}"
+
+
+def require(db: Connection, instellingsnummer: str, account_uuid: str, today: date) -> None:
+    """Raises NotFound `pupil_not_here` unless this pupil is enrolled at this school today."""
+    mine = select(Enrolment.id).where(*_here(instellingsnummer, account_uuid, today)).limit(1)
+    if db.execute(mine).first() is None:
+        raise NotFound("pupil_not_here")
+
+
+def read(db: Connection, instellingsnummer: str, account_uuid: str, now: datetime) -> Record:
+    """Raises NotFound `pupil_not_here`."""
+    today = day_of_law(now)
+    row = db.execute(
+        select(
+            Enrolment.voornaam,
+            Enrolment.naam,
+            Enrolment.stamnummer,
+            Enrolment.administratieve_groep,
+            Enrolment.einddatum,
+            Pupil.voornaam.label("official_voornaam"),
+            Pupil.naam.label("official_naam"),
+            Pupil.geslacht,
+            Pupil.geboortedatum,
+            Account.username,
+            Account.type,
+            Account.secret_kind,
+            Account.blocked_at,
+            Account.created_at,
+            Account.last_sign_in_on,
+            Account.secret_expires_at,
+        )
+        .join(Pupil, Pupil.account_uuid == Enrolment.account_uuid)
+        .outerjoin(Account, Account.account_uuid == Enrolment.account_uuid)
+        .where(*_here(instellingsnummer, account_uuid, today))
+        .order_by(Enrolment.begindatum.desc(), Enrolment.id)
+        .limit(1)
+    ).first()
+    if row is None:
+        raise NotFound("pupil_not_here")
+    shares = agreements.shares_today(db, instellingsnummer, today)
+    official = Official(
+        voornaam=row.official_voornaam,
+        naam=row.official_naam,
+        geslacht=row.geslacht,
+        geboortedatum=row.geboortedatum,
+    )
+    return Record(
+        account_uuid=account_uuid,
+        voornaam=row.voornaam,
+        naam=row.naam,
+        stamnummer=row.stamnummer,
+        group=row.administratieve_groep,
+        klassen=_klassen(db, instellingsnummer, account_uuid, today) if shares else (),
+        until=row.einddatum,
+        official=official if official.naam or official.geboortedatum else None,
+        leerid=None
+        if row.type is None
+        else LeerId(
+            username=row.username,
+            type=row.type,
+            secret_kind=row.secret_kind,
+            state=pupil_list.state_of(row),
+            created_on=day_of_law(row.created_at),
+            last_sign_in_on=row.last_sign_in_on,
+            secret_expires_on=day_of_law(row.secret_expires_at) if row.secret_expires_at else None,
+            blocked_on=day_of_law(row.blocked_at) if row.blocked_at else None,
+        ),
+        cards=_cards(db, account_uuid, now),
+        history=_history(db, instellingsnummer, account_uuid),
+        shares=shares,
+    )
+
+
+def void_card(
+    db: Connection, *, instellingsnummer: str, account_uuid: str, card_id: str, now: datetime
+) -> None:
+    """Stop one card of this pupil. Raises NotFound when the pupil has no such card that works."""
+    mine = select(Card.id).where(Card.id == card_id, Card.account_uuid == account_uuid)
+    if db.execute(mine).first() is None or not cards.void(db, card_id=card_id, now=now):
+        raise NotFound("not_found")
+    audit_accounts.card_voided(
+        db, account_uuid=account_uuid, instellingsnummer=instellingsnummer, card=card_id
+    )
+
+
+# ---------------------------------------------------------------- inside
+
+
+def _here(instellingsnummer: str, account_uuid: str, today: date) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Enrolment.account_uuid == account_uuid,
+        Enrolment.instellingsnummer == instellingsnummer,
+        visibility.active(Enrolment, today),
+    )
+
+
+def _klassen(db: Connection, instellingsnummer: str, account_uuid: str, today: date) -> tuple[str, ...]:
+    codes = db.execute(
+        select(Klas.code)
+        .join(ClassMembership, ClassMembership.klas == Klas.id)
+        .where(
+            ClassMembership.account_uuid == account_uuid,
+            ClassMembership.instellingsnummer == instellingsnummer,
+            visibility.current(ClassMembership, today),
+        )
+        .order_by(Klas.soort != Soort.KLAS, Klas.code)
+    ).scalars()
+    return tuple(dict.fromkeys(codes))
+
+
+def _cards(db: Connection, account_uuid: str, now: datetime) -> tuple[OwnCard, ...]:
+    rows = db.execute(
+        select(Card.id, Card.label, Card.created_at, Card.expires_at)
+        .where(Card.account_uuid == account_uuid, cards.is_live(now))
+        .order_by(Card.created_at.desc(), Card.id)
+    )
+    return tuple(
+        OwnCard(id=row.id, label=row.label, day=day_of_law(row.created_at), until=day_of_law(row.expires_at))
+        for row in rows
+    )
+
+
+def _history(db: Connection, instellingsnummer: str, account_uuid: str) -> tuple[Act, ...]:
+    rows = db.execute(
+        select(
+            AuditEvent.event,
+            AuditEvent.at,
+            AuditEvent.actor,
+            AuditEvent.details,
+            AuditEvent.instellingsnummer,
+        )
+        .where(AuditEvent.object == audit.pupil(account_uuid), AuditEvent.event.in_(ACTS))
+        .order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
+        .limit(SHOWN)
+    ).all()
+    names = {
+        audit.person(row.person_id): f"{row.voornaam} {row.naam}"
+        for row in db.execute(
+            select(Person.person_id, Person.voornaam, Person.naam).where(
+                Person.person_id.in_({row.actor.removeprefix(audit.person("")) for row in rows})
+            )
+        )
+    }
+    return tuple(
+        Act(
+            event=row.event,
+            kind=str(row.details.get("kind", "")),
+            who=names.get(row.actor, "") if row.instellingsnummer == instellingsnummer else "",
+            day=day_of_law(row.at),
+        )
+        for row in rows
+    )
