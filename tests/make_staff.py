@@ -86,12 +86,21 @@ class _Page:
 
 def begin(client: FlaskClient, house: House, one: Staff) -> str:
     """This browser has a session of this person now, without the pages; returns the sid."""
-    with house.database.transaction() as db:
-        started = staff_sessions.start(
-            db, house, person_id=one.person_id, amr=("pwd", "otp"), device="test", now=house.clock.now()
-        )
+    started = _start(house, one)
     client.set_cookie(cookie_name(house), started.cookie)
     return started.sid
+
+
+def cookie(house: House, one: Staff) -> tuple[str, str]:
+    """A new session of this person, as name and value of its cookie."""
+    return cookie_name(house), _start(house, one).cookie
+
+
+def _start(house: House, one: Staff) -> staff_sessions.Started:
+    with house.database.transaction() as db:
+        return staff_sessions.start(
+            db, house, person_id=one.person_id, amr=("pwd", "otp"), device="test", now=house.clock.now()
+        )
 
 
 def cookie_name(house: House) -> str:

@@ -14,6 +14,7 @@ from idp.login import staff_accounts
 from idp.models import RightKind
 from tests import make, make_staff
 from tests.make_browser import path
+from tests.make_rivals import Press, press_together
 
 PATH = "/schoolloket/personen"
 NEW = {"voornaam": "Cem", "naam": "Boei", "e_mail": "cem@school.example", "tot": "2027-06-30"}
@@ -189,3 +190,25 @@ def test_what_is_incomplete_is_said_and_nothing_is_given(client, house, one, wro
 def test_XSS_names_of_people_are_text(client, house, one):
     post(client, PATH, **(NEW | {"naam": "<script>alert(1)</script>"}), recht="leerkracht")
     assert "<script>alert" not in client.get(PATH).text
+
+
+def test_RACE_06_of_two_beheerders_who_stop_each_other_at_once_one_remains(house):
+    rounds, schools = [], []
+    for _ in range(6):
+        one = make_staff.staff(house)
+        two = make_staff.staff(house, school=one.school)
+        with house.database.reading() as db:
+            held = {
+                right.person_id: right.id
+                for right in access.holders(db, make.TODAY, instellingsnummer=one.school)
+            }
+        cookies = [make_staff.cookie(house, who) for who in (one, two)]
+        others = (held[two.person_id], held[one.person_id])
+        first, second = (Press(cookie=cookies[me], right_id=others[me]) for me in (0, 1))
+        rounds.append((first, second))
+        schools.append(one.school)
+    for answers in press_together(house, rounds):
+        assert sorted(answers) in ([303, 403], [303, 404]), answers
+    for school in schools:
+        with house.database.reading() as db:
+            assert len(access.holders(db, make.TODAY, instellingsnummer=school)) == 1

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pyotp
 from sqlalchemy import create_engine, delete, insert
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from idp import audit, clock, config, context, keys, models
-from idp.login import browsers, cards, postman, recovery, sessions, sign_in, staff_sessions
+from idp.login import browsers, cards, postman, recovery, sessions, sign_in, staff_sessions, staff_setup
 from idp.login import help as helping
 from idp.models import AccountType, RightKind, SecretKind
 from tests import make, make_login, make_mail, make_staff
@@ -87,14 +88,14 @@ class Place:
         self.cookie(page, sessions.COOKIE, started.cookie)
         return started.sid
 
-    def sign_in_staff(self, page: Any) -> None:
+    def sign_in_staff(self, page: Any, person_id: str = "") -> None:
         with self.house.database.transaction() as db:
             started = staff_sessions.start(
                 db,
                 self.house,
-                person_id=self.staff.person_id,
+                person_id=person_id or self.staff.person_id,
                 amr=("pwd", "otp"),
-                device="",
+                device="Firefox · Linux",
                 now=self.house.clock.now(),
             )
         self.cookie(page, staff_sessions.COOKIE, started.cookie)
@@ -701,6 +702,139 @@ _helps("staff-help-sure", "mila.nodig", "Nieuwe plaatjes")
 _helps("staff-help-pictures", "mila.nodig", "Nieuwe plaatjes", "Toon het op het scherm")
 _helps("staff-help-password", "tom.nodig", "Nieuw wachtwoord", "Toon het op het scherm")
 _desk("staff-prove", "/personeel/bevestigen?next=%2Fschoolloket%2Fhulp")
+
+
+# ---------------------------------------------------------------- staff: signing in, rights, own data
+
+_goes("staff-sign-in-unknown", "/personeel/aanmelden?bericht=staff_unknown")
+
+
+@stop("staff-sign-in-wrong")
+def _(page, there):
+    page.goto(f"{there.issuer}/personeel/aanmelden")
+    _staff_password(page, "wie.ook", "niet het juiste wachtwoord")
+
+
+@stop("staff-code")
+def _(page, there):
+    page.goto(f"{there.issuer}/personeel/aanmelden")
+    _staff_password(page, there.staff.person_id, there.staff.password)
+
+
+@stop("staff-code-wrong")
+def _(page, there):
+    STOPS["staff-code"](page, there)
+    page.locator("#code").fill("12")
+    with page.expect_navigation():
+        page.locator("#code").press("Enter")
+
+
+def _staff_password(page: Any, name: str, password: str) -> None:
+    page.locator("#name").fill(name)
+    page.locator("input[name=password]").fill(password)
+    with page.expect_navigation():
+        page.locator("input[name=password]").press("Enter")
+
+
+def _colleague(there: Place, **columns: Any) -> str:
+    """A new teacher of this school who cannot sign in yet."""
+    with there.house.database.transaction() as db:
+        person = make.person(db, **columns)
+        make.right(db, person, there.staff.school, kind=RightKind.TEACHER)
+    return person
+
+
+@stop("staff-set-up")
+def _(page, there):
+    person = _colleague(there, voornaam="Fien", e_mail="fien.haven@school.example")
+    with there.house.database.transaction() as db:
+        settings, now = there.house.settings, there.house.clock.now()
+        link = staff_setup.invite(db, settings, person_id=person, by="operator:cli", now=now)
+    page.goto(link)
+
+
+@stop("staff-set-up-wrong")
+def _(page, there):
+    STOPS["staff-set-up"](page, there)
+    type_staff_password(page, "te kort")
+
+
+@stop("staff-set-up-app")
+def _(page, there):
+    STOPS["staff-set-up"](page, there)
+    type_staff_password(page, "vier lange woorden samen")
+
+
+@stop("staff-recovery-codes")
+def _(page, there):
+    STOPS["staff-set-up-app"](page, there)
+    page.locator("summary").click()
+    secret = page.locator("details code").inner_text().replace(" ", "")
+    page.locator("#code").fill(pyotp.TOTP(secret).at(there.house.clock.now()))
+    with page.expect_navigation():
+        page.locator("#code").press("Enter")
+
+
+def type_staff_password(page: Any, words: str) -> None:
+    page.locator("input[name=password]").fill(words)
+    with page.expect_navigation():
+        page.locator("input[name=password]").press("Enter")
+
+
+_goes("staff-invitation-unknown", "/personeel/uitnodiging/lsi_bestaat-niet")
+
+
+@stop("staff-people")
+def _(page, there):
+    _colleague(there, voornaam="Bo", naam=WOLF, e_mail="bo.wolfeschlegelstein@eenheellangeschoolnaam.example")
+    there.sign_in_staff(page)
+    page.goto(f"{there.issuer}/schoolloket/personen")
+
+
+@stop("staff-people-wrong")
+def _(page, there):
+    STOPS["staff-people"](page, there)
+    for name, words in (("voornaam", "Cem"), ("naam", "Boei"), ("e_mail", "cem@school")):
+        page.locator(f"#{name}").fill(words)
+    page.locator("input[value=leerkracht]").check()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Geef het recht").click()
+
+
+@stop("staff-invitation")
+def _(page, there):
+    STOPS["staff-people"](page, there)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Nodig uit").first.click()
+
+
+_desk("staff-my-data", "/personeel/mijn-gegevens")
+_desk("staff-my-password", "/personeel/mijn-gegevens/wachtwoord")
+_desk("staff-my-app", "/personeel/mijn-gegevens/app")
+_desk("staff-my-passkey", "/personeel/mijn-gegevens/passkey")
+
+
+@stop("staff-operator")
+def _(page, there):
+    there.sign_in_staff(page, make_staff.staff(there.house, RightKind.OPERATOR).person_id)
+    page.goto(f"{there.issuer}/beheer")
+
+
+@stop("staff-without-rights")
+def _(page, there):
+    with there.house.database.transaction() as db:
+        person = make.person(db)
+    there.sign_in_staff(page, person)
+    page.goto(f"{there.issuer}/schoolloket")
+
+
+@stop("staff-schools")
+def _(page, there):
+    person = _colleague(there)
+    with there.house.database.transaction() as db:
+        make.right(db, person, make.school(db, naam=LONG_NAME), kind=RightKind.BEHEERDER)
+    there.sign_in_staff(page, person)
+    page.goto(f"{there.issuer}/schoolloket/instelling")
 
 
 PUPILS = [name for name in STOPS if not name.startswith("staff-")]
