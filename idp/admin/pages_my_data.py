@@ -56,7 +56,7 @@ def my_data() -> Response:
         staff=staff,
         passkeys=keys,
         codes_left=left,
-        sessions=open_ones,
+        sessions=sorted(open_ones, key=lambda line: line.sid != who.sid),
         message=request.args.get("bericht"),
         only_upstream=house.settings.upstream_only,
     )
