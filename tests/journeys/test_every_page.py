@@ -25,7 +25,7 @@ SPILLS = """() => {
     .map((one) => `${one.tagName}.${one.className} ${one.textContent.trim().slice(0, 40)}`);
 }"""
 CUT_OFF = """() => [...document.querySelectorAll("h1, h2, p, a, button, label, li span, summary, strong")]
-  .filter((one) => one.checkVisibility() && !one.closest(".out-of-sight") && one.clientWidth > 1
+  .filter((one) => one.checkVisibility() && !one.closest(".out-of-sight, [aria-hidden]") && one.clientWidth > 1
     && getComputedStyle(one).display !== "inline" && getComputedStyle(one).overflow !== "visible"
     && (one.scrollWidth > one.clientWidth + 1 || one.scrollHeight > one.clientHeight + 1))
   .map((one) => `${one.tagName} ${one.textContent.trim().slice(0, 40)}`)"""
@@ -198,3 +198,13 @@ def test_with_forced_colours_tiles_buttons_and_the_focus_have_edges(visitor, the
             break
         visitor.keyboard.press("Tab")
     assert first.evaluate(ring) == ["solid", 4]
+
+
+@pytest.mark.parametrize("path", ["/aanmelden", "/mijn/noor.peeters", "/mijn/seppe.duinen", "/toestel"])
+def test_XSS_09_nothing_behind_the_question_mark_or_the_hash_becomes_part_of_a_page(path, visitor, there):
+    evil = "%3Cimg%20src=x%20onerror=window.owned=1%3E"
+    visitor.goto(f"{there.issuer}{path}?bericht={evil}&next=javascript:window.owned=1&zoek={evil}#{evil}")
+    visitor.evaluate(f"location.hash = '{evil}'")
+    assert visitor.evaluate("window.owned") is None
+    assert visitor.locator("img[src=x], [onerror]").count() == 0
+    assert visitor.locator("a[href^='javascript:'], form[action^='javascript:']").count() == 0
