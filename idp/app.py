@@ -18,6 +18,7 @@ def create_app(house: House) -> Flask:
     """The web application for one house. Makes no connections and reads no time by itself."""
     from idp.admin import endpoints as registering
     from idp.admin import (
+        pages_apps,
         pages_devices,
         pages_home,
         pages_my_data,
@@ -55,6 +56,7 @@ def create_app(house: House) -> Flask:
         pages_people,
         pages_devices,
         pages_sharing,
+        pages_apps,
         staff_help,
         pages_pupils,
         pages_papers,

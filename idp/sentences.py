@@ -137,6 +137,10 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Er is intussen een nieuwere tekst."),
         _("Lees de nieuwe tekst en beslis dan."),
     ),
+    "school_does_not_share": (
+        _("Je school deelt geen klasinformatie."),
+        _("Kies een administratieve groep of leerlingen."),
+    ),
     "rule_incomplete": (
         _("Er ontbreekt nog iets."),
         _("Kies voor wie de app zichtbaar wordt, en een begindatum."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -74,13 +74,25 @@ def disclose(
 
 
 def preview(
-    db: Connection, *, keys: Keys, app: App, account_uuid: str, instellingsnummer: str | None, today: date
+    db: Connection,
+    *,
+    keys: Keys,
+    app: App,
+    account_uuid: str,
+    instellingsnummer: str | None,
+    today: date,
+    as_if_visible: bool = False,
 ) -> Disclosure:
-    """The most this app could get today, if it asked for everything it registered. Leaves no trace."""
+    """The most this app could get today, if it asked for everything it registered. Leaves no trace.
+
+    `as_if_visible`: and if the school had made it visible for this pupil already. Never a way to release anything.
+    """
     wanted = catalogue.claims_of(app.scopes)
     known = _look(db, keys, app, account_uuid, instellingsnummer, wanted=wanted, today=today)
     if not known.met:
         known.values["sub"] = pseudonym.expected(db, keys, app, account_uuid)
+    if as_if_visible:
+        known = replace(known, visible=True, visible_by_school=True)
     return _disclosure(known, _decide(app, wanted, known))
 
 

@@ -13,7 +13,7 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
 from idp.apps import App
-from idp.claims.catalogue import CATALOGUE, CLASS_CLAIMS, Gate
+from idp.claims.catalogue import CATALOGUE, CLASS_CLAIMS, Gate, claims_of
 from idp.claims.release import Answer
 
 OPERATOR: Mapping[Gate, LazyString] = {
@@ -116,6 +116,54 @@ def for_operator(answers: Sequence[Answer]) -> tuple[Line, ...]:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """One claim for a school: what the app gets, or why it does not."""
+
+    claim: str
+    label: LazyString
+    value: str
+    """Empty: nothing is known to tell, or it is not released."""
+    because: LazyString | None
+    """None: it is released."""
+    why: str
+    """The app's own reason for needing it."""
+    klasinformatie: bool
+
+
+def for_school(app: App, answers: Sequence[Answer]) -> tuple[Told, ...]:
+    """Every claim with its value or the gate that closed it: for the school, whose pupil it is."""
+    labels = {claim.name: claim.label for claim in CATALOGUE}
+    return tuple(
+        Told(
+            claim=answer.claim,
+            label=labels[answer.claim],
+            value=_words(answer.value) if answer.released else "",
+            because=OPERATOR[answer.gate] if answer.gate else None,
+            why=app.reasons.get(answer.claim, ""),
+            klasinformatie=answer.claim in CLASS_CLAIMS,
+        )
+        for answer in answers
+    )
+
+
+def asked_of_schools(app: App) -> tuple[Told, ...]:
+    """What the app wants to know of every pupil, and why; before there is a pupil."""
+    wanted = claims_of(app.scopes)
+    return tuple(
+        Told(
+            claim=claim.name,
+            label=claim.label,
+            value="",
+            because=None,
+            why=app.reasons.get(claim.name, ""),
+            klasinformatie=claim.name in CLASS_CLAIMS,
+        )
+        for claim in CATALOGUE
+        if claim.name in wanted
+    )
+
+
 def for_pupil(app: App, answers: Sequence[Answer]) -> tuple[tuple[Gets, ...], tuple[GetsNot, ...]]:
     """What the app gets and what not, for templates/claims/_lists.html (`gets`, `not_gets`)."""
     by_claim = {answer.claim: answer for answer in answers}
@@ -146,5 +194,5 @@ def _value(topic: Topic, about: Sequence[Answer]) -> str | None:
 
 def _words(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(str(one["naam"]) for one in value)
+        return ", ".join(str(one["naam"]) if isinstance(one, Mapping) else str(one) for one in value)
     return str(value)
