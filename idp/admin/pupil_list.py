@@ -7,6 +7,7 @@ both databases, because folding is done here. The look is bounded and takes a fi
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -20,6 +21,12 @@ from idp.claims import agreements, visibility
 from idp.models import Account, AccountType, ClassMembership, Enrolment, Klas, SecretKind, Soort
 
 PAGE = 50
+_DIGITS = re.compile("([0-9]+)")
+_COMBINING = re.compile("[\u0300-\u036f]+")
+_SIGNS: dict[int, str | None] = {
+    ord(sign): None for sign in map(chr, range(128)) if not sign.isalnum() and sign != " "
+}
+_SIGNS[ord(".")] = " "
 MOST = 20_000
 """Enrolments of one school that a look reads; the largest schools have a quarter of it."""
 
@@ -136,8 +143,10 @@ def chosen(
 
 def fold(text: str) -> str:
     """Without capitals, accents and signs, in our letters: what a search compares."""
-    plain = text if text.isascii() else anyascii(text)
-    return re.sub(r"[^a-z0-9 ]+", "", plain.lower().replace(".", " "))
+    plain = text if text.isascii() else _COMBINING.sub("", unicodedata.normalize("NFKD", text))
+    if not plain.isascii():  # letters that do not come apart, and other scripts
+        plain = anyascii(plain)
+    return plain.lower().translate(_SIGNS)
 
 
 # ---------------------------------------------------------------- inside
@@ -254,7 +263,7 @@ def _natural(text: str) -> list[tuple[int, int, str]]:
     """`2A` before `10A`."""
     return [
         (0, int(part), "") if part.isdigit() and part.isascii() else (1, 0, part)
-        for part in re.split(r"([0-9]+)", fold(text))
+        for part in _DIGITS.split(fold(text))
         if part
     ]
 

@@ -160,7 +160,7 @@ def test_operators_arrive_on_their_own_page(house, client):
     assert "nav" not in page.text.partition("<main")[2].partition("</main>")[0]
 
 
-def test_the_overview_counts_pupils_of_this_school_only(house, client):
+def test_the_list_counts_pupils_of_this_school_only(house, client):
     one = make_staff.staff(house)
     with house.database.transaction() as db:
         make.story(db, school=one.school)
@@ -168,7 +168,7 @@ def test_the_overview_counts_pupils_of_this_school_only(house, client):
         make.story(db)
     make_staff.begin(client, house, one)
     page = client.get(f"{HOME}/leerid-beheer")
-    assert re.findall(r"<dd>(\d+)</dd>", page.text) == ["2", "1", "1"]
+    assert "Totaal aantal rijen: 2<" in page.text
 
 
 def test_every_page_that_a_tab_names_exists_or_is_not_shown(house, client):
