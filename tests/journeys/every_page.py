@@ -502,6 +502,7 @@ def _(page, there):
 def _(page, there):
     STOPS["forgot"](page, there)
     say_who(page, "yasmine.elbahri")
+    postman.deliver(there.house)
 
 
 _signed_in("my-details-basic", "noor.peeters", "/mijn-gegevens")

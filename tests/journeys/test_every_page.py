@@ -83,6 +83,8 @@ def show(page: Any, width: int, theme: str = "light", size: str = "100%") -> Non
     page.set_viewport_size({"width": width, "height": 740})
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     page.evaluate("(size) => (document.documentElement.style.fontSize = size)", size)
+    # Sizes and colours glide to their new values: look when they are there.
+    page.evaluate("() => Promise.allSettled(document.getAnimations().map((one) => one.finished))")
 
 
 @pytest.mark.parametrize("name", STOPS)
