@@ -25,7 +25,7 @@ SPILLS = """() => {
     .map((one) => `${one.tagName}.${one.className} ${one.textContent.trim().slice(0, 40)}`);
 }"""
 CUT_OFF = """() => [...document.querySelectorAll("h1, h2, p, a, button, label, li span, summary, strong")]
-  .filter((one) => one.checkVisibility() && !one.closest(".out-of-sight, [aria-hidden]") && one.clientWidth > 1
+  .filter((one) => one.checkVisibility() && !one.closest(".out-of-sight") && one.clientWidth > 1
     && getComputedStyle(one).display !== "inline" && getComputedStyle(one).overflow !== "visible"
     && (one.scrollWidth > one.clientWidth + 1 || one.scrollHeight > one.clientHeight + 1))
   .map((one) => `${one.tagName} ${one.textContent.trim().slice(0, 40)}`)"""
