@@ -68,6 +68,7 @@ def test_a_password_and_a_code_open_the_desk_and_another_school_can_be_chosen(de
     page.wait_for_url("**/schoolloket/leerid-beheer")
     assert "Het Slot" in page.locator("header").inner_text()
     page.get_by_role("link", name="Schoolinstellingen").click()
+    page.wait_for_url("**/schoolloket/klasinformatie")
     page.get_by_role("link", name="Personen en rechten").click()
     page.wait_for_url("**/schoolloket/personen")
     assert page.get_by_role("cell", name=re.compile("Bart Anker")).is_visible()
