@@ -18,6 +18,8 @@ test: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python bench/bench.py
+	$(BIN)/python bench/classroom.py burst
+	$(BIN)/python bench/classroom.py timing --rounds 100
 
 wheel: $(VENV)/.installed
 	$(BIN)/python -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir dist .

@@ -24,7 +24,7 @@ from idp import audit, audit_staff, context, web
 from idp.admin import access
 from idp.errors import Invalid, NotAllowed
 from idp.login import pages_staff, staff_sessions
-from idp.models import RightKind, School
+from idp.models import RightKind, School, SchoolKind
 
 View = TypeVar("View", bound=Callable[..., Any])
 ANY = tuple(RightKind)
@@ -44,7 +44,7 @@ class Desk:
 
     who: staff_sessions.SignedIn
     places: tuple[Place, ...]
-    """Every school with a right of this person, by name."""
+    """Every school with a right of this person, by name; schools for trying out come last."""
     place: Place | None
     """The chosen one; None for an operator without school."""
     kinds: frozenset[RightKind]
@@ -107,7 +107,7 @@ def desk_of(db: Connection, who: staff_sessions.SignedIn) -> Desk:
     rows = db.execute(
         select(School.instellingsnummer, School.naam)
         .where(School.instellingsnummer.in_(numbers))
-        .order_by(School.naam, School.instellingsnummer)
+        .order_by(School.kind == SchoolKind.TEST, School.naam, School.instellingsnummer)
     ).mappings()
     places = tuple(Place(**row) for row in rows)
     place = next((one for one in places if one.instellingsnummer == who.chosen_school), None)
