@@ -280,6 +280,18 @@ class Settings(BaseModel):
         brands.logo(value)
         return value
 
+    @field_validator("personal_url")
+    @classmethod
+    def _personal_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise ValueError("must be a full address, such as https://mijn.school.example")
+        if parts.query or parts.fragment or parts.username:
+            raise ValueError("must be an address without query or user")
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            raise ValueError("http is for this machine only: use https")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _database_url(cls, value: str) -> str:

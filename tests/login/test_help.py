@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from idp import models
 from idp.login import accounts, cards, sessions, sign_in, throttle
 from idp.login import help as helping
+from idp.login.counting_database import InDatabase
 from tests import make, make_login
 from tests.login.test_pages import TAPS, identify, read, send
 
@@ -140,7 +141,7 @@ def test_an_address_that_guesses_all_day_has_to_wait(house, noor):
     for _ in range(house.settings.throttle_address - 1):
         with house.database.transaction() as db:
             throttle.address_failed(
-                db,
+                InDatabase(db),
                 key=house.keys.throttle,
                 settings=house.settings,
                 address="192.0.2.7",
