@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 import requests
 
@@ -144,16 +145,34 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """One Chromium for all journeys; every journey opens a context (a person's own browser) in it."""
+def driver() -> Iterator[Any]:
+    """Playwright, which a process may start once."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: no journeys in a browser")
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def chromium(driver: Any) -> Iterator[Any]:
+    """One Chromium for all journeys; every journey opens a context (a person's own browser) in it."""
+    browser = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    yield browser
+    browser.close()
+
+
+_last_steps: dict[str, int] = {}
+
+
+def code_of(secret: str) -> str:
+    """What the code app of this member of staff shows; the next code when one journey after another signs in."""
+    step = max(int(time.time()) // 30, _last_steps.get(secret, 0) + 1)
+    _last_steps[secret] = step
+    if step > int(time.time()) // 30 + 1:
+        time.sleep(30)
+    return str(pyotp.TOTP(secret).at(step * 30))
 
 
 @pytest.fixture

@@ -33,27 +33,22 @@ if (cameras) navigator.mediaDevices.getUserMedia = async (asked) => {
 
 @contextmanager
 def before_the_camera(
-    film: Path | None, *, permit: bool = True, **given: Any
+    driver: Any, film: Path | None, *, permit: bool = True, **given: Any
 ) -> Iterator[tuple[Any, list[str]]]:
     """A page in a browser whose camera sees this film; and every address that was asked."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed: no journeys in a browser")
-    from playwright.sync_api import sync_playwright
-
     film_flags = [f"--use-file-for-fake-video-capture={film}"] if film else []
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=CHROMIUM, args=[*QUIET, "--use-fake-device-for-media-stream", *film_flags]
-        )
-        context = browser.new_context(viewport={"width": 820, "height": 1180}, locale="nl-BE", **given)
-        context.set_default_timeout(30_000)
-        if permit:
-            context.grant_permissions(["camera"])
-        asked: list[str] = []
-        context.on("request", lambda request: asked.append(request.url))
-        context.add_init_script(KEEP_MARKS)
-        yield context.new_page(), asked
-        browser.close()
+    browser = driver.chromium.launch(
+        executable_path=CHROMIUM, args=[*QUIET, "--use-fake-device-for-media-stream", *film_flags]
+    )
+    context = browser.new_context(viewport={"width": 820, "height": 1180}, locale="nl-BE", **given)
+    context.set_default_timeout(30_000)
+    if permit:
+        context.grant_permissions(["camera"])
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    context.add_init_script(KEEP_MARKS)
+    yield context.new_page(), asked
+    browser.close()
 
 
 def _film(tmp_path: Path, kind: str, address: str) -> Path:
@@ -70,10 +65,10 @@ def _film(tmp_path: Path, kind: str, address: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["sticker, 25 mm", "card, 40 mm"])
-def test_a_printed_card_is_read_and_the_app_is_kept(demo: Demo, tmp_path, kind):
+def test_a_printed_card_is_read_and_the_app_is_kept(demo: Demo, driver, tmp_path, kind):
     noor = demo.pupil(kind="picture", username="noor.zandman")
     film = _film(tmp_path, kind, noor["card_url"])
-    with before_the_camera(film) as (page, asked):
+    with before_the_camera(driver, film) as (page, asked):
         page.goto(f"{demo.issuer}/aanmelden?next=/mijn-apps")
         page.wait_for_load_state("networkidle")
         assert not [one for one in asked if "wasm" in one or "barcode-detector" in one], "only after a tap"
@@ -91,10 +86,10 @@ def test_a_printed_card_is_read_and_the_app_is_kept(demo: Demo, tmp_path, kind):
         assert {one.split("/")[2] for one in asked} == {demo.issuer.split("/")[2]}
 
 
-def test_XSS_09_a_foreign_code_opens_nothing_and_the_camera_stops_when_told(demo: Demo, tmp_path):
+def test_XSS_09_a_foreign_code_opens_nothing_and_the_camera_stops_when_told(demo: Demo, driver, tmp_path):
     evil = camera.code("https://elders.example/k/K10123456789ABCDEFGHJKMNPQRS#<img src=x>", 40)
     film = camera.film(evil, tmp_path / "film.y4m", centre=(60, 40), away=300, tilt=0)
-    with before_the_camera(film) as (page, asked):
+    with before_the_camera(driver, film) as (page, asked):
         page.goto(f"{demo.issuer}/aanmelden")
         page.get_by_role("button", name="Scan je kaart").click()
         page.wait_for_selector("[role=status]:has-text('andere code')")
@@ -108,9 +103,9 @@ def test_XSS_09_a_foreign_code_opens_nothing_and_the_camera_stops_when_told(demo
         assert {one.split("/")[2] for one in asked} == {demo.issuer.split("/")[2]}
 
 
-def test_after_thirty_seconds_the_name_is_asked_again(demo: Demo, tmp_path):
+def test_after_thirty_seconds_the_name_is_asked_again(demo: Demo, driver, tmp_path):
     empty = camera.film(camera.blank(), tmp_path / "film.y4m", centre=(0, 0), away=300)
-    with before_the_camera(empty) as (page, _):
+    with before_the_camera(driver, empty) as (page, _):
         page.clock.install()
         page.goto(f"{demo.issuer}/aanmelden")
         page.get_by_role("button", name="Scan je kaart").click()
@@ -122,8 +117,8 @@ def test_after_thirty_seconds_the_name_is_asked_again(demo: Demo, tmp_path):
         assert page.evaluate("document.activeElement.id") == "username"
 
 
-def test_without_a_camera_the_name_is_asked(demo: Demo):
-    with before_the_camera(None, permit=False, permissions=[]) as (page, _):
+def test_without_a_camera_the_name_is_asked(demo: Demo, driver):
+    with before_the_camera(driver, None, permit=False, permissions=[]) as (page, _):
         page.add_init_script(
             "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'))"
         )
@@ -133,15 +128,15 @@ def test_without_a_camera_the_name_is_asked(demo: Demo):
         assert page.evaluate("document.activeElement.id") == "username"
 
 
-def test_without_script_the_name_is_asked_and_nothing_promises_a_camera(demo: Demo):
-    with before_the_camera(None, java_script_enabled=False) as (page, _):
+def test_without_script_the_name_is_asked_and_nothing_promises_a_camera(demo: Demo, driver):
+    with before_the_camera(driver, None, java_script_enabled=False) as (page, _):
         page.goto(f"{demo.issuer}/aanmelden")
         assert page.locator("#username").is_visible()
         assert page.get_by_role("button", name="Scan je kaart").is_hidden()
 
 
-def test_only_the_page_that_scans_may_compile(demo: Demo):
-    with before_the_camera(None) as (page, _):
+def test_only_the_page_that_scans_may_compile(demo: Demo, driver):
+    with before_the_camera(driver, None) as (page, _):
         policy = "'wasm-unsafe-eval'"
         assert policy in page.goto(f"{demo.issuer}/aanmelden").headers["content-security-policy"]
         page.fill("#username", "noor.zandman")

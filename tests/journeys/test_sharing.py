@@ -6,11 +6,11 @@ import json
 import re
 from typing import Any
 
-import pyotp
 import pytest
 from playwright.sync_api import Page, expect
 
 from idp import clock
+from tests.journeys.conftest import code_of
 from tests.journeys.test_pupils import claims, open_app, say_who, type_secret, withheld
 
 pytestmark = pytest.mark.browser
@@ -64,7 +64,7 @@ def at_the_desk(page: Page, demo: Any, username: str) -> None:
     page.get_by_label("E-mailadres of personeelsnummer").fill(person["username"])
     page.get_by_label("Wachtwoord", exact=True).fill(person["password"])
     page.get_by_role("button", name="Volgende").click()
-    page.get_by_label("Code uit je app").fill(pyotp.TOTP(person["totp_secret"]).now())
+    page.get_by_label("Code uit je app").fill(code_of(person["totp_secret"]))
     page.get_by_role("button", name="Aanmelden").click()
     page.get_by_role("link", name="Wijzig instelling").click()
     page.get_by_role("button", name=re.compile(NAME)).click()
