@@ -260,12 +260,14 @@ class Settings(BaseModel):
             raise ValueError("http is for this machine only: use https, or http://localhost")
         return value
 
-    @field_validator("upstream_issuer")
+    @field_validator("upstream_issuer", "personal_url")
     @classmethod
-    def _upstream_issuer(cls, value: str) -> str:
+    def _address(cls, value: str) -> str:
         parts = urlsplit(value)
         if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
-            raise ValueError("must be a full address, such as https://sso.example.org")
+            raise ValueError(
+                "must be a full address, such as https://sso.example.org or https://mijn.school.example"
+            )
         if parts.query or parts.fragment or parts.username:
             raise ValueError("must be an address without query, fragment or user")
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
@@ -278,18 +280,6 @@ class Settings(BaseModel):
         if value is None or str(value) in {"", "."}:
             return None
         brands.logo(value)
-        return value
-
-    @field_validator("personal_url")
-    @classmethod
-    def _personal_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
-            raise ValueError("must be a full address, such as https://mijn.school.example")
-        if parts.query or parts.fragment or parts.username:
-            raise ValueError("must be an address without query or user")
-        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-            raise ValueError("http is for this machine only: use https")
         return value
 
     @field_validator("database_url")
