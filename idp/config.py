@@ -7,29 +7,25 @@ this page.
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from idp import brand as brands
+from idp import config_groups
+from idp.config_groups import Count, Days, Mail, Minutes, Seconds, Upstream, Waiting
 
+LOOPBACK = config_groups.LOOPBACK
 PREFIX = "IDP_"
 FILE = "idp.toml"
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 OWASP_LEAST = 7168 * 5
 """Memory (KiB) × passes of the cheapest Argon2id that OWASP's password storage cheat sheet calls equal."""
 SIGNING = frozenset({"RS256", "PS256", "ES256", "EdDSA"})
-
-Seconds = Annotated[int, Field(gt=0)]
-Minutes = Annotated[int, Field(gt=0)]
-Days = Annotated[int, Field(gt=0)]
-Count = Annotated[int, Field(gt=0)]
 
 
 class ConfigurationError(Exception):
@@ -40,15 +36,9 @@ class ConfigurationError(Exception):
         self.problems = problems
 
 
-class Settings(BaseModel):
+class Settings(Mail, Upstream, Waiting):
     """All settings, with their defaults. Lengths of time carry their unit in the name."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    data: Path = Field(Path("var"), description="Folder for the embedded database, keys and files")
-    issuer: str = Field(
-        "http://localhost:8080", description="Our own address, exactly as apps know it: no slash at the end"
-    )
     database_url: str = Field(
         "",
         description="SQLAlchemy URL; empty: SQLite in the data folder; postgresql+psycopg://… in production",
@@ -59,10 +49,6 @@ class Settings(BaseModel):
         "unix://…); empty: the database counts, which is enough",
     )
     keys: Path | None = Field(None, description="Folder with keys; empty: `keys` in the data folder")
-    demo: bool = Field(
-        default=False, description="A demo on this machine only: sandbox pupils, loopback apps, test schools"
-    )
-
     brand: str = Field("Leersleutel", description="The name that pupils see")
     brand_logo: Path | None = Field(
         None,
@@ -157,20 +143,6 @@ class Settings(BaseModel):
     staff_invitation_hours: Count = Field(
         72, description="Validity of the link that invites a member of staff"
     )
-    upstream_issuer: str = Field(
-        "", description="OpenID provider where staff may sign in, exactly as it names itself; empty: none"
-    )
-    upstream_client_id: str = Field(
-        "", description="Our client id there; the secret is a key (docs/operating.md)"
-    )
-    upstream_claim: str = Field(
-        "sub", min_length=1, description="The claim of its ID token that holds our person id"
-    )
-    upstream_scopes: tuple[str, ...] = Field(
-        ("openid",), description="What we ask there; `openid` is always among it"
-    )
-    upstream_name: str = Field("", description="What the button calls it; empty: its host")
-    upstream_only: bool = Field(default=False, description="Staff sign in there, and in no other way")
     papers_minutes: Minutes = Field(
         60, description="How long new cards and secrets can be downloaded by whoever made them"
     )
@@ -189,40 +161,6 @@ class Settings(BaseModel):
 
     help_code_minutes: Minutes = Field(10, description="Validity of a help code that a school gives")
     help_code_tries: Count = Field(5, description="Tries of a help code before only its link works")
-
-    smtp_host: str = Field(
-        "",
-        description="Mail server; empty: pupils cannot keep an e-mail address, and get a password from school",
-    )
-    smtp_port: int = Field(587, ge=1, le=65535, description="Its port (587 with starttls, 465 with tls)")
-    smtp_security: str = Field(
-        "starttls",
-        pattern="^(starttls|tls|none)$",
-        description="How the connection is made safe; none: only for a server on this machine",
-    )
-    smtp_user: str = Field("", description="User at the mail server; empty: none")
-    smtp_password_file: Path | None = Field(None, description="File with the password at the mail server")
-    smtp_ca_file: Path | None = Field(
-        None, description="Certificates to trust for the mail server; empty: those of this machine"
-    )
-    mail_from: str = Field("", description="Address that mails come from")
-    mail_confirm_hours: Count = Field(24, description="Validity of the link that confirms an e-mail address")
-    mail_reset_minutes: Minutes = Field(30, description="Validity of the link for a forgotten password")
-    mails_per_account_hour: Count = Field(3, description="Mails an hour about one account, or to one address")
-    mails_per_network_hour: Count = Field(100, description="Asked for from one network address in an hour")
-
-    throttle_browser_free: Count = Field(5, description="Wrong tries in one browser before the first wait")
-    throttle_browser_waits: tuple[int, ...] = Field(
-        (30, 120, 300), description="Seconds to wait after 5, 10 and every 5 more wrong tries"
-    )
-    throttle_card_day: Count = Field(30, description="Wrong tries a day before a card rests")
-    throttle_stranger_hour: Count = Field(
-        10, description="Wrong tries an hour on a name from unknown browsers"
-    )
-    throttle_stranger_hours_most: Count = Field(24, description="Longest closure for unknown browsers, hours")
-    throttle_month: Count = Field(100, description="Different wrong secrets in 30 days before card or help")
-    throttle_address: Count = Field(600, description="Failed tries from one address in 10 minutes")
-    throttle_system: Count = Field(2000, description="Failures above normal in 10 minutes, whole system")
 
     hold_ended_share: float = Field(
         0.05, gt=0, lt=1, description="A snapshot that ends a larger part of a school is held for a person"
@@ -321,53 +259,6 @@ class Settings(BaseModel):
         if "RS256" not in self.signing_algorithms:
             raise ValueError("signing_algorithms: RS256 must be among them, clients expect it")
         return self
-
-    def _check_mail(self) -> None:
-        if not self.smtp_host:
-            return
-        if not re.fullmatch(r"[^\s@<>]+@[^\s@<>]+", self.mail_from):
-            raise ValueError("mail_from: mails need an address that they come from")
-        if self.smtp_security == "none" and self.smtp_host not in LOOPBACK:
-            raise ValueError("smtp_security: none is for a server on this machine; use starttls or tls")
-        if bool(self.smtp_user) != (self.smtp_password_file is not None):
-            raise ValueError("smtp_user and smtp_password_file belong together")
-
-    @property
-    def sends_mail(self) -> bool:
-        """Can a pupil keep an e-mail address here? In a demo mails go into a folder."""
-        return self.demo or bool(self.smtp_host)
-
-    @property
-    def sender(self) -> str:
-        """Where mails say they come from. A demo sends none, and needs no setting."""
-        return self.mail_from or f"demo@{urlsplit(self.issuer).hostname}"
-
-    @property
-    def mail_folder(self) -> Path:
-        """Where a demo puts its mails."""
-        return self.data / "mail"
-
-    def _check_upstream(self) -> None:
-        if self.upstream_issuer and not self.upstream_client_id:
-            raise ValueError("upstream_client_id: upstream_issuer needs it")
-        if self.upstream_only and not self.upstream_issuer:
-            raise ValueError("upstream_only: there is no upstream_issuer, so nobody could sign in")
-        if self.upstream_issuer.startswith("http://") and not self.loopback:
-            raise ValueError("upstream_issuer: http is for this machine only: use https")
-        if self.upstream_issuer == self.issuer:
-            raise ValueError("upstream_issuer: that is our own issuer")
-        if "openid" not in self.upstream_scopes:
-            raise ValueError("upstream_scopes: openid must be among them")
-
-    @property
-    def upstream_label(self) -> str:
-        """What people call the upstream provider; empty when there is none."""
-        return self.upstream_name or urlsplit(self.upstream_issuer).hostname or ""
-
-    @property
-    def loopback(self) -> bool:
-        """Are we at home on this machine only (plain http, plain cookie names)?"""
-        return self.issuer.startswith("http://")
 
     @property
     def demo_clock(self) -> Path | None:
