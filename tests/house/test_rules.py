@@ -10,6 +10,7 @@ import pytest
 
 import idp
 from idp import audit, audit_accounts, audit_apps, audit_devices, audit_mail, audit_staff, config, models, web
+from tests import make_matrix
 
 HOUSE = Path(idp.__file__).parent
 PYTHON = [path for path in sorted(HOUSE.rglob("*.py")) if "versions" not in path.parts]
@@ -187,3 +188,15 @@ def test_every_route_of_staff_names_the_rights_that_open_it(app):
         else:
             assert not hasattr(view, "needs"), f"{rule.rule} names rights that nobody looks at"
     assert not missing
+
+
+def test_IDOR_14_every_route_has_a_row_in_the_table_of_who_may_enter(app):
+    known = {re.sub("<[^>]*>", "<>", row.name) for row in make_matrix.rows()}
+    missing = [
+        f"{method} {rule.rule}"
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint != "static"
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+        if re.sub("<[^>]*>", "<>", f"{method} {rule.rule}") not in known
+    ]
+    assert not missing, "pytest tests/security/test_routes.py -k has_a_row prints the rows to add"
