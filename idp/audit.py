@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from idp import entropy
+from idp import entropy, marks
 from idp.models import AuditEvent
 from idp.prepared import Prepared
 
@@ -400,23 +400,22 @@ def _write(
     **details: Any,
 ) -> None:
     these = _circumstances.get()
-    _LINE.run(
-        db,
-        {
-            "id": entropy.row_id(),
-            "at": these.now,
-            "event": event,
-            "actor": actor or these.actor,
-            "instellingsnummer": school,
-            "object": object,
-            "result": result,
-            "source": these.source,
-            "request_id": these.request_id,
-            "details": details,
-        },
-    )
+    row = {
+        "id": entropy.row_id(),
+        "at": these.now,
+        "event": event,
+        "actor": actor or these.actor,
+        "instellingsnummer": school,
+        "object": object,
+        "result": result,
+        "source": these.source,
+        "request_id": these.request_id,
+        "details": details,
+    }
+    _LINE.run(db, row | {"mark": marks.for_row(db, TRAIL, row)})
 
 
+TRAIL = AuditEvent.__tablename__
 _LINE = Prepared(insert(AuditEvent))
 
 write = _write

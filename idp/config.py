@@ -43,6 +43,11 @@ class Settings(Mail, Upstream, Waiting):
         "",
         description="SQLAlchemy URL; empty: SQLite in the data folder; postgresql+psycopg://… in production",
     )
+    purge_database_url: str = Field(
+        "",
+        description="The same database as a role that may also delete from the audit trail and the ledger, for "
+        "`idp tidy` (`idp audit roles`); empty: the role of database_url",
+    )
     redis_url: str = Field(
         "",
         description="Redis or Valkey for the counters of wrong tries, shared by all machines (redis://…, rediss://…, "
@@ -182,6 +187,9 @@ class Settings(Mail, Upstream, Waiting):
     keep_expired_days: Days = Field(30, description="Sessions, codes, tokens and failed tries after expiry")
     keep_wrong_secret_hours: Count = Field(24, description="Digests of wrong secrets")
     keep_audit_days: Days = Field(731, description="The audit trail")
+    keep_ledger_years: Count = Field(
+        1, description="Whole school years before this one of which the ledger of releases is kept"
+    )
     protocol_notice_days: Days = Field(
         30, description="A new protocol text comes into force this long after publication"
     )

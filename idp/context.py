@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from flask import current_app, g, request
 
-from idp import apps, audit, config, database, hashing, keys
+from idp import apps, audit, config, hashing, keys
 from idp.clock import Clock, Shifted
+from idp.database import Database
 from idp.redis_link import RedisLink
 
 
@@ -17,12 +18,24 @@ class House:
 
     settings: config.Settings
     clock: Clock
-    database: database.Database
+    database: Database
     keys: keys.Keys = field(repr=False)
     hasher: hashing.Hasher
     apps: apps.Registry
+    purger: Database | None = None
+    """Who may delete old rows of the audit trail and the ledger, when `database` may not."""
     redis: RedisLink | None = None
     """For counters that machines share; None: the database has them."""
+
+    @property
+    def purging(self) -> Database:
+        """The database as whoever may delete from the audit trail and the ledger."""
+        return self.purger or self.database
+
+    def close(self) -> None:
+        self.database.close()
+        if self.purger is not None:
+            self.purger.close()
 
 
 def open_house(settings: config.Settings, *, clock: Clock | None = None) -> House:
@@ -33,7 +46,7 @@ def open_house(settings: config.Settings, *, clock: Clock | None = None) -> Hous
         raise config.ConfigurationError(
             [f"upstream_issuer: its client secret is missing: put it in {found.folder / keys.UPSTREAM}"]
         )
-    store = database.Database(settings.database, pool=settings.threads + 2)
+    store = Database(settings.database, pool=settings.threads + 2, marks=found.marks)
     return House(
         settings=settings,
         clock=clock,
@@ -41,8 +54,15 @@ def open_house(settings: config.Settings, *, clock: Clock | None = None) -> Hous
         keys=found,
         hasher=hashing.Hasher(settings, peppers=found.peppers, current=found.pepper),
         apps=apps.Registry(store, clock),
+        purger=_purger(settings, found),
         redis=_redis(settings, clock),
     )
+
+
+def _purger(settings: config.Settings, found: keys.Keys) -> Database | None:
+    if not settings.purge_database_url:
+        return None
+    return Database(settings.purge_database_url, pool=1, marks=found.marks)
 
 
 def _redis(settings: config.Settings, clock: Clock) -> RedisLink | None:

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from idp import entropy
+from idp.marks import OPTION, Marks
 
 T = TypeVar("T")
 RETRIED = frozenset({"40001", "40P01"})
@@ -30,7 +31,7 @@ _TRIES = 4
 class Database:
     """One engine per process; make it after the process has forked."""
 
-    def __init__(self, url: str, *, pool: int = 10) -> None:
+    def __init__(self, url: str, *, pool: int = 10, marks: Marks | None = None) -> None:
         self.url = url
         self.sqlite = url.startswith("sqlite")
         options: dict[str, Any] = {
@@ -38,6 +39,7 @@ class Database:
             "hide_parameters": True,
             "json_serializer": _dump,
             "json_deserializer": orjson.loads,
+            "execution_options": {OPTION: marks},
         }
         if self.sqlite:
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)

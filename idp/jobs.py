@@ -1,8 +1,9 @@
-"""What does an installation do by itself? Tell apps who signed out, end what expired, keep its signing keys alive.
+"""What does an installation do by itself? Tell apps who signed out, end what expired, keep its signing keys alive,
+seal what happened.
 
 Every worker process has one thread for it, and the one that holds the lease does the work for all: when that process
 dies, another takes over within LEASE seconds. Nothing here is needed by a request: a job that fails is logged, and
-tried again at the next round. Three jobs and a lease are less than a scheduler, so there is none.
+tried again at the next round. Four jobs and a lease are less than a scheduler, so there is none.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import audit, entropy, leases
+from idp.admin import sealing
 from idp.context import House
 from idp.login import postman, sessions
 from idp.oidc import backchannel, signing
@@ -26,6 +28,7 @@ LEASE = 30.0
 RENEWED_EVERY = 10.0
 EXPIRED_EVERY = timedelta(minutes=1)
 KEYS_EVERY = timedelta(days=1)
+SEALS_EVERY = timedelta(minutes=1)
 LOOK_BACK = timedelta(days=1)
 """How far the first look for expired sessions goes back."""
 BATCH = 500
@@ -80,6 +83,7 @@ def round_(house: House, holder: str) -> None:
     with audit.circumstances(these):
         end_expired(house, holder)
         ensure_keys(house, holder)
+        seal_trail(house, holder)
         for _ in range(ROUNDS):
             if backchannel.deliver(house) < backchannel.BATCH:
                 break
@@ -101,6 +105,20 @@ def end_expired(house: House, holder: str) -> int:
             if ended < BATCH:
                 leases.reach(db, leases.EXPIRED_SESSIONS, holder, now)
                 break
+    return count
+
+
+def seal_trail(house: House, holder: str) -> int:
+    """Seal the audit trail and the ledger, every minute; anchor them once a day. Returns how many rows."""
+    now = house.clock.now()
+    with house.database.reading() as db:
+        last = leases.reached(db, leases.SEALS)
+    if last is not None and now - last < SEALS_EVERY:
+        return 0
+    count = sealing.seal(house, now)
+    sealing.anchor(house, now)
+    with house.database.transaction() as db:
+        leases.reach(db, leases.SEALS, holder, now)
     return count
 
 

@@ -4,6 +4,8 @@
     cookie-N           sealing of cookies and links; the highest N seals, older ones still open
     pairwise           pseudonyms for apps. Never changes: every `sub` hangs on it
     national-number    the digest by which a pupil is recognised at a new school. Never changes
+    audit-N            marks on rows of the audit trail and the ledger; the highest N marks, older ones still judge
+    anchor-N           signs the daily anchors of both (Ed25519); the highest N signs
     throttle, refresh  counting without names; the successor of a refresh token
     upstream.secret    our client secret at the upstream provider, as text, when there is one
     signing/KID.pem    private signing keys (which one signs when: oidc/signing.py)
@@ -28,10 +30,12 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
-from idp import entropy
+from idp import entropy, marks
 from idp.config import ConfigurationError
 
 ENVIRON = "IDP_KEY_FILE_"
+NUMBERED = ("pepper", "cookie", "audit", "anchor")
+"""Kinds of which there may be several; the newest is used."""
 SINGLE = ("pairwise", "national-number", "throttle", "refresh", "sandbox")
 SIGNING = "signing"
 UPSTREAM = "upstream.secret"
@@ -50,6 +54,10 @@ class Keys:
     throttle: bytes = field(repr=False)
     refresh: bytes = field(repr=False)
     sandbox: bytes = field(repr=False)
+    marks: marks.Marks
+    """What marks rows of the audit trail and the ledger."""
+    anchors: Mapping[str, bytes] = field(repr=False)
+    """Seeds of the keys that sign anchors, newest first."""
     upstream_secret: str | None = field(default=None, repr=False)
     """What proves us to the upstream provider where staff sign in."""
 
@@ -117,7 +125,7 @@ class Keys:
 def create(folder: Path) -> list[str]:
     """Make what is missing; never touches what is there. Returns the names of new files."""
     made = []
-    for name in ("pepper-1", "cookie-1", *SINGLE):
+    for name in (*(f"{kind}-1" for kind in NUMBERED), *SINGLE):
         numbered = name.partition("-1")[0] if name.endswith("-1") else None
         there = list(folder.glob(f"{numbered}-*")) if numbered else (folder / name).exists()
         if there or _variable(name) in os.environ:
@@ -128,7 +136,7 @@ def create(folder: Path) -> list[str]:
 
 
 def add(folder: Path, kind: str) -> str:
-    """A new pepper or cookie key that takes over from the newest. Returns its name."""
+    """A new key of one of the NUMBERED kinds, which takes over from the newest. Returns its name."""
     number = 1 + max((int(path.name.rpartition("-")[2]) for path in folder.glob(f"{kind}-*")), default=0)
     _write(folder / f"{kind}-{number}", base64.b64encode(entropy.key_bytes()) + b"\n")
     return f"{kind}-{number}"
@@ -139,7 +147,7 @@ def load(folder: Path) -> Keys:
     problems: list[str] = []
     found = {**_from_files(folder, problems), **_from_environ(problems)}
     missing = [name for name in SINGLE if name not in found]
-    missing += [f"{kind}-1" for kind in ("pepper", "cookie") if not _numbered(found, kind)]
+    missing += [f"{kind}-1" for kind in NUMBERED if not _numbered(found, kind)]
     upstream = _upstream_secret(folder, problems)
     problems += [f"key `{name}` is missing in {folder}: run `idp init`" for name in missing]
     if problems:
@@ -155,6 +163,8 @@ def load(folder: Path) -> Keys:
         throttle=found["throttle"],
         refresh=found["refresh"],
         sandbox=found["sandbox"],
+        marks=marks.named(_numbered(found, "audit")),
+        anchors=_numbered(found, "anchor"),
         upstream_secret=upstream,
     )
 

@@ -16,6 +16,7 @@ from idp.models import Lease
 JOBS = "jobs"
 EXPIRED_SESSIONS = "expired sessions"
 SIGNING_KEYS = "signing keys"
+SEALS = "seals"
 
 
 def take(db: Connection, work: str, holder: str, now: datetime, *, seconds: float) -> bool:

@@ -87,7 +87,7 @@ def _ready(settings: Settings) -> None:
         if problems:
             raise ConfigurationError(problems)
     finally:
-        house.database.close()
+        house.close()
 
 
 def prepare_logs(settings: Settings) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
 
 from idp import audit, pushed
+from idp.admin import sealing
 from idp.claims import consent, visibility
 from idp.clock import day_of_law, midnight
 from idp.context import House
@@ -69,10 +70,14 @@ def tidy(house: House, now: datetime) -> dict[str, int]:
     counts: dict[str, int] = {}
     with house.database.transaction() as db:
         consent.settle_lapsed(db, today=day_of_law(now))
+    sealing.seal(house, now)
+    sealing.anchor(house, now)
     for model, condition in _deletions(house, now):
         counts[model.__tablename__] = counts.get(model.__tablename__, 0) + _in_batches(
             house, model, condition
         )
+    for model, before in _purged(house, now):
+        counts[model.__tablename__] = sealing.purge(house, model, before, now)
     counts["names"] = house.database.retrying(lambda db: _forget_names(db, house, now))
     counts["identifiers"] = house.database.retrying(lambda db: _leave_tombstones(db, house, now))
     counts["private keys"] = signing.forget_gone(house, now)
@@ -136,9 +141,14 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
     )
     yield Delivery, Delivery.received_at < now - timedelta(days=keep.keep_audit_days)
     yield Card, and_(Card.voided_at.is_not(None), Card.voided_at < now - timedelta(days=keep.keep_names_days))
-    first_of_september = date(day.year - 1 - (day.month < 9), 9, 1)
-    yield Release, Release.at < midnight(first_of_september)
-    yield AuditEvent, AuditEvent.at < now - timedelta(days=keep.keep_audit_days)
+
+
+def _purged(house: House, now: datetime) -> Iterator[tuple[type[Base], datetime]]:
+    """The trail and the ledger go in whole runs that were sealed and anchored, so that what stays can be verified."""
+    day, keep = day_of_law(now), house.settings
+    first_of_september = date(day.year - keep.keep_ledger_years - (day.month < 9), 9, 1)
+    yield Release, midnight(first_of_september)
+    yield AuditEvent, now - timedelta(days=keep.keep_audit_days)
 
 
 def _staff_without_rights(since: datetime) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from idp import entropy
+from idp import entropy, marks
 from idp.apps import App
 from idp.claims import catalogue, facts, pseudonym, release
 from idp.keys import Keys
@@ -69,7 +69,8 @@ def disclose(
     if record and known.alive:
         row = {"id": entropy.row_id(), "at": now, "channel": channel.value, "client_id": app.client_id}
         row |= {"account_uuid": account_uuid, "instellingsnummer": instellingsnummer}
-        _NOTE.run(db, row | {"claims": {one.claim: one.word for one in answers}})
+        row["claims"] = {one.claim: one.word for one in answers}
+        _NOTE.run(db, row | {"mark": marks.for_row(db, LEDGER, row)})
     return _disclosure(known, answers)
 
 
@@ -161,5 +162,6 @@ def _disclosure(known: facts.Facts, answers: tuple[release.Answer, ...]) -> Disc
     )
 
 
+LEDGER = Release.__tablename__
 _NOTE = Prepared(insert(Release))
 """A line in the ledger."""

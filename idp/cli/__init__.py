@@ -11,6 +11,7 @@ from idp.cli import (
     accounts,
     app_log,
     apps,
+    audit,
     demo_clock,
     devices,
     feeds,
@@ -51,6 +52,7 @@ for module in (
     app_log,
     initial_tokens,
     throttle,
+    audit,
     demo_clock,
     staff,
 ):

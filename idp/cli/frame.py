@@ -72,7 +72,7 @@ def opened(data: Path | None, *, actor: str = "operator:cli") -> Iterator[contex
         with audit.circumstances(audit.Circumstances(now=house.clock.now(), actor=actor, source="cli")):
             yield house
     finally:
-        house.database.close()
+        house.close()
 
 
 def say(value: Any) -> None:

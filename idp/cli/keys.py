@@ -55,10 +55,10 @@ def _day(value: object) -> str:
 @click.option("--alg", type=click.Choice(signing.ALGORITHMS), help="Only this algorithm.  [default: all]")
 @click.option(
     "--kind",
-    type=click.Choice(["signing", "pepper", "cookie"]),
+    type=click.Choice(["signing", *keyring.NUMBERED]),
     default="signing",
     show_default=True,
-    help="A signing key is announced first; a pepper or cookie key takes over at the next start.",
+    help="A signing key is announced first; any other takes over at the next start.",
 )
 @orderly
 def rotate(data: Path | None, alg: str | None, kind: str) -> None:

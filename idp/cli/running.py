@@ -44,6 +44,8 @@ def init(data: Path | None, issuer: str | None, database_url: str | None) -> Non
 
 
 def _bring_up_to_date(settings: config.Settings) -> None:
+    for name in keys.create(settings.keys_folder):
+        click.echo(f"made key {settings.keys_folder / name}: copy it to every other machine before it starts")
     house = context.open_house(settings)
     before, after = upgrading.upgrade(house.database)
     click.echo(

@@ -62,7 +62,7 @@ from idp.models.tokens import (
     SigningKey,
     UsedAssertion,
 )
-from idp.models.traces import AuditEvent, Release, Turn
+from idp.models.traces import Anchor, AuditEvent, Release, Seal, SealedRows, Turn
 
 __all__ = [
     "DIGEST",
@@ -73,6 +73,7 @@ __all__ = [
     "AccountEmail",
     "AccountType",
     "Agreement",
+    "Anchor",
     "App",
     "AppLogo",
     "AppPupil",
@@ -119,6 +120,8 @@ __all__ = [
     "RuleKind",
     "School",
     "SchoolKind",
+    "Seal",
+    "SealedRows",
     "SecretKind",
     "SelfRegistration",
     "Session",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, String
+from sqlalchemy import Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.models.base import ID, SCHOOL, Base
+from idp.models.base import DIGEST, ID, SCHOOL, Base
 
 
 class Release(Base):
@@ -23,6 +23,8 @@ class Release(Base):
     instellingsnummer: Mapped[str | None] = mapped_column(SCHOOL)
     claims: Mapped[dict[str, Any]]
     """Claim name → 'released' or the gate that closed it."""
+    mark: Mapped[str | None] = mapped_column(String(60))
+    """Keyed, over all other columns (idp/marks.py); empty: written by a version that made none."""
     __table_args__ = (Index(None, "account_uuid", "at"),)
 
 
@@ -41,7 +43,51 @@ class AuditEvent(Base):
     source: Mapped[str | None] = mapped_column(String(45))
     request_id: Mapped[str | None] = mapped_column(String(40))
     details: Mapped[dict[str, Any]]
+    mark: Mapped[str | None] = mapped_column(String(60))
     __table_args__ = (Index(None, "instellingsnummer", "at"), Index(None, "object", "at"))
+
+
+class Seal(Base):
+    """A run of rows of the trail or the ledger that can no longer change unseen: one link of a chain."""
+
+    __tablename__ = "seal"
+    trail: Mapped[str] = mapped_column(String(20), primary_key=True)
+    """The table of its rows."""
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    first_id: Mapped[str] = mapped_column(ID)
+    last_id: Mapped[str] = mapped_column(ID)
+    count: Mapped[int]
+    late: Mapped[bool]
+    """Rows between others that had been sealed before these were committed."""
+    through: Mapped[datetime]
+    """The newest moment in it: decides when it may go."""
+    sealed_at: Mapped[datetime]
+    unmarked: Mapped[int]
+    """How many rows had no mark when they were sealed."""
+    rows_sha256: Mapped[str] = mapped_column(DIGEST)
+    """Of `SealedRows.rows`."""
+    previous: Mapped[str] = mapped_column(DIGEST)
+    """The `hash` of the seal before this one; zeros before the first."""
+    hash: Mapped[str] = mapped_column(DIGEST)
+
+
+class SealedRows(Base):
+    """Which rows a seal covers: for each of them 16 bytes of identifier and 16 of digest."""
+
+    __tablename__ = "sealed_rows"
+    trail: Mapped[str] = mapped_column(String(20), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    rows: Mapped[bytes] = mapped_column(LargeBinary())
+
+
+class Anchor(Base):
+    """A signed statement about the chains, once a day and at every purge. Never changed, never deleted."""
+
+    __tablename__ = "anchor"
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    made_at: Mapped[datetime]
+    statement: Mapped[str] = mapped_column(Text)
+    """A compact JWS (EdDSA) over JSON that admin/sealing.py describes."""
 
 
 class Turn(Base):

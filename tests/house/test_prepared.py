@@ -21,6 +21,7 @@ LINE = {
     "account_uuid": ACCOUNT,
     "instellingsnummer": None,
     "claims": {"sub": "released", "naam é": "unknown"},
+    "mark": None,
 }
 ADD = Prepared(insert(Release))
 FIND = Prepared(select(Release.__table__).where(Release.account_uuid == bindparam("who", type_=ID)))

@@ -1,0 +1,185 @@
+"""Commands that prove what happened: the audit trail and the ledger of releases."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from idp.admin import anchors, exporting, finding, roles, sealing, verifying
+from idp.cli.frame import (
+    REFUSED,
+    data_option,
+    json_option,
+    opened,
+    orderly,
+    progress,
+    say,
+    table,
+)
+from idp.clock import midnight
+from idp.errors import Invalid
+
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@click.group()
+def audit() -> None:
+    """Prove what happened: verify, export and anchor the audit trail and the ledger of releases."""
+
+
+@audit.command()
+@data_option
+@json_option
+@click.option(
+    "--anchors",
+    "kept",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with anchors that was kept elsewhere; may be given more than once.",
+)
+@orderly
+def verify(data: Path | None, kept: tuple[Path, ...], *, as_json: bool) -> None:
+    """Look whether anything was changed, added, removed or moved since it was written, and where.
+
+    Exit code 1 when something was. The anchors that this machine wrote beside the database are looked at as well;
+    give those that were kept elsewhere with --anchors: only they show that the end was cut off.
+    """
+    with opened(data) as house, progress("rows") as bar:
+        own = anchors.file_of(house)
+        files = [*kept, *([own] if own.exists() else [])]
+        report = verifying.verify(house, kept=files, looked_at=lambda count: bar(count, count))
+    if as_json:
+        say(
+            {
+                "good": report.good,
+                "rows": report.rows,
+                "seals": report.seals,
+                "anchors": report.anchors,
+                "problems": [vars(one) for one in report.problems],
+                "remarks": [vars(one) for one in report.remarks],
+            }
+        )
+    else:
+        _tell(report)
+    if not report.good:
+        sys.exit(REFUSED)
+
+
+def _tell(report: verifying.Report) -> None:
+    for title, found in (("Something was touched", report.problems), ("To know", report.remarks)):
+        if found:
+            columns = ("where", "what", "row or number", "")
+            table(title, columns, ([one.trail, one.what, one.where, one.words] for one in found))
+    rows = ", ".join(f"{count} rows of {trail}" for trail, count in report.rows.items())
+    seen = f"{rows}, {report.seals} seals, {report.anchors} anchors"
+    if report.good:
+        click.echo(f"in order: {seen}")
+    else:
+        click.echo(f"idp: NOT in order: {len(report.problems)} problems in {seen}", err=True)
+
+
+@audit.command("export")
+@data_option
+@click.option("--from", "begin", type=DAY, help="First day, YYYY-MM-DD.  [default: the beginning]")
+@click.option("--until", "end", type=DAY, help="Last day, included.  [default: today]")
+@click.option("--school", metavar="N", help="Only about this school (instellingsnummer).")
+@click.option("--pupil", metavar="X", help="Only about this pupil: user name, stamnummer or account_uuid.")
+@click.option(
+    "--out", type=click.File("w", encoding="utf-8"), default="-", help="File.  [default: the screen]"
+)
+@orderly
+def export_trail(
+    data: Path | None,
+    *,
+    begin: datetime | None,
+    end: datetime | None,
+    school: str | None,
+    pupil: str | None,
+    out: Any,
+) -> None:
+    """Write the audit trail and the ledger as JSON Lines: one object a row, with the name of its table.
+
+    Without --school and --pupil the seals, anchors and public keys come along, for whoever verifies elsewhere.
+    """
+    with opened(data) as house, house.database.reading() as db:
+        about = finding.pupil(db, pupil, instellingsnummer=school) if pupil else None
+        wanted = exporting.Wanted(
+            begin=midnight(begin.date()) if begin else None,
+            end=midnight((end.date() if end else house.clock.today()) + timedelta(days=1)),
+            instellingsnummer=school,
+            account_uuid=about,
+        )
+        for line in exporting.lines(db, house, wanted):
+            out.write(f"{line}\n")
+
+
+@audit.command("anchor")
+@data_option
+@orderly
+def make_anchor(data: Path | None) -> None:
+    """Seal what has settled and state now, signed, where the chains end. Prints the statement: keep it elsewhere."""
+    with opened(data, actor="system") as house:
+        now = house.clock.now()
+        sealing.seal(house, now)
+        made = sealing.anchor(house, now, anew=True)
+        if made is None:
+            raise Invalid("anchor_elsewhere", "another process made one at this moment: try again")
+    click.echo(made.jws)
+
+
+@audit.command("anchors")
+@data_option
+@json_option
+@click.option("--keys", "show_keys", is_flag=True, help="Our public keys instead, as a JWK set.")
+@orderly
+def list_anchors(data: Path | None, *, as_json: bool, show_keys: bool) -> None:
+    """Every signed statement, oldest first; one JWS a line, as outsiders keep them."""
+    with opened(data) as house:
+        if show_keys:
+            say(anchors.public_keys(house))
+            return
+        with house.database.reading() as db:
+            found = anchors.all_of(db, house)
+    if as_json:
+        say(
+            [
+                {"number": one.number, "good": one.good, "kid": one.kid, "says": one.said, "jws": one.jws}
+                for one in found
+            ]
+        )
+    else:
+        for one in found:
+            click.echo(one.jws)
+
+
+@audit.command("roles")
+@data_option
+@click.option("--program", default="idp_program", show_default=True, help="The role of database_url.")
+@click.option("--purger", default="idp_purger", show_default=True, help="The role of purge_database_url.")
+@click.option("--schema", default="public", show_default=True, help="Where the tables are.")
+@click.option(
+    "--apply", "do", is_flag=True, help="Do it, as the role of database_url, which must own the tables."
+)
+@orderly
+def grant_roles(data: Path | None, program: str, purger: str, schema: str, *, do: bool) -> None:
+    """PostgreSQL: let the program add to the trail and change nothing in it; only another role may purge.
+
+    Prints the SQL, or does it with --apply. Make both roles first (CREATE ROLE … LOGIN); repeat after every upgrade.
+    """
+    if not do:
+        for statement in roles.statements(program=program, purger=purger, schema=schema):
+            click.echo(f"{statement};")
+        return
+    with opened(data) as house:
+        if house.database.sqlite:
+            raise Invalid("no_roles", "SQLite has no roles: the file's own permissions protect it")
+        with house.database.transaction() as db:
+            roles.apply(db, program=program, purger=purger, schema=schema)
+    click.echo(f"{program} may add to the audit trail and the ledger and change nothing; {purger} may purge")
+
+
+COMMANDS = (audit,)
