@@ -81,6 +81,10 @@ class Settings(Mail, Upstream, Waiting):
     trusted_proxies: int = Field(
         0, ge=0, description="How many proxies of ours stand in front (their X-Forwarded-… headers count)"
     )
+    jobs_in_serve: bool = Field(
+        default=True,
+        description="`idp serve` does the nightly and weekly work as well; off: a timer of yours runs `idp jobs due`",
+    )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="How much to log")
 
     argon2_memory_kib: int = Field(19456, ge=8192, description="Argon2id memory, KiB (OWASP: 19456)")

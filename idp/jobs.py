@@ -1,137 +1,317 @@
-"""What does an installation do by itself? Tell apps who signed out, end what expired, keep its signing keys alive,
-seal what happened.
+"""Which work does an installation do by itself, and when? One table: `JOBS`.
 
-Every worker process has one thread for it, and the one that holds the lease does the work for all: when that process
-dies, another takes over within LEASE seconds. Nothing here is needed by a request: a job that fails is logged, and
-tried again at the next round. Four jobs and a lease are less than a scheduler, so there is none.
+To add a job, write a function `(house) -> counts` in the floor that the work belongs to, and one line in the table: a
+name, a sentence, a rhythm and the function. Everything else is done here:
+
+- it runs once for all machines: whoever holds its lease does it, and renews the lease meanwhile;
+- a run that fails is in the log, in the book (idp/job_book.py) and in `idp jobs list`, and is tried again after ten
+  seconds, a minute, five, fifteen, and then every hour;
+- a night that was missed, because nothing ran, is caught up with one run;
+- a process that dies in the middle leaves a job that another begins again. So a job must be safe to repeat: do the work
+  in transactions that each leave things in order, and hash, send and render outside them.
+
+The counts are what an operator reads: numbers by word, never names or secrets. Raise to say that it went wrong. `light`
+jobs are short, safe in any number of processes, and looked at every second; they leave a line in the book when they did
+something, and once a minute.
+
+`idp serve` works off the table (idp/job_worker.py); so do `idp jobs due` from a timer, and `idp jobs run NAME`.
 """
 
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from idp import audit, entropy, leases
-from idp.admin import sealing
+from idp import audit, job_book, leases
+from idp.admin import retention, sealing
+from idp.claims import consent
+from idp.clock import day_of_law
+from idp.config import ConfigurationError
 from idp.context import House
+from idp.errors import Refusal
+from idp.job_book import Line, Rhythm
 from idp.login import postman, sessions
 from idp.oidc import backchannel, signing
 
+Counts = Mapping[str, int]
 log = structlog.get_logger(__name__)
-EVERY = 1.0
-"""Seconds between two looks for work, in the process that holds the lease."""
-LEASE = 30.0
-RENEWED_EVERY = 10.0
-EXPIRED_EVERY = timedelta(minutes=1)
-KEYS_EVERY = timedelta(days=1)
-SEALS_EVERY = timedelta(minutes=1)
+LEASE = 600.0
+"""Seconds. Two machines whose clocks differ by five minutes still agree on who is at it."""
+RENEWED_EVERY = 60.0
+NOTED_EVERY = timedelta(minutes=1)
+"""A light job that had nothing to do leaves a line in the book this often."""
 LOOK_BACK = timedelta(days=1)
 """How far the first look for expired sessions goes back."""
 BATCH = 500
 ROUNDS = 50
-"""Batches at most before the lease must be looked at again."""
+"""Batches at most in one run of a light job: others wait too."""
 
 
-class Worker(threading.Thread):
-    """The thread of one process; `stop()` ends it and lets another process take over."""
-
-    def __init__(self, house: House) -> None:
-        super().__init__(name="jobs", daemon=True)
-        self._house = house
-        self._me = entropy.identifier()
-        self._stopped = threading.Event()
-        self._renewed = float("-inf")
-        self._holds = False
-
-    def run(self) -> None:
-        while not self._stopped.wait(self._pause()):
-            try:
-                if self._has_the_lease():
-                    round_(self._house, self._me)
-            except Exception as failure:
-                log.error("job_failed", kind=type(failure).__name__, exc_info=failure)  # noqa: TRY400
-                self._stopped.wait(RENEWED_EVERY)
-
-    def stop(self) -> None:
-        self._stopped.set()
-        if self.is_alive():
-            self.join(timeout=10)
-        with suppress(SQLAlchemyError), self._house.database.transaction() as db:
-            leases.leave(db, leases.JOBS, self._me, self._house.clock.now())
-
-    def _pause(self) -> float:
-        first = self._renewed == float("-inf")
-        return EVERY * entropy.share() if self._holds or first else RENEWED_EVERY * entropy.share()
-
-    def _has_the_lease(self) -> bool:
-        moment = self._house.clock.monotonic()
-        if self._holds and moment - self._renewed < RENEWED_EVERY:
-            return True
-        with self._house.database.transaction() as db:
-            self._holds = leases.take(db, leases.JOBS, self._me, self._house.clock.now(), seconds=LEASE)
-        self._renewed = moment
-        return self._holds
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    name: str
+    what: str
+    """One sentence for operators."""
+    rhythm: Rhythm
+    work: Callable[[House], Counts]
+    light: bool = False
 
 
-def round_(house: House, holder: str) -> None:
-    """Everything that is due now. Call it while holding the lease."""
-    these = audit.Circumstances(now=house.clock.now(), actor="system", source="jobs")
-    with audit.circumstances(these):
-        end_expired(house, holder)
-        ensure_keys(house, holder)
-        seal_trail(house, holder)
-        for _ in range(ROUNDS):
-            if backchannel.deliver(house) < backchannel.BATCH:
-                break
-        postman.deliver(house)
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of one run."""
+
+    name: str
+    counts: Counts | None
+    """None: it failed."""
+    failure: str | None = None
+    seconds: float = 0.0
 
 
-def end_expired(house: House, holder: str) -> int:
-    """End the sessions whose time is over, so that apps hear of it. Returns how many."""
+# ---------------------------------------------------------------- the work of single jobs
+
+
+def sign_outs(house: House) -> Counts:
+    count = 0
+    for _ in range(ROUNDS):
+        taken = backchannel.deliver(house)
+        count += taken
+        if taken < backchannel.BATCH:
+            break
+    return {"tried": count}
+
+
+def mails(house: House) -> Counts:
+    return {"taken": postman.deliver(house)}
+
+
+def end_expired(house: House) -> Counts:
+    """End the sessions whose time is over, so that apps hear of it."""
     now = house.clock.now()
     with house.database.reading() as db:
         since = leases.reached(db, leases.EXPIRED_SESSIONS)
-    if since is not None and now - since < EXPIRED_EVERY:
-        return 0
     count = 0
     for _ in range(ROUNDS):
         with house.database.transaction() as db:
             ended = sessions.end_expired(db, since or now - LOOK_BACK, now, most=BATCH)
             count += ended
             if ended < BATCH:
-                leases.reach(db, leases.EXPIRED_SESSIONS, holder, now)
+                leases.reach(db, leases.EXPIRED_SESSIONS, leases.JOBS, now)
                 break
-    return count
+    return {"ended": count}
 
 
-def seal_trail(house: House, holder: str) -> int:
-    """Seal the audit trail and the ledger, every minute; anchor them once a day. Returns how many rows."""
-    now = house.clock.now()
-    with house.database.reading() as db:
-        last = leases.reached(db, leases.SEALS)
-    if last is not None and now - last < SEALS_EVERY:
-        return 0
-    count = sealing.seal(house, now)
-    sealing.anchor(house, now)
+def announce_keys(house: House) -> Counts:
+    """Announce the signing keys that are due."""
     with house.database.transaction() as db:
-        leases.reach(db, leases.SEALS, holder, now)
-    return count
-
-
-def ensure_keys(house: House, holder: str) -> list[str]:
-    """Announce the signing keys that are due, once a day for all processes. Returns the ids of new ones."""
-    now: datetime = house.clock.now()
-    with house.database.reading() as db:
-        last = leases.reached(db, leases.SIGNING_KEYS)
-    if last is not None and now - last < KEYS_EVERY:
-        return []
-    with house.database.transaction() as db:
-        made = signing.ensure(db, house, now)
-        leases.reach(db, leases.SIGNING_KEYS, holder, now)
+        made = signing.ensure(db, house, house.clock.now())
     for kid in made:
         log.info("signing_key_made", kid=kid)
-    return made
+    return {"made": len(made)}
+
+
+def settle_agreements(house: House) -> Counts:
+    """Of schools whose agreement ran out, rules on classes become rules on their pupils."""
+    with house.database.transaction() as db:
+        return {"rules": consent.settle_lapsed(db, today=day_of_law(house.clock.now()))}
+
+
+def seal(house: House) -> Counts:
+    """Seal the audit trail and the ledger; once a day anchor them."""
+    now = house.clock.now()
+    count = sealing.seal(house, now)
+    sealing.anchor(house, now)
+    return {"rows": count}
+
+
+def purge(house: House) -> Counts:
+    return retention.tidy(house, house.clock.now())
+
+
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+
+JOBS = (
+    Job(
+        name="sign-outs",
+        what="tell apps which sessions ended (back-channel logout)",
+        rhythm=Rhythm(every=SECOND),
+        work=sign_outs,
+        light=True,
+    ),
+    Job(name="mail", what="send the mails that wait", rhythm=Rhythm(every=SECOND), work=mails, light=True),
+    Job(
+        name="sessions",
+        what="end the sessions whose last hour came",
+        rhythm=Rhythm(every=MINUTE),
+        work=end_expired,
+        light=True,
+    ),
+    Job(
+        name="seals",
+        what="seal the audit trail and the ledger, anchor both once a day (docs/proof.md)",
+        rhythm=Rhythm(every=MINUTE),
+        work=seal,
+    ),
+    Job(
+        name="agreements",
+        what="settle the agreements that ran out at midnight",
+        rhythm=Rhythm(at=time(0, 5)),
+        work=settle_agreements,
+    ),
+    Job(
+        name="keys",
+        what="announce the signing keys that are due",
+        rhythm=Rhythm(at=time(1, 10)),
+        work=announce_keys,
+    ),
+    Job(
+        name="purge",
+        what="delete what was kept long enough (docs/retention.md)",
+        rhythm=Rhythm(at=time(2, 30)),
+        work=purge,
+    ),
+)
+BY_NAME = {job.name: job for job in JOBS}
+
+
+# ---------------------------------------------------------------- running them
+
+
+def announce(house: House, jobs: tuple[Job, ...] = JOBS) -> None:
+    """Enter new jobs in the book: what is in it is expected to run."""
+    with house.database.transaction() as db:
+        job_book.announce(db, {job.name: job.rhythm for job in jobs}, house.clock.now())
+
+
+def overview(db: Connection, now: datetime) -> tuple[Line, ...]:
+    """What the book says, by name. Below the roof, read job_book.overview: it is the same."""
+    return job_book.overview(db, now)
+
+
+def due(house: House, jobs: tuple[Job, ...] = JOBS, *, light: bool | None = None) -> Iterator[Job]:
+    """The jobs whose turn it is, and that nobody is at."""
+    now = house.clock.now()
+    with house.database.reading() as db:
+        book = {line.name: line for line in job_book.overview(db, now)}
+    for job in jobs:
+        line = book.get(job.name)
+        if light in {None, job.light} and line is not None and _is_due(job, line, now):
+            yield job
+
+
+def _is_due(job: Job, line: Line, now: datetime) -> bool:
+    if job.light and not line.failures and (job.rhythm.every or MINUTE) < NOTED_EVERY:
+        return True
+    return not line.held and line.turn(job.rhythm, now) <= now
+
+
+def run(house: House, job: Job, holder: str, *, whenever: bool = False) -> Outcome | None:
+    """Do it now, if it is still due (or `whenever`). None: it is not, or another process is at it."""
+    begun = house.clock.now()
+    if job.light:
+        outcome = _do(house, job)
+        _enter(house, job, outcome, begun)
+        return outcome
+    with house.database.transaction() as db:
+        if not _takes(db, job, holder, begun, whenever=whenever):
+            return None
+    with _kept_alive(house, job, holder):
+        outcome = _do(house, job)
+    _enter(house, job, outcome, begun)
+    with house.database.transaction() as db:
+        leases.leave(db, job_book.lease(job.name), holder, house.clock.now())
+    return outcome
+
+
+def run_due(
+    house: House, holder: str, jobs: tuple[Job, ...] = JOBS, *, light: bool | None = None
+) -> list[Outcome]:
+    """Everything whose turn it is, one after another."""
+    outcomes = (run(house, job, holder) for job in due(house, jobs, light=light))
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def _takes(db: Connection, job: Job, holder: str, now: datetime, *, whenever: bool) -> bool:
+    line = next(line for line in job_book.overview(db, now) if line.name == job.name)
+    if line.broken_off:
+        job_book.failed(db, job.name, job_book.BROKEN_OFF, begun=now, now=now, seconds=None)
+        log.error("job_failed", job=job.name, because=job_book.BROKEN_OFF)
+        if not whenever:
+            return (
+                False  # it rests like after any other failure: perhaps it was the job that ended the process
+            )
+    if line.held or not (whenever or _is_due(job, line, now)):
+        return False
+    return job_book.begin(db, job.name, holder, now, seconds=LEASE)
+
+
+def _do(house: House, job: Job) -> Outcome:
+    began = house.clock.monotonic()
+    these = audit.Circumstances(now=house.clock.now(), actor="system", source="jobs")
+    try:
+        with audit.circumstances(these):
+            counts = dict(job.work(house))
+    except Exception as failure:
+        where = None if isinstance(failure, DBAPIError) else failure
+        log.error("job_failed", job=job.name, kind=type(failure).__name__, exc_info=where)  # noqa: TRY400
+        took = house.clock.monotonic() - began
+        return Outcome(name=job.name, counts=None, failure=_in_words(failure), seconds=took)
+    return Outcome(name=job.name, counts=counts, seconds=house.clock.monotonic() - began)
+
+
+def _in_words(failure: Exception) -> str:
+    """For the book. What a database says quotes its rows: only the kind is told."""
+    if isinstance(failure, DBAPIError):
+        return f"the database: {type(failure.orig).__name__}"
+    if isinstance(failure, Refusal | ConfigurationError | OSError):
+        return f"{type(failure).__name__}: {failure}"
+    return f"{type(failure).__name__} (the log has more)"
+
+
+def _enter(house: House, job: Job, outcome: Outcome, begun: datetime) -> None:
+    now, seconds = house.clock.now(), round(outcome.seconds, 3)
+    if job.light and outcome.counts is not None and not any(outcome.counts.values()):
+        with house.database.reading() as db:
+            line = next((line for line in job_book.overview(db, now) if line.name == job.name), None)
+        if line is None or (not line.failures and _noted_lately(line, now)):
+            return
+    with house.database.transaction() as db:
+        if outcome.counts is None:
+            because = outcome.failure or ""
+            job_book.failed(db, job.name, because, begun=begun, now=now, seconds=seconds)
+        else:
+            counts = {word: count for word, count in outcome.counts.items() if count}
+            job_book.went_well(db, job.name, counts, begun=begun, now=now, seconds=seconds, rhythm=job.rhythm)
+
+
+def _noted_lately(line: Line, now: datetime) -> bool:
+    return line.reached is not None and timedelta() <= now - line.reached < NOTED_EVERY
+
+
+@contextmanager
+def _kept_alive(house: House, job: Job, holder: str) -> Iterator[None]:
+    """Renew the lease while the job runs: a long one is not taken for a dead one."""
+    done = threading.Event()
+
+    def renew() -> None:
+        while not done.wait(RENEWED_EVERY):
+            try:
+                with house.database.transaction() as db:
+                    leases.take(db, job_book.lease(job.name), holder, house.clock.now(), seconds=LEASE)
+            except SQLAlchemyError as failure:
+                log.warning("job_lease_not_renewed", job=job.name, kind=type(failure).__name__)
+
+    renewing = threading.Thread(target=renew, name=f"job {job.name}", daemon=True)
+    renewing.start()
+    try:
+        yield
+    finally:
+        done.set()
+        renewing.join(timeout=20)

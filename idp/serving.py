@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from idp import audit, config, context, in_clear, jobs, listening, patience, web
+from idp import audit, config, context, in_clear, job_worker, listening, patience, web
 from idp.app import create_app
 from idp.config import ConfigurationError, Settings
 from idp.login import own_addresses
@@ -31,7 +31,7 @@ def application() -> Wsgi:
     settings = config.read()
     prepare_logs(settings)
     house = context.open_house(settings)
-    worker = jobs.Worker(house)
+    worker = job_worker.Worker(house)
     worker.start()
     atexit.register(worker.stop)
     whole = assemble(house)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from idp import jobs
+from idp import job_worker, jobs
 from idp.cli.apps import app
 from idp.cli.frame import data_option, json_option, opened, orderly, say, table
 from idp.models import ErrandState
@@ -19,21 +19,21 @@ from idp.oidc import backchannel
 @click.option("--once", is_flag=True, help="Do what is due now, and stop: for a timer.")
 @orderly
 def deliver_logouts(data: Path | None, *, once: bool) -> None:
-    """Tell apps which sessions ended (back-channel logout).
+    """Tell apps which sessions ended (back-channel logout), and do all other jobs (`idp jobs list`).
 
-    `idp serve` does it by itself. This command is for who would rather have a process of its own for it, or a timer;
-    any number of them may run beside each other.
+    `idp serve` does it by itself. This command is for who would rather have a process of its own for it, or (with
+    --once, for the sign-outs alone) a timer; any number of them may run beside each other.
     """
     with opened(data, actor="system") as house:
         if not once:
-            worker = jobs.Worker(house)
+            worker = job_worker.Worker(house)
             worker.start()
             try:
                 threading.Event().wait()
             except KeyboardInterrupt:
                 worker.stop()
             return
-        jobs.end_expired(house, "once")
+        jobs.end_expired(house)
         count = 0
         while taken := backchannel.deliver(house):
             count += taken

@@ -21,7 +21,7 @@ from idp.models.accounts import (
 from idp.models.apps import App, AppLogo, AppPupil, AppSecret, RegistryVersion, RuleKind, VisibilityRule
 from idp.models.base import DIGEST, ID, SCHOOL, Base, Moment
 from idp.models.devices import ClassDevice, DeviceCode, DeviceKind
-from idp.models.errands import ErrandState, Lease, LogoutDelivery
+from idp.models.errands import ErrandState, JobRecord, Lease, LogoutDelivery
 from idp.models.help import (
     AccountEmail,
     HelpCode,
@@ -93,6 +93,7 @@ __all__ = [
     "Grant",
     "HelpCode",
     "InitialAccessToken",
+    "JobRecord",
     "Klas",
     "Lease",
     "Letter",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import Float, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.models.base import ID, Base, words
@@ -44,3 +45,29 @@ class Lease(Base):
     until: Mapped[datetime]
     reached: Mapped[datetime | None]
     """Up to which moment this work is done."""
+
+
+class JobRecord(Base):
+    """What is known of one job that an installation does by itself (idp/jobs.py has the list)."""
+
+    __tablename__ = "job"
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    rhythm: Mapped[str] = mapped_column(String(60))
+    """In words, for whoever shows it."""
+    known_since: Mapped[datetime]
+    """Before this moment nobody expected it to run."""
+    expected_at: Mapped[datetime]
+    """By its rhythm alone, it should have gone well soon after this moment."""
+    begun_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    seconds: Mapped[float | None] = mapped_column(Float)
+    reached: Mapped[datetime | None]
+    """When the last run began that went well."""
+    result: Mapped[dict[str, Any] | None]
+    """Counts, of the last run that went well."""
+    failures: Mapped[int] = mapped_column(default=0)
+    """In a row, since it last went well."""
+    failed_at: Mapped[datetime | None]
+    failure: Mapped[str | None] = mapped_column(String(200))
+    """What went wrong the last time, also when it goes well again."""
+    machine: Mapped[str | None] = mapped_column(String(100))
