@@ -6,18 +6,20 @@
 /schoolloket/applicatiebeheer/groepen              groups and classes; /groep/<code> and /klas/<id>: their apps
 /schoolloket/applicatiebeheer/leerlingen           pupils (to choose some for an app); /leerling/<uuid>: their apps
 /schoolloket/applicatiebeheer/regel                another last day for a rule, or stop it
+
+Names of pupils that were typed stand sealed in an address (sealed_words.py); names of apps as they are.
 """
 
 from __future__ import annotations
 
 from datetime import date
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, request
 
 from idp import context, web
-from idp.admin import assigning, shell, staff_door
+from idp.admin import assigning, sealed_words, shell, staff_door
 from idp.claims import disclose, explain
 from idp.errors import Invalid, NotFound
 from idp.models import RightKind, RuleKind
@@ -84,14 +86,15 @@ def show_app(client_id: str) -> Response:
 def what(client_id: str) -> Response:
     """Real values of a real pupil of this school; the same decision as in tokens, and no line in the ledger."""
     here, house, desk = _here(), context.house(), staff_door.here()
-    one, words = here.app(client_id), _asked()
+    one, words = here.app(client_id), _whom()
     chosen = request.args.get("leerling", "")[:60]
     stays = here.people.of(chosen)
     if chosen and not stays:
         raise NotFound("not_found")
     if not stays:
         part = assigning.pupils(here, words=words, page=_number())
-        return _page("admin/app_what_whom.html", here, now="apps", app=one, part=part)
+        return _page("admin/app_what_whom.html", here, now="apps", app=one, part=part, words=words)
+    stay = next((one for one in stays if one.day.isoformat() == request.args.get("dag")), stays[0])
     with house.database.reading() as db:
         found = disclose.preview(
             db,
@@ -99,7 +102,7 @@ def what(client_id: str) -> Response:
             app=one,
             account_uuid=chosen,
             instellingsnummer=desk.instellingsnummer,
-            today=stays[0].day,
+            today=stay.day,
             as_if_visible=True,
         )
     return _page(
@@ -107,7 +110,8 @@ def what(client_id: str) -> Response:
         here,
         now="apps",
         app=one,
-        stay=stays[0],
+        stay=stay,
+        stays=stays,
         visible=chosen in here.reached(one),
         active=found.active,
         told=explain.for_school(one, found.answers),
@@ -185,13 +189,31 @@ def pupils() -> Response:
     here = _here()
     client_id = request.args.get("app", "")
     one = here.app(client_id) if client_id else None
-    part = assigning.pupils(here, words=_asked(), page=_number())
+    words = _whom()
+    part = assigning.pupils(here, words=words, page=_number())
     reached = {app.client_id: here.reached(app) for app in ([one] if one else here.apps)}
     counts = {
         stays[0].account_uuid: sum(stays[0].account_uuid in who for who in reached.values())
         for stays in part.items
     }
-    return _page("admin/app_pupils.html", here, now="leerlingen", app=one, part=part, counts=counts)
+    return _page(
+        "admin/app_pupils.html", here, now="leerlingen", app=one, part=part, counts=counts, words=words
+    )
+
+
+@blueprint.post(f"{PATH}/leerlingen")
+@web.door(web.Door.STAFF)
+@staff_door.needs(RightKind.BEHEERDER)
+def search_pupils() -> Response:
+    """What was typed goes into the address sealed, so that a page with names has an address without."""
+    return _found(f"{PATH}/leerlingen", app=request.form.get("app", "")[:200])
+
+
+@blueprint.post(f"{PATH}/wat/<path:client_id>")
+@web.door(web.Door.STAFF)
+@staff_door.needs(RightKind.BEHEERDER)
+def search_whom(client_id: str) -> Response:
+    return _found(f"{PATH}/wat/{quote(client_id, safe='')}")
 
 
 # ---------------------------------------------------------------- one rule
@@ -287,6 +309,21 @@ def _asked() -> str:
     return request.args.get("zoek", "").strip()[:100]
 
 
+def _whom() -> str:
+    """The names that somebody looks for: they stand sealed in the address."""
+    return sealed_words.read(
+        context.house(), request.args.get("zoek", ""), staff_door.here().instellingsnummer
+    )
+
+
+def _found(path: str, **also: str) -> Response:
+    """To the list that shows whom these words name."""
+    words, school = request.form.get("woorden", ""), staff_door.here().instellingsnummer
+    query = {"zoek": sealed_words.seal(context.house(), words, school)} | also
+    asked = urlencode({name: value for name, value in query.items() if value})
+    return web.see_other(f"{path}?{asked}" if asked else path)
+
+
 def _number() -> int:
     """The page that is asked for; the first for what is no number."""
     text = request.args.get("pagina", "1")
@@ -305,7 +342,7 @@ def _page(template: str, here: assigning.Desk, **words: Any) -> Response:
         path=PATH,
         today=here.today,
         shares=here.shares,
-        words=_asked(),
+        query=request.args.get("zoek", "")[:2000],
         message=request.args.get("bericht", ""),
-        **words,
+        **{"words": _asked()} | words,
     )

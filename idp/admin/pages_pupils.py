@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, jsonify, make_response, request
 
 from idp import audit_staff, context, sentences, web
-from idp.admin import papers, pupil_list, pupil_record, shell, staff_door
+from idp.admin import papers, pupil_list, pupil_record, sealed_words, shell, staff_door
 from idp.admin.pupil_list import Asked, Order, State
 from idp.errors import Invalid, NotFound
 from idp.login import accounts, blocking, free_names, usernames
@@ -27,9 +27,6 @@ from idp.models import AccountType, RightKind
 blueprint = Blueprint("staff_pupils", __name__)
 LIST = f"{shell.HOME}/leerid-beheer"
 PUPIL = f"{LIST}/leerling/<account_uuid>"
-SEARCH = "search of pupils"
-SEARCH_LIVES = 60 * 60 * 24 * 30
-"""Seconds that an address with words in it still finds the same."""
 
 
 @blueprint.get(LIST)
@@ -179,14 +176,10 @@ def known_id(text: str) -> str:
 def asked_by(given: Mapping[str, str], instellingsnummer: str) -> Asked:
     """What an address (or a form with the same fields) asks of the list; what is no word of ours is left out."""
     house = context.house()
-    sealed = given.get("zoek", "")[:2000]
-    inside = house.keys.unseal(SEARCH, sealed, house.clock.now(), seconds=SEARCH_LIVES) if sealed else None
-    if inside is not None and inside.get("school") != instellingsnummer:
-        inside = None
     kind, state, order = given.get("type", ""), given.get("staat", ""), given.get("op", "")
     page = given.get("blad", "")
     return Asked(
-        words=str(inside["words"]) if inside else "",
+        words=sealed_words.read(house, given.get("zoek", ""), instellingsnummer),
         type=AccountType(kind) if kind in {*AccountType} else None,
         state=State(state) if state in {*State} else None,
         account=True if state == "met" else False if kind == "geen" else None,
@@ -200,11 +193,9 @@ def asked_by(given: Mapping[str, str], instellingsnummer: str) -> Asked:
 
 def address(asked: Asked, instellingsnummer: str) -> str:
     """The address of the list that asks this."""
-    house = context.house()
-    said = {"words": asked.words, "school": instellingsnummer}
     order = f"{'-' if asked.down else ''}{asked.order}"
     fields = {
-        "zoek": house.keys.seal(SEARCH, said, house.clock.now()) if asked.words else "",
+        "zoek": sealed_words.seal(context.house(), asked.words, instellingsnummer),
         "type": "geen" if asked.account is False else asked.type or "",
         "staat": "met" if asked.account else asked.state or "",
         "groep": asked.group,

@@ -113,6 +113,7 @@ class Ending:
     rules: int
     apps: int
     pupils: int
+    """Who sits in those classes, or will by what is known."""
     records: int
 
 
@@ -156,15 +157,14 @@ def ending(db: Connection, instellingsnummer: str, today: date) -> Ending:
     covered = (
         select(func.count(distinct(member.account_uuid)))
         .join(rule, and_(visibility.names(rule.target, member.klas), mine))
-        .join(
-            Enrolment,
-            and_(
-                Enrolment.account_uuid == member.account_uuid,
-                Enrolment.instellingsnummer == member.instellingsnummer,
-                visibility.active(Enrolment, today),
+        .join(Enrolment, visibility.seated(Enrolment, member, today))
+        .where(
+            member.instellingsnummer == instellingsnummer,
+            or_(
+                rule.einddatum.is_(None),
+                and_(rule.einddatum >= member.begindatum, rule.einddatum >= Enrolment.begindatum),
             ),
         )
-        .where(member.instellingsnummer == instellingsnummer, visibility.current(member, today))
     )
     return Ending(
         rules=about.rules,

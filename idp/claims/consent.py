@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from importlib import resources
 
 from sqlalchemy import Connection, and_, func, insert, select, update
 
@@ -27,6 +28,7 @@ __all__ = [
     "give",
     "give_by_operator",
     "publish_protocol",
+    "sample",
     "settle_lapsed",
     "sharing_schools",
     "state",
@@ -110,6 +112,11 @@ def body(db: Connection, protocol_sha256: str) -> str:
     return found
 
 
+def sample() -> str:
+    """A protocol text of our own, in Markdown: to begin from, and for schools for trying out."""
+    return resources.files("idp.claims").joinpath("voorbeeldprotocol.md").read_text(encoding="utf-8")
+
+
 # ---------------------------------------------------------------- changing
 
 
@@ -125,9 +132,11 @@ def publish_protocol(
 ) -> str:
     """Publish a text and return its sha256. The same text again changes nothing.
 
-    Raises Invalid: `protocol_too_soon` (a next text is announced `notice_days` ahead), `protocol_out_of_order`
+    Raises Invalid: `protocol_empty`, `protocol_too_soon` (a next text is announced `notice_days` ahead), `protocol_out_of_order`
     (it comes into force after the ones we have), `protocol_version_taken`.
     """
+    if not body.strip():
+        raise Invalid("protocol_empty", "there is nothing to agree to in this file")
     sha256 = hashlib.sha256(body.encode()).hexdigest()
     every = texts(db)
     if any(text.sha256 == sha256 for text in every):

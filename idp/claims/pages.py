@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, Response, render_template, request
 
 from idp import context, web
 from idp.apps import App
 from idp.claims import disclose, explain, pseudonym, visibility
+from idp.clock import day_of_law
 from idp.config import LOOPBACK
 from idp.errors import NotFound, SignInRequired
 from idp.login import sessions
@@ -84,11 +85,29 @@ def app_sees(client_id: str) -> str:
         "claims/app_sees.html",
         app=_tile(app),
         school=school.naam if school else None,
+        others=[one for one in choices if one.instellingsnummer != chosen] if len(choices) > 1 else [],
         gets=gets if about.alive else (),
         not_gets=not_gets,
         start=start_url(app, house.settings.issuer) if school else None,
         young=who.type is AccountType.BASIC,
     )
+
+
+@blueprint.post("/mijn-apps/<client_id>/school")
+@web.door(web.Door.PUPIL)
+def choose_school(client_id: str) -> Response:
+    """Another school for this app, from the next sign-in on. One that does not show the app (any more) changes nothing."""
+    house, who, chosen = context.house(), _who(), request.form.get("school", "")
+    app = house.apps.find(client_id)
+    if app is None:
+        raise NotFound("not_found")
+    now = house.clock.now()
+    with house.database.transaction() as db:
+        choices = visibility.schools_for(db, app, who.account_uuid, day_of_law(now))
+        if chosen in {one.instellingsnummer for one in choices}:
+            pseudonym.remember(db, house.keys, app, who.account_uuid, now)
+            pseudonym.choose_school(db, app, who.account_uuid, chosen)
+    return web.see_other(f"/mijn-apps/{quote(client_id, safe='')}")
 
 
 OURS = frozenset({"iss", "login_hint", "target_link_uri"})

@@ -110,6 +110,21 @@ def current(membership: Any, today: Any) -> ColumnElement[bool]:
     )
 
 
+def seated(enrolment: Any, membership: Any, today: Any) -> ColumnElement[bool]:
+    """SQL, to join on: this membership is of this enrolment's pupil and school, and they share a day from today on."""
+    return and_(
+        enrolment.account_uuid == membership.account_uuid,
+        enrolment.instellingsnummer == membership.instellingsnummer,
+        enrolment.einddatum >= today,
+        membership.replaced_at.is_(None),
+        membership.begindatum <= enrolment.einddatum,
+        or_(
+            membership.einddatum.is_(None),
+            and_(membership.einddatum >= today, membership.einddatum >= enrolment.begindatum),
+        ),
+    )
+
+
 def covers(client_id: Any, enrolment: Any, account_text: Any, today: Any) -> ColumnElement[bool]:
     """SQL: a rule of the enrolment's school makes this app visible for its pupil. `account_text` is the account_uuid."""
     member = aliased(ClassMembership)
@@ -251,7 +266,8 @@ def remove(db: Connection, *, instellingsnummer: str, rule_id: str) -> None:
 
 
 def turn_class_rules(db: Connection, instellingsnummer: str, today: date) -> int:
-    """Turn every rule on a class into rules on the pupils it covers today, with the same dates.
+    """Turn every rule on a class into rules on the pupils it covers today, with the same dates, and on those of whom it
+    is known that they will sit there later, from that day.
 
     Returns how many rules on classes there were. Nobody loses an app by it.
     """
@@ -261,8 +277,11 @@ def turn_class_rules(db: Connection, instellingsnummer: str, today: date) -> int
     for rule in rules:
         if rule["einddatum"] is not None and rule["einddatum"] < today:
             continue
-        for account_uuid in _sitting_in(db, rule["target"], today):
-            key = (rule["client_id"], instellingsnummer, RuleKind.PUPIL, account_uuid, rule["begindatum"])
+        for account_uuid, first in _sitting_in(db, rule["target"], today).items():
+            begin = rule["begindatum"] if first <= today else max(first, rule["begindatum"])
+            if rule["einddatum"] is not None and rule["einddatum"] < begin:
+                continue
+            key = (rule["client_id"], instellingsnummer, RuleKind.PUPIL, account_uuid, begin)
             _keep(db, key, rule["einddatum"], rule["created_by"], rule["created_at"], longest=True)
     db.execute(delete(VisibilityRule).where(mine))
     return len(rules)
@@ -357,21 +376,24 @@ def _keep(
     return str(rule_id)
 
 
-def _sitting_in(db: Connection, klas: str, today: date) -> list[str]:
-    """Whom a rule on this class covers today."""
-    mine = (
-        select(ClassMembership.account_uuid)
-        .join(
-            Enrolment,
-            and_(
-                Enrolment.account_uuid == ClassMembership.account_uuid,
-                Enrolment.instellingsnummer == ClassMembership.instellingsnummer,
-                active(Enrolment, today),
-            ),
-        )
-        .where(ClassMembership.klas == klas, current(ClassMembership, today))
+def _sitting_in(db: Connection, klas: str, today: date) -> dict[str, date]:
+    """Who sits in this class, and who will: the first day of each, in the past for who is there today."""
+    columns = (
+        ClassMembership.account_uuid,
+        ClassMembership.begindatum.label("sits"),
+        Enrolment.begindatum.label("comes"),
     )
-    return list(db.execute(mine.distinct().order_by(ClassMembership.account_uuid)).scalars())
+    mine = (
+        select(*columns)
+        .join(Enrolment, seated(Enrolment, ClassMembership, today))
+        .where(ClassMembership.klas == klas)
+        .order_by(ClassMembership.account_uuid)
+    )
+    found: dict[str, date] = {}
+    for account_uuid, sits, comes in db.execute(mine):
+        first = max(sits, comes)
+        found[account_uuid] = min(first, found.get(account_uuid, first))
+    return found
 
 
 def _check_target(db: Connection, instellingsnummer: str, kind: RuleKind, target: str, today: date) -> str:

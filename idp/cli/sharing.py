@@ -172,6 +172,14 @@ def publish(
     click.echo(f"protocol {version} is in force from {day} (sha256 {sha256})")
 
 
+@protocol.command()
+@data_option
+@orderly
+def sample(data: Path | None) -> None:  # noqa: ARG001 - every command takes --data
+    """Print a text of our own to begin from: idp protocol sample > protocol.md"""
+    click.echo(agreements.sample(), nl=False)
+
+
 @protocol.command("list")
 @data_option
 @json_option

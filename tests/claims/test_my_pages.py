@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from idp import models
 from idp.models import AccountType
@@ -87,3 +87,38 @@ def test_every_sentence_about_apps_has_at_most_eight_words(client, house, story,
     for text in said:
         for sentence in re.split(r"[.?!]\s*", text):
             assert len(sentence.split()) <= 8, sentence
+
+
+def test_a_pupil_of_two_schools_changes_the_school_of_an_app_for_the_next_sign_in(client, house):
+    with house.database.transaction() as db:
+        story, second = make_browser.story_at_two_schools(db, make, client_id="rekenbuur")
+        strange = make.school(db)
+    make_browser.sign_in(client, house, story.pupil)
+    where = "/mijn-apps/rekenbuur"
+
+    def school_of_the_grant() -> str:
+        client.get(f"/authorize?{make_browser.query(story.app)}")
+        with house.database.reading() as db:
+            found = select(models.Grant.instellingsnummer).order_by(models.Grant.created_at.desc())
+            return db.execute(found).scalars().first()
+
+    for chosen in (second, story.school, second):
+        page = client.get(where)
+        if f'value="{chosen}"' in page.text:
+            answer = make_browser.fill_in(client, page, school=chosen)
+            assert make_browser.path(answer) == where
+        assert f'value="{chosen}"' not in client.get(where).text, "it is the one that counts now"
+        with house.database.transaction() as db:
+            db.execute(models.AuthorizationCode.__table__.delete())
+            db.execute(models.Grant.__table__.delete())
+        assert school_of_the_grant() == chosen
+    for wrong in (strange, "", "x" * 200):
+        make_browser.fill_in(client, client.get(where), school=wrong)
+        with house.database.reading() as db:
+            assert db.execute(select(models.AppPupil.chosen_school)).scalar_one() == second
+
+
+def test_with_one_school_there_is_nothing_to_choose(client, house, story):
+    make_browser.sign_in(client, house, story.pupil)
+    assert "Kies een andere school" not in client.get("/mijn-apps/rekenbuur").text
+    assert client.post("/mijn-apps/nobody/school", data={}).status_code in {400, 404}

@@ -312,3 +312,24 @@ def test_the_rules_of_a_merged_pupil_hold_for_the_surviving_one(house):
             (client, story.pupil, None),
             (other.client_id, story.pupil, None),
         }
+
+
+def test_turning_class_rules_keeps_an_app_for_whom_the_class_of_next_year_is_known(house):
+    """In August a school may have prepared everything: stopping then takes nothing away from September."""
+    first, last = date(2027, 9, 1), date(2028, 8, 31)
+    with house.database.transaction() as db:
+        school, app = make.school(db), make.app(db)
+        klas = make.klas(db, school, "1A")
+        comes, stays, left, shorter = (make.pupil(db) for _ in range(4))
+        for pupil in (comes, stays, shorter):
+            make.enrolment(db, pupil, school, begindatum=first, einddatum=last)
+        make.enrolment(db, stays, school)
+        make.enrolment(db, left, school)
+        for pupil in (comes, stays, left):
+            make.membership(db, klas, pupil, begindatum=first)
+        make.membership(db, klas, shorter, begindatum=date(2027, 10, 1))
+        words = {"kind": RuleKind.KLAS, "target": klas, "begindatum": date(2027, 8, 20)}
+        make.rule(db, app.client_id, school, **words, einddatum=date(2027, 9, 20))
+        assert visibility.turn_class_rules(db, school, date(2027, 8, 25)) == 1
+        found = {rule.target: (rule.begindatum, rule.einddatum) for rule in visibility.listing(db)}
+    assert found == {pupil: (first, date(2027, 9, 20)) for pupil in (comes, stays)}

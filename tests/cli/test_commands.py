@@ -241,7 +241,11 @@ def test_keys_are_listed_announced_and_revoked(idp):
 
 def test_a_protocol_text_is_published_with_notice(idp, tmp_path):
     text = tmp_path / "protocol.md"
-    text.write_text("# Protocol 2027\n")
+    text.write_text(" \n")
+    idp("protocol", "publish", text, "--version", "2027-1", code=1)
+    sample = idp("protocol", "sample")
+    assert sample.startswith("# Voorbeeldprotocol")
+    text.write_text(sample.replace("# Voorbeeldprotocol", "# Protocol"))
     idp(
         "protocol",
         "publish",
