@@ -164,6 +164,10 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Dit kun je niet (meer) openen."),
         _("Na een uur is het weg, en het opent alleen in de browser waarin je begon. Maak zo nodig nieuwe."),
     ),
+    "papers_failed": (
+        _("Het is niet gelukt: er is niets gemaakt en niets veranderd."),
+        _("Probeer het opnieuw. Lukt het weer niet, bel dan de helpdesk."),
+    ),
     "papers_for_nobody": (
         _("Voor deze selectie valt er niets te maken."),
         _("Kies leerlingen zonder LeerID voor nieuwe accounts, of met een LeerID voor de rest."),

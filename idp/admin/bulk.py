@@ -71,6 +71,7 @@ def create(
     house: House,
     proposals: Sequence[Proposal],
     *,
+    given: Mapping[str, str] = MappingProxyType({}),
     with_cards: bool = True,
     progress: Progress = silent,
     chance: Chance | None = None,
@@ -78,11 +79,13 @@ def create(
 ) -> tuple[Handout, ...]:
     """Make the accounts, all or none, with a secret and a card each. Pupils who have one by now are left out.
 
-    `progress` counts hashed secrets, the work that takes long; `also` is done in the same transaction, last. Raises
-    Invalid for a user name that cannot be.
+    `given` are secrets that were drawn before, by account_uuid; `progress` counts hashed ones, the work that takes long;
+    `also` is done in the same transaction, last. Raises Invalid for a user name that cannot be.
     """
     drawn = chance or Chance()
-    secrets = [accounts.new_secret(one.secret_kind, drawn) for one in proposals]
+    secrets = [
+        given.get(one.account_uuid) or accounts.new_secret(one.secret_kind, drawn) for one in proposals
+    ]
     hashed = hash_all(house, secrets, progress=progress)
     now = house.clock.now()
 
@@ -108,6 +111,7 @@ def renew(
     account_uuids: Sequence[str],
     kind: SecretKind | None = None,
     kinds: Mapping[str, SecretKind] = MappingProxyType({}),
+    given: Mapping[str, str] = MappingProxyType({}),
     with_cards: bool = True,
     progress: Progress = silent,
     chance: Chance | None = None,
@@ -123,7 +127,7 @@ def renew(
     with house.database.reading() as db:
         found = _existing(db, instellingsnummer, account_uuids, house.clock.today(), kind)
     found = [replace(one, secret_kind=kinds.get(one.account_uuid, one.secret_kind)) for one in found]
-    secrets = [accounts.new_secret(one.secret_kind, drawn) for one in found]
+    secrets = [given.get(one.account_uuid) or accounts.new_secret(one.secret_kind, drawn) for one in found]
     hashed = hash_all(house, secrets, progress=progress)
 
     def write(db: Connection) -> tuple[Handout, ...]:

@@ -16,9 +16,10 @@ from urllib.parse import parse_qsl
 from flask import Blueprint, Response, request
 
 from idp import context, entropy, sentences, web
-from idp.admin import pages_pupils, papers, pupil_list, shell, staff_door
+from idp.admin import pages_pupils, papers, pupil_list, shell, staff_door, underway
 from idp.admin.papers import Work
 from idp.errors import Invalid, NotFound
+from idp.login import pictures
 from idp.login.accounts import Proposal
 from idp.models import PaperworkKind, RightKind, SecretKind
 
@@ -61,10 +62,14 @@ def begin() -> Response:
 @web.door(web.Door.STAFF)
 @staff_door.needs(RightKind.BEHEERDER)
 def show(work_id: str) -> Response:
-    work = _work(work_id)
+    work, state = _work(work_id), _state(work_id)
     if work.done:
         return _done(work)
-    return _proposal(work, check=request.args.get("stap") == "controle")
+    if state and state.problem is None:
+        return _busy(work, state)
+    return _proposal(
+        work, check=request.args.get("stap") == "controle", problem=state.problem if state else ""
+    )
 
 
 @blueprint.post(f"{WORK}/<work_id>")
@@ -72,27 +77,14 @@ def show(work_id: str) -> Response:
 @staff_door.needs(RightKind.BEHEERDER)
 def go_on(work_id: str) -> Response:
     """The step that a button named. What is done already is shown, whatever the button said."""
-    house, hands, work = context.house(), _hands(), _work(work_id)
-    here, step = f"{WORK}/{work.id}", request.form.get("doe", "")
-    if work.done:
-        return web.see_other(here)
+    hands, work, state, step = _hands(), _work(work_id), _state(work_id), request.form.get("doe", "")
+    if work.done or (state and state.works and step != "weg"):
+        return web.see_other(f"{WORK}/{work.id}")
     if step == "weg":
-        with house.database.transaction() as db:
+        with context.house().database.transaction() as db:
             papers.drop(db, hands, work.id)
         return web.see_other(pages_pupils.LIST)
-    if step in {"controle", "allen", "bewaren"}:
-        work = replace(work, proposals=tuple(_edited(work)))
-        papers.save(house, hands, work, work.proposals)
-    if step == "allen":
-        return _with_key(web.see_other(here), hands)
-    with house.database.reading() as db:
-        wrong = papers.problems(db, work)
-    if wrong:
-        return _proposal(work, check=False, wrong=wrong, status=400)
-    if step in {"klaar", "bewaren"}:
-        papers.carry_out(house, hands, work)
-        return _with_key(web.see_other(here), hands)
-    return _with_key(web.see_other(f"{here}?stap=controle"), hands)
+    return _with_key(_step(hands, work, step), hands)
 
 
 @blueprint.get(f"{WORK}/<work_id>/zip")
@@ -102,7 +94,7 @@ def fetch(work_id: str) -> Response:
     work = _work(work_id)
     if not work.done:
         raise NotFound("papers_gone")
-    name, content = papers.zipped(context.house(), _hands(), work)
+    name, content = papers.zipped(context.house(), _hands(), work, apart="apart" in request.args)
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     return Response(content, mimetype="application/zip", headers=headers)
 
@@ -130,6 +122,32 @@ def _work(work_id: str) -> Work:
         return papers.find(db, _hands(), pages_pupils.known_id(work_id), house.clock.now())
 
 
+def _step(hands: papers.Desk, work: Work, step: str) -> Response:
+    house, here = context.house(), f"{WORK}/{work.id}"
+    renewed = _renewed(work, step)
+    if renewed or step in {"controle", "allen", "bewaren"}:
+        edited = papers.save(house, hands, work, _edited(work), renewed=renewed)
+        if edited is None:
+            return web.see_other(here)
+        work = edited
+    if renewed or step == "allen":
+        return web.see_other(f"{here}#l{step.partition('-')[2] or 0}")
+    with house.database.reading() as db:
+        wrong = papers.problems(db, work)
+    if wrong:
+        return _proposal(work, check=False, wrong=wrong, status=400)
+    if step in {"klaar", "bewaren"}:
+        underway.start(house, hands, work)
+        return web.see_other(here)
+    return web.see_other(f"{here}?stap=controle")
+
+
+def _state(work_id: str) -> underway.State | None:
+    house = context.house()
+    with house.database.reading() as db:
+        return underway.look(db, pages_pupils.known_id(work_id), house.clock.now())
+
+
 def _edited(work: Work) -> list[Proposal]:
     """The proposals as the form says; a field that is missing leaves what was there."""
     every = _kind(request.form.get("voor_allen", "")) if request.form.get("doe") == "allen" else None
@@ -143,11 +161,27 @@ def _edited(work: Work) -> list[Proposal]:
     return found
 
 
+def _renewed(work: Work, step: str) -> set[str]:
+    """For whom the button asks another secret: `nieuw` for everyone, `nieuw-3` for the fourth."""
+    word, _, place = step.partition("-")
+    if word != "nieuw" or work.kind is PaperworkKind.CARD:
+        return set()
+    chosen = [work.proposals[int(place)]] if place.isdecimal() and int(place) < len(work.proposals) else []
+    return {one.account_uuid for one in (chosen if place else work.proposals)}
+
+
 def _kind(word: str) -> SecretKind | None:
     return next((kind for kind in papers.KINDS if kind == word), None)
 
 
-def _proposal(work: Work, *, check: bool, wrong: dict[str, str] | None = None, status: int = 200) -> Response:
+def _proposal(
+    work: Work,
+    *,
+    check: bool,
+    wrong: dict[str, str] | None = None,
+    problem: str | None = "",
+    status: int = 200,
+) -> Response:
     house = context.house()
     if wrong is None:
         with house.database.reading() as db:
@@ -159,8 +193,21 @@ def _proposal(work: Work, *, check: bool, wrong: dict[str, str] | None = None, s
         wrong={one: sentences.sentence(code) for one, code in wrong.items()},
         counts=Counter(one.secret_kind for one in work.proposals),
         kinds=papers.KINDS,
+        four={
+            one.account_uuid: pictures.of(work.secrets[one.account_uuid])
+            for one in work.proposals
+            if one.secret_kind is SecretKind.PICTURE and one.account_uuid in work.secrets
+        },
+        problem=f"{sentences.sentence(problem)} {sentences.advice(problem)}" if problem else "",
         at=f"{WORK}/{work.id}",
         home=pages_pupils.LIST,
+    )
+
+
+def _busy(work: Work, state: underway.State) -> Response:
+    """How far it is; whoever comes back to work that was interrupted may let it go on."""
+    return shell.page(
+        "admin/papers_busy.html", work=work, state=state, at=f"{WORK}/{work.id}", home=pages_pupils.LIST
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from io import BytesIO
@@ -21,6 +21,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from idp import audit_accounts, entropy
 from idp.admin import bulk, bundle
 from idp.admin.handout import Handout, Picture
+from idp.admin.sheets import Progress, silent
 from idp.claims import agreements
 from idp.context import House
 from idp.errors import Invalid, NotFound
@@ -52,6 +53,8 @@ class Work:
     done: bool
     expires_at: datetime
     proposals: tuple[Proposal, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """account_uuid → what is proposed to give; as it is typed."""
     handouts: tuple[Handout, ...] = field(default=(), repr=False)
     left_out: int = 0
     """Chosen, and not part of it: they have an account already, or have none."""
@@ -95,7 +98,8 @@ def begin(
     if len(proposals) > MOST:
         raise Invalid("papers_for_too_many", str(len(proposals)))
     now, work_id = house.clock.now(), entropy.identifier()
-    sealed = _seal(desk, work_id, {"proposals": _plain(proposals), "left_out": left_out})
+    secrets = {} if kind is PaperworkKind.CARD else _drawn(proposals)
+    sealed = _seal(desk, work_id, {"proposals": _plain(proposals), "secrets": secrets, "left_out": left_out})
     with house.database.transaction() as db:
         db.execute(delete(Paperwork).where(Paperwork.expires_at <= now))
         db.execute(
@@ -130,6 +134,7 @@ def find(db: Connection, desk: Desk, work_id: str, now: datetime) -> Work:
         done=row.done_at is not None,
         expires_at=row.expires_at,
         proposals=tuple(_proposal(one) for one in inside.get("proposals", ())),
+        secrets=inside.get("secrets", {}),
         handouts=tuple(_handout(one) for one in inside.get("handouts", ())),
         left_out=inside["left_out"],
     )
@@ -156,13 +161,27 @@ def waiting(db: Connection, person_id: str, instellingsnummer: str, now: datetim
     return tuple(Waiting(**row | {"done": bool(row["done"])}) for row in map(dict, rows.mappings()))
 
 
-def save(house: House, desk: Desk, work: Work, proposals: Sequence[Proposal]) -> bool:
-    """Keep what was edited, for a new hour. False when it was done meanwhile: then nothing changes."""
+def save(
+    house: House, desk: Desk, work: Work, proposals: Sequence[Proposal], *, renewed: Container[str] = ()
+) -> Work | None:
+    """Keep what was edited, for a new hour. None when it was done meanwhile: then nothing changes.
+
+    Who gets another kind of secret, or is in `renewed`, gets a new one proposed.
+    """
     now = house.clock.now()
-    sealed = _seal(desk, work.id, {"proposals": _plain(proposals), "left_out": work.left_out})
+    before = {one.account_uuid: one.secret_kind for one in work.proposals}
+    same = [
+        one.account_uuid
+        for one in proposals
+        if one.secret_kind is before.get(one.account_uuid) and one.account_uuid not in renewed
+    ]
+    kept = {uuid: work.secrets[uuid] for uuid in same if uuid in work.secrets}
+    secrets = kept | _drawn([one for one in proposals if one.account_uuid not in kept])
+    edited = replace(work, proposals=tuple(proposals), secrets=secrets)
+    inside = {"proposals": _plain(proposals), "secrets": secrets, "left_out": work.left_out}
+    values = {"sealed": _seal(desk, work.id, inside), "expires_at": _end(house, now), "count": len(proposals)}
     with house.database.transaction() as db:
-        values = {"sealed": sealed, "expires_at": _end(house, now), "count": len(proposals)}
-        return bool(db.execute(_draft(desk, work.id).values(values)).rowcount)
+        return edited if db.execute(_draft(desk, work.id).values(values)).rowcount else None
 
 
 def drop(db: Connection, desk: Desk, work_id: str) -> None:
@@ -187,7 +206,7 @@ def problems(db: Connection, work: Work) -> dict[str, str]:
     return found
 
 
-def carry_out(house: House, desk: Desk, work: Work) -> None:
+def carry_out(house: House, desk: Desk, work: Work, *, progress: Progress = silent) -> None:
     """Do it, once: whoever comes second changes nothing and finds the papers of the first.
 
     Raises Invalid `papers_for_nobody` when nobody is left, and those of bulk.
@@ -217,13 +236,15 @@ def carry_out(house: House, desk: Desk, work: Work) -> None:
     try:
         match work.kind:
             case PaperworkKind.CREATE:
-                bulk.create(house, here, also=keep)
+                bulk.create(house, here, given=work.secrets, progress=progress, also=keep)
             case PaperworkKind.RENEW:
                 bulk.renew(
                     house,
                     instellingsnummer=desk.instellingsnummer,
                     account_uuids=uuids,
                     kinds={one.account_uuid: one.secret_kind for one in here},
+                    given=work.secrets,
+                    progress=progress,
                     also=keep,
                 )
             case PaperworkKind.CARD:
@@ -234,8 +255,11 @@ def carry_out(house: House, desk: Desk, work: Work) -> None:
         return
 
 
-def zipped(house: House, desk: Desk, work: Work) -> tuple[str, bytes]:
-    """(name, content) of the zip: Excel, cards, and lists and stickers per (sub)klas or group. Audited."""
+def zipped(house: House, desk: Desk, work: Work, *, apart: bool = False) -> tuple[str, bytes]:
+    """(name, content) of the zip: Excel, cards, and lists and stickers per (sub)klas or group. Audited.
+
+    `apart`: the secrets on sheets of their own.
+    """
     now = house.clock.now()
     with house.database.transaction() as db:
         look = bulk.look(db, house, desk.instellingsnummer)
@@ -245,7 +269,7 @@ def zipped(house: House, desk: Desk, work: Work) -> tuple[str, bytes]:
         )
     handouts = [one if shares else replace(one, klassen=()) for one in work.handouts]
     file = BytesIO()
-    bundle.write(file, handouts, replace(look, made_on=house.clock.today()), by_klas=shares)
+    bundle.write(file, handouts, replace(look, made_on=house.clock.today()), by_klas=shares, apart=apart)
     return bundle.zip_name(desk.instellingsnummer, now.date()), file.getvalue()
 
 
@@ -256,6 +280,11 @@ def with_kind(one: Proposal, kind: SecretKind) -> Proposal:
 
 
 # ---------------------------------------------------------------- inside
+
+
+def _drawn(proposals: Sequence[Proposal]) -> dict[str, str]:
+    chance = entropy.Chance()
+    return {one.account_uuid: accounts.new_secret(one.secret_kind, chance) for one in proposals}
 
 
 def _still_here(house: House, desk: Desk, work: Work) -> tuple[Proposal, ...]:

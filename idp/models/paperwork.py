@@ -31,3 +31,9 @@ class Paperwork(Base):
     made_at: Mapped[datetime]
     done_at: Mapped[datetime | None]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+    working_until: Mapped[datetime | None]
+    """Some process is at it until then, and says so again while it is; None: nobody."""
+    hashed: Mapped[int | None]
+    """How many secrets are ready."""
+    problem: Mapped[str | None] = mapped_column(String(60))
+    """The code of why it could not be done."""

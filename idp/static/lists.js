@@ -1,4 +1,4 @@
-// What makes a long list quick? `/` searches, arrows move, space selects, shift selects a range; names are checked live.
+// What makes a long list quick? `/` searches, arrows move, space selects, shift selects a range; names are checked live; long work says how far it is.
 // Everything works without this file too.
 "use strict";
 
@@ -85,6 +85,27 @@ for (const list of document.querySelectorAll("[data-list]")) {
   // Coming back, a browser restores what was ticked after this ran.
   window.addEventListener("pageshow", show);
   show();
+}
+
+// How far the work is; when it is done (or stopped) the page itself says what is next.
+const underway = document.querySelector("[data-progress]");
+if (underway) {
+  const look = async () => {
+    const answer = await fetch(location.href).catch(() => null);
+    if (answer?.ok) {
+      const now = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-progress]");
+      if (!now) return location.reload();
+      underway.querySelector("progress").value = now.querySelector("progress").value;
+      underway.querySelector("[data-number]").textContent = now.querySelector("[data-number]").textContent;
+    }
+    setTimeout(look, 1000);
+  };
+  setTimeout(look, 1000);
+}
+
+// Another kind of password is another password: what is shown is not the one that will be given.
+for (const secret of document.querySelectorAll("[data-secret]")) {
+  document.querySelector(`[name="${secret.dataset.secret}"]`).addEventListener("change", () => { secret.textContent = "…"; });
 }
 
 for (const field of document.querySelectorAll("[data-username]")) {

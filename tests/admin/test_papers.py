@@ -404,3 +404,61 @@ def test_papers_are_grouped_by_class_while_the_school_shares(house, client, scho
         )
     names = zipfile.ZipFile(io.BytesIO(client.get(f"{where}/zip").data)).namelist()
     assert "Stickers 3B.pdf" not in names, "stopping counts at once"
+
+
+def secrets_of(page):
+    """What the proposal shows, in its order: words of pictures, or what is typed."""
+    cells = re.findall(r'data-secret="k\d+">(.*?)</span>\s*<button', page.text, re.DOTALL)
+    return [
+        " ".join(re.findall(r"</svg>([^<]+)</span>", cell)) or re.sub("<.*?>", "", cell) for cell in cells
+    ]
+
+
+def test_the_secrets_that_were_proposed_are_those_that_are_given(house, client, school, desk):
+    where = begin(client)
+    carabin, dasdan, logie = secrets_of(client.get(where))
+    assert len(carabin.split()) == len(logie.split()) == 4
+    assert len(dasdan) == 8
+    post(client, where, doe="nieuw-1")
+    again = secrets_of(client.get(where))
+    assert (again[0], again[2]) == (carabin, logie)
+    assert again[1] != dasdan, "only the one that was asked"
+    post(client, where, doe="controle", k2="basic")
+    changed = secrets_of(client.get(where))
+    assert changed[:2] == again[:2]
+    assert re.fullmatch(r"\d{1,2}[a-z]{3}\d{1,2}", changed[2]), "another kind is another secret"
+    post(client, where, doe="nieuw")
+    every = secrets_of(client.get(where))
+    assert not {*every} & {*changed}
+    post(client, where, doe="klaar")
+    page = client.get(where).text
+    for username, secret in zip(("azmi.dasdan", "gaston.logie"), every[1:], strict=True):
+        assert f"<code>{secret}</code>" in page
+        with house.database.reading() as db:
+            found = accounts.find_by_username(db, username, make.TODAY)
+        assert house.hasher.verify(found.stored, secret).right
+
+
+def test_renewing_proposes_too_and_a_card_proposes_nothing(house, client, school, desk):
+    with house.database.transaction() as db:
+        make.account(db, uuid_of(house, "Logie"), "gaston.logie", secret_kind=SecretKind.BASIC)
+    where = begin(client, "vernieuw", leerling=uuid_of(house, "Logie"))
+    (proposed,) = secrets_of(client.get(where))
+    with house.database.reading() as db:
+        assert db.scalar(select(models.Account.secret_hash)) == "none", "nothing happened yet"
+    post(client, where, doe="bewaren")
+    assert f"<code>{proposed}</code>" in client.get(where).text
+    card = begin(client, "kaart", leerling=uuid_of(house, "Logie"))
+    assert not secrets_of(client.get(card))
+    assert path(post(client, card, doe="nieuw")) == card
+
+
+def test_card_and_secret_may_be_downloaded_apart(house, client, school, desk):
+    where = carried_out(client)
+    assert f"{where}/zip?apart=1" in client.get(where).text
+    names = zipfile.ZipFile(io.BytesIO(client.get(f"{where}/zip?apart=1").data)).namelist()
+    assert "Geheimen derde leerjaar.pdf" in names
+    assert (
+        "Geheimen derde leerjaar.pdf"
+        not in zipfile.ZipFile(io.BytesIO(client.get(f"{where}/zip").data)).namelist()
+    )

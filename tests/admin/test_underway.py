@@ -1,0 +1,163 @@
+"""Work that takes long says how far it is, goes on without its page, and is never done half or twice."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+from idp import models
+from idp.admin import papers, underway
+from idp.models import PaperworkKind, SecretKind
+from tests import make, make_staff
+
+KEY = "k" * 43
+
+
+@pytest.fixture
+def school(house):
+    """Sixty pupils without a LeerID."""
+    with house.database.transaction() as db:
+        made = make.school(db)
+        for number in range(60):
+            make.enrolment(db, make.pupil(db), made, voornaam="Noor", naam=f"Peeters {number:02}")
+    return made
+
+
+@pytest.fixture
+def desk(house, school):
+    person = make_staff.staff(house, school=school)
+    return papers.Desk(person_id=person.person_id, instellingsnummer=school, key=KEY)
+
+
+def begun(house, desk):
+    with house.database.reading() as db:
+        uuids = [*db.execute(select(models.Enrolment.account_uuid)).scalars()]
+        proposals = papers.propose(db, house, desk, PaperworkKind.CREATE, uuids)
+    return found(house, desk, papers.begin(house, desk, PaperworkKind.CREATE, proposals))
+
+
+def found(house, desk, work_id):
+    with house.database.reading() as db:
+        return papers.find(db, desk, work_id, house.clock.now())
+
+
+def state(house, work):
+    with house.database.reading() as db:
+        return underway.look(db, work.id, house.clock.now())
+
+
+def count(house, model=models.Account):
+    with house.database.reading() as db:
+        return db.scalar(select(func.count()).select_from(model))
+
+
+def until(condition, seconds=20):
+    for _ in range(seconds * 200):
+        if condition():
+            return
+        time.sleep(0.005)
+    raise AssertionError("it did not happen")
+
+
+def test_how_far_it_is_is_seen_while_it_goes_on_and_nothing_is_written_before_the_end(house, desk):
+    work = begun(house, desk)
+    assert state(house, work) is None
+    underway.start(house, desk, work, patience=0)
+    seen = []
+    while (now := state(house, work)) is not None:
+        assert now.works
+        assert now.count == 60
+        assert count(house) == 0 or state(house, work) is None
+        seen.append(now.hashed)
+    assert seen == sorted(seen)
+    assert len({*seen} - {60}) > 1, "it was seen on the way"
+    assert len(found(house, desk, work.id).handouts) == count(house) == 60
+
+
+def test_FAULT_11_a_second_click_while_it_works_starts_nothing(house, desk):
+    work = begun(house, desk)
+    before = threading.active_count()
+    for _ in range(5):
+        underway.start(house, desk, work, patience=0)
+    assert threading.active_count() <= before + 1 + (house.settings.hash_slots or os.cpu_count())
+    until(lambda: state(house, work) is None)
+    underway.start(house, desk, work)
+    assert count(house) == count(house, models.Card) == 60
+
+
+def test_cancelling_on_the_way_makes_nothing(house, desk):
+    work = begun(house, desk)
+    underway.start(house, desk, work, patience=0)
+    with house.database.transaction() as db:
+        papers.drop(db, desk, work.id)
+    until(lambda: not any(one.name == "papers" for one in threading.enumerate()))
+    assert count(house) == count(house, models.Card) == 0
+
+
+def test_what_cannot_be_done_says_why_and_can_be_mended(house, desk):
+    work = begun(house, desk)
+    with house.database.transaction() as db:
+        db.execute(update(models.Enrolment).values(einddatum=make.TODAY - timedelta(days=1)))
+    underway.start(house, desk, work)
+    assert state(house, work) == underway.State(hashed=0, count=60, works=False, problem="papers_for_nobody")
+    with house.database.transaction() as db:
+        db.execute(update(models.Enrolment).values(einddatum=make.YEAR_ENDS))
+    underway.start(house, desk, work)
+    assert count(house) == 60
+
+
+DIES = """
+import sys
+from pathlib import Path
+from idp import audit, clock, config, context
+from datetime import datetime
+from idp.admin import papers, underway
+data, url, keys, person, school, key, work_id, moment = sys.argv[1:]
+settings = config.read({}, data=Path(data), database_url=url, keys=Path(keys),
+    argon2_memory_kib=8192, argon2_time=12)
+house = context.open_house(settings, clock=clock.Stopped(datetime.fromisoformat(moment)))
+desk = papers.Desk(person_id=person, instellingsnummer=school, key=key)
+with house.database.reading() as db:
+    work = papers.find(db, desk, work_id, house.clock.now())
+with audit.circumstances(audit.Circumstances(now=house.clock.now())):
+    underway.start(house, desk, work, patience=300)
+"""
+
+
+def test_FAULT_11_RACE_a_process_that_is_killed_leaves_nothing_half_and_the_person_goes_on(
+    house, client, desk, stopped, tmp_path, key_folder, database_url
+):
+    work = begun(house, desk)
+    words = [tmp_path, database_url, key_folder, desk.person_id, desk.instellingsnummer, KEY, work.id]
+    words.append(stopped.now().isoformat())
+    process = subprocess.Popen([sys.executable, "-c", DIES, *map(str, words)])
+    try:
+        until(lambda: (now := state(house, work)) is not None and now.hashed > 0, seconds=60)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait(20)
+    assert count(house) == count(house, models.Card) == 0
+    make_staff.begin(client, house, make_staff.Staff(person_id=desk.person_id, school=desk.instellingsnummer))
+    client.set_cookie(make_staff.cookie_name(house).replace("staff", "papers"), KEY)
+    where = f"/schoolloket/leerid-beheer/werk/{work.id}"
+    page = client.get(where).text
+    assert re.search(r"[1-9]\d* van 60", page)
+    assert "data-progress" in page
+    stopped.move(seconds=120)
+    page = client.get(where).text
+    assert "Het werk werd onderbroken. Er is niets half gedaan." in page
+    word = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+    client.post(where, data={"csrf_token": word, "doe": "klaar"})
+    until(lambda: state(house, work) is None)
+    assert "60 LeerID" in client.get(where).text
+    assert count(house) == count(house, models.Card) == 60
+    assert {one.kind for one in found(house, desk, work.id).handouts} == {SecretKind.PICTURE}
