@@ -1,7 +1,7 @@
 """How far work on accounts is
 
 Revision ID: 0015
-Revises: 0007
+Revises: 0030
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from alembic import op
 import idp.models
 
 revision = "0015"
-down_revision = "0007"
+down_revision = "0030"
 branch_labels = None
 depends_on = None
 
