@@ -11,16 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, exists, func, null, or_, select, true
+from sqlalchemy.orm import aliased
 
 from idp import audit
 from idp.admin.handout import Handout, Picture
-from idp.admin.sheets import Look, Progress, silent
-from idp.claims import agreements
+from idp.admin.sheets import Look, Progress, long_date, silent
+from idp.claims import agreements, visibility
+from idp.clock import midnight
 from idp.config import cores
 from idp.context import House
 from idp.entropy import Chance
@@ -34,6 +36,8 @@ from idp.models import Account, AccountType, ClassMembership, Enrolment, Klas, S
 BASIC_KINDS = frozenset({SecretKind.PICTURE, SecretKind.BASIC})
 NEXT_YEAR_FROM = (8, 15)
 """From 15 August on, accounts can be made for enrolments that begin on 1 September."""
+FIRST_CHOICE = timedelta(days=31)
+"""So long before secondary school begins, a school may already have chosen what its new pupils get."""
 CARD_LABEL = "school"
 Also = Callable[[Connection, tuple[Handout, ...]], None]
 
@@ -119,13 +123,14 @@ def renew(
 ) -> tuple[Handout, ...]:
     """New secrets for pupils of this school who have an account, all or none; their user names stay.
 
-    `kind` None: what each has, a temporary password where it is the pupil's own; `kinds` says otherwise for some. What the old secret opened
+    `kind` None: what each has, a temporary password where it is the pupil's own, or where the pupil came into secondary school since; `kinds` says
+    otherwise for some. What the old secret opened
     ends with it: sessions, what apps hold, help codes and mailed links; cards that rest work again. Raises Invalid (`secret_kind_not_ours`,
-    `account_not_here`: no account, or no pupil of this school).
+    `account_not_here`: no account, or no pupil of this school; or still somewhere else until the enrolment here begins).
     """
     drawn, now = chance or Chance(), house.clock.now()
     with house.database.reading() as db:
-        found = _existing(db, instellingsnummer, account_uuids, house.clock.today(), kind)
+        found = _existing(db, instellingsnummer, account_uuids, house.clock.today(), kind, renewing=True)
     found = [replace(one, secret_kind=kinds.get(one.account_uuid, one.secret_kind)) for one in found]
     secrets = [given.get(one.account_uuid) or accounts.new_secret(one.secret_kind, drawn) for one in found]
     hashed = hash_all(house, secrets, progress=progress)
@@ -171,7 +176,7 @@ def new_cards(
     now = house.clock.now()
 
     def write(db: Connection) -> tuple[Handout, ...]:
-        found = _existing(db, instellingsnummer, account_uuids, house.clock.today(), None)
+        found = _existing(db, instellingsnummer, account_uuids, house.clock.today(), None, renewing=False)
         made = [_handout(house, one, one.username, None) for one in found]
         done = _finish(house, db, found, made, with_cards=True, now=now, chance=chance)
         also(db, done)
@@ -181,10 +186,18 @@ def new_cards(
 
 
 def existing(
-    db: Connection, *, instellingsnummer: str, account_uuids: Sequence[str], today: date
+    db: Connection,
+    *,
+    instellingsnummer: str,
+    account_uuids: Sequence[str],
+    today: date,
+    renewing: bool = True,
 ) -> tuple[Proposal, ...]:
-    """Those of these pupils of the school who have an account, with what a renewal would give; others are not there."""
-    rows = _with_account(db, instellingsnummer, today)
+    """Those of these pupils of the school who have an account, with what a renewal would give; others are not there.
+
+    Who is `renewing` finds nobody who works elsewhere until the enrolment here begins: a card can wait, a secret not.
+    """
+    rows = _with_account(db, instellingsnummer, today, renewing=renewing)
     return tuple(_as_it_is(rows[one], instellingsnummer) for one in account_uuids if one in rows)
 
 
@@ -232,8 +245,10 @@ def _existing(
     account_uuids: Sequence[str],
     today: date,
     kind: SecretKind | None,
+    *,
+    renewing: bool,
 ) -> list[Proposal]:
-    rows = _with_account(db, instellingsnummer, today)
+    rows = _with_account(db, instellingsnummer, today, renewing=renewing)
     found = []
     for account_uuid in account_uuids:
         row = rows.get(account_uuid)
@@ -244,7 +259,19 @@ def _existing(
     return found
 
 
-def _with_account(db: Connection, instellingsnummer: str, today: date) -> dict[str, Any]:
+def _with_account(db: Connection, instellingsnummer: str, today: date, *, renewing: bool) -> dict[str, Any]:
+    """By account_uuid: of two enrolments here the one that began first."""
+    other, secondary = aliased(Enrolment), aliased(Enrolment)
+    working = exists().where(other.account_uuid == Enrolment.account_uuid, visibility.active(other, today))
+    came = (
+        select(func.min(secondary.begindatum))
+        .where(
+            secondary.account_uuid == Enrolment.account_uuid,
+            secondary.hoofdstructuur.in_(accounts.SECONDARY),
+        )
+        .scalar_subquery()
+    )
+    mine = or_(Enrolment.begindatum <= today, ~working) if renewing else true()
     return {
         row.account_uuid: row
         for row in db.execute(
@@ -258,9 +285,13 @@ def _with_account(db: Connection, instellingsnummer: str, today: date) -> dict[s
                 Account.username,
                 Account.type,
                 Account.secret_kind,
+                Account.secret_set_at,
+                Enrolment.hoofdstructuur,
+                (came if renewing else null()).label("in_secondary_since"),
             )
             .join(Account, Account.account_uuid == Enrolment.account_uuid)
             .where(
+                mine,
                 Enrolment.instellingsnummer == instellingsnummer,
                 Enrolment.einddatum >= today,
                 Enrolment.begindatum <= latest_begin(today),
@@ -271,7 +302,8 @@ def _with_account(db: Connection, instellingsnummer: str, today: date) -> dict[s
 
 
 def _as_it_is(row: Any, instellingsnummer: str) -> Proposal:
-    """With the secret that it has, or a temporary one in the place of the pupil's own."""
+    """With the secret that it has, or a temporary one in the place of the pupil's own, or of one from primary school."""
+    temporary = row.secret_kind is SecretKind.OWN or _grew_out_of_it(row)
     return Proposal(
         account_uuid=row.account_uuid,
         instellingsnummer=instellingsnummer,
@@ -280,9 +312,17 @@ def _as_it_is(row: Any, instellingsnummer: str) -> Proposal:
         stamnummer=row.stamnummer,
         administratieve_groep=row.administratieve_groep,
         username=row.username,
-        type=row.type,
-        secret_kind=SecretKind.TEMPORARY if row.secret_kind is SecretKind.OWN else row.secret_kind,
+        type=AccountType.ADVANCED if temporary else row.type,
+        secret_kind=SecretKind.TEMPORARY if temporary else row.secret_kind,
     )
+
+
+def _grew_out_of_it(row: Any) -> bool:
+    """A basic account from before secondary school. What a secondary school chose for a pupil itself stays so."""
+    since = row.in_secondary_since
+    if row.type is not AccountType.BASIC or row.hoofdstructuur not in accounts.SECONDARY or since is None:
+        return False
+    return bool(row.secret_set_at < midnight(since - FIRST_CHOICE))
 
 
 def _handout(house: House, one: Proposal, username: str, secret: str | None) -> Handout:
@@ -317,10 +357,13 @@ def _finish(
     """Add classes (where the school shares) and cards, in the order of the proposals."""
     schools = {one.account_uuid: one.instellingsnummer for one in proposals}
     klassen = {school: _klassen(db, school, house.clock.today()) for school in sorted(set(schools.values()))}
+    coming = {school: _coming(db, school, house.clock.today()) for school in klassen}
     done = []
     for one in made:
         school = schools[one.account_uuid]
-        full = replace(one, klassen=klassen[school].get(one.account_uuid, ()))
+        begins = coming[school].get(one.account_uuid)
+        note = f"Werkt vanaf {long_date(begins)}." if begins else ""
+        full = replace(one, klassen=klassen[school].get(one.account_uuid, ()), note=note)
         if with_cards:
             card = cards.issue(
                 db,
@@ -338,6 +381,17 @@ def _finish(
             count = sum(schools[one.account_uuid] == school for one in made)
             audit.cards_printed(db, instellingsnummer=school, count=count)
     return tuple(done)
+
+
+def _coming(db: Connection, instellingsnummer: str, today: date) -> dict[str, date]:
+    """The first day at the school of each pupil who is not enrolled there yet."""
+    rows = db.execute(
+        select(Enrolment.account_uuid, func.min(Enrolment.begindatum).label("begins"))
+        .where(Enrolment.instellingsnummer == instellingsnummer, Enrolment.einddatum >= today)
+        .group_by(Enrolment.account_uuid)
+        .having(func.min(Enrolment.begindatum) > today)
+    )
+    return {row.account_uuid: row.begins for row in rows}
 
 
 def _klassen(db: Connection, instellingsnummer: str, today: date) -> Mapping[str, tuple[str, ...]]:

@@ -47,6 +47,8 @@ class Handout:
     personal_url: str
     card_url: str | None = field(default=None, repr=False)
     """What the QR code says; None: no card."""
+    note: str = ""
+    """What whoever holds the card must know: from which day it works."""
 
     @property
     def name(self) -> str:

@@ -85,7 +85,11 @@ def propose(
             db, instellingsnummer=desk.instellingsnummer, today=today, account_uuids=account_uuids
         )
     return bulk.existing(
-        db, instellingsnummer=desk.instellingsnummer, account_uuids=account_uuids, today=today
+        db,
+        instellingsnummer=desk.instellingsnummer,
+        account_uuids=account_uuids,
+        today=today,
+        renewing=kind is PaperworkKind.RENEW,
     )
 
 

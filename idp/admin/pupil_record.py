@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, or_, select
 
 from idp import audit, audit_accounts
 from idp.admin import pupil_list
@@ -52,6 +52,8 @@ ACTS = frozenset(
 class OwnCard:
     id: str
     label: str
+    ours: bool
+    """Of this school, which may stop it."""
     day: date
     until: date
 
@@ -175,7 +177,7 @@ def read(db: Connection, instellingsnummer: str, account_uuid: str, now: datetim
             secret_expires_on=day_of_law(row.secret_expires_at) if row.secret_expires_at else None,
             blocked_on=day_of_law(row.blocked_at) if row.blocked_at else None,
         ),
-        cards=_cards(db, account_uuid, now),
+        cards=_cards(db, instellingsnummer, account_uuid, now),
         history=_history(db, instellingsnummer, account_uuid),
         shares=shares,
     )
@@ -184,8 +186,9 @@ def read(db: Connection, instellingsnummer: str, account_uuid: str, now: datetim
 def void_card(
     db: Connection, *, instellingsnummer: str, account_uuid: str, card_id: str, now: datetime
 ) -> None:
-    """Stop one card of this pupil. Raises NotFound when the pupil has no such card that works."""
-    mine = select(Card.id).where(Card.id == card_id, Card.account_uuid == account_uuid)
+    """Stop one card of this pupil. Raises NotFound when the pupil has no such card of this school that works."""
+    ours = or_(Card.instellingsnummer.is_(None), Card.instellingsnummer == instellingsnummer)
+    mine = select(Card.id).where(Card.id == card_id, Card.account_uuid == account_uuid, ours)
     if db.execute(mine).first() is None or not cards.void(db, card_id=card_id, now=now):
         raise NotFound("not_found")
     audit_accounts.card_voided(
@@ -218,14 +221,21 @@ def _klassen(db: Connection, instellingsnummer: str, account_uuid: str, today: d
     return tuple(dict.fromkeys(codes))
 
 
-def _cards(db: Connection, account_uuid: str, now: datetime) -> tuple[OwnCard, ...]:
+def _cards(db: Connection, instellingsnummer: str, account_uuid: str, now: datetime) -> tuple[OwnCard, ...]:
+    today = day_of_law(now)
     rows = db.execute(
-        select(Card.id, Card.label, Card.created_at, Card.expires_at)
-        .where(Card.account_uuid == account_uuid, cards.is_live(now))
+        select(Card.id, Card.label, Card.instellingsnummer, Card.created_at, Card.expires_at)
+        .where(Card.account_uuid == account_uuid, cards.is_live(now), cards.at_its_school(today))
         .order_by(Card.created_at.desc(), Card.id)
     )
     return tuple(
-        OwnCard(id=row.id, label=row.label, day=day_of_law(row.created_at), until=day_of_law(row.expires_at))
+        OwnCard(
+            id=row.id,
+            label=row.label,
+            ours=row.instellingsnummer in {None, instellingsnummer},
+            day=day_of_law(row.created_at),
+            until=day_of_law(row.expires_at),
+        )
         for row in rows
     )
 

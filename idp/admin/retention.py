@@ -53,6 +53,7 @@ from idp.models import (
     StaffAccount,
     StaffLink,
     StaffSession,
+    Support,
     Throttle,
     UsedAssertion,
     UsedChallenge,
@@ -140,6 +141,7 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
         ),
     )
     yield Delivery, Delivery.received_at < now - timedelta(days=keep.keep_audit_days)
+    yield Support, _support_of_who_left(now)
     yield Card, and_(Card.voided_at.is_not(None), Card.voided_at < now - timedelta(days=keep.keep_names_days))
 
 
@@ -172,6 +174,16 @@ def _membership_of_who_left(now: datetime) -> ColumnElement[bool]:
         Enrolment.account_uuid == ClassMembership.account_uuid,
         Enrolment.instellingsnummer == ClassMembership.instellingsnummer,
         Enrolment.einddatum >= year_ago,
+    )
+    return ~here
+
+
+def _support_of_who_left(now: datetime) -> ColumnElement[bool]:
+    """What a pupil needs is known to a school as long as the pupil is there, or comes."""
+    here = exists().where(
+        Enrolment.account_uuid == Support.account_uuid,
+        Enrolment.instellingsnummer == Support.instellingsnummer,
+        Enrolment.einddatum >= day_of_law(now),
     )
     return ~here
 
@@ -214,7 +226,7 @@ def _gone_since(days: int, now: datetime) -> Any:
 
 def _forget_names(db: Connection, house: House, now: datetime) -> int:
     gone = _gone_since(house.settings.keep_names_days, now)
-    for personal in (Card, AccountEmail, MailLink, Letter):
+    for personal in (Card, Support, AccountEmail, MailLink, Letter):
         db.execute(delete(personal).where(personal.account_uuid.in_(gone)))
     named = or_(Pupil.voornaam.is_not(None), Pupil.naam.is_not(None), Pupil.geboortedatum.is_not(None))
     official = db.execute(

@@ -126,6 +126,8 @@ def _card(sheet: Paper, corner: tuple[float, float], one: Handout, look: Look, p
     else:
         width = right - left
     _brand(sheet, left, y + 66.4, look, size=8)
+    if one.note:
+        sheet.lines(left, y + 40.9, BOLD.wrap(one.note, width=width * MM, size=7.5, smallest=5, lines=1))
     names = BOLD.wrap(one.name, width=width * MM, size=17, smallest=7, lines=5, whole=12, height=18 * MM)
     below = sheet.lines(left, y + 62.6 - names[0].size * 0.7 / MM, names, leading=1.12)
     groups = TEXT.wrap(_where(one), width=width * MM, size=8.5, smallest=6.5, lines=2)
@@ -179,6 +181,8 @@ def _sticker(sheet: Paper, corner: tuple[float, float], one: Handout, look: Look
         _secret_on_sticker(sheet, left, width, y, one)
     if part is not Part.SECRET:
         _address(sheet, right, y, one)
+    if one.note:
+        sheet.text(left, y + 33.2, BOLD.fit(one.note, width=width * MM, size=6.5, smallest=4.5))
 
 
 def _secret_on_sticker(sheet: Paper, left: float, width: float, y: float, one: Handout) -> None:

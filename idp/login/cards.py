@@ -1,7 +1,9 @@
 """What does the QR on a card say? A random token: it names the pupil and shows possession, and never signs in alone.
 
 A token is `K1` and 26 characters of Crockford base32 (128 random bits). We keep its digest only. A pupil has at
-most two live cards (school and home); each can be voided by itself, and neither depends on the password.
+most two live cards from a school (school and home); each can be voided by itself, and neither depends on the password.
+A card works on the days on which its pupil is enrolled at the school that made it: one made in August for September
+opens nothing before, one of the school before opens nothing after, and no school touches the cards of another.
 """
 
 from __future__ import annotations
@@ -9,17 +11,17 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, and_, exists, insert, or_, select, update
 
 from idp import audit, entropy
 from idp.clock import day_of_law
 from idp.config import Settings
 from idp.keys import Keys
 from idp.login import accounts
-from idp.models import Account, Card
+from idp.models import Account, Card, Enrolment
 
 PREFIX = "K1"
 MOST_LIVE = 2
@@ -60,13 +62,13 @@ def issue(
     instellingsnummer: str | None = None,
     chance: entropy.Chance | None = None,
 ) -> NewCard:
-    """Make a card. It replaces the live one with the same label, or the oldest when there are two already."""
+    """Make a card. Of those of the same school it replaces the live one with the same label, or the oldest of two."""
     db.execute(
         select(Account.account_uuid).where(Account.account_uuid == account_uuid).with_for_update()
     ).one()
     live = db.execute(
         select(Card.id, Card.label)
-        .where(Card.account_uuid == account_uuid, is_live(now))
+        .where(Card.account_uuid == account_uuid, is_live(now), _of_school(instellingsnummer))
         .order_by(Card.created_at, Card.id)
     ).all()
     gone = [one for one in live if one.label == label]
@@ -80,6 +82,7 @@ def issue(
             "id": card_id,
             "account_uuid": account_uuid,
             "label": label,
+            "instellingsnummer": instellingsnummer,
             "token_digest": _digest(token),
             "created_at": now,
             "expires_at": now + timedelta(days=days),
@@ -90,7 +93,7 @@ def issue(
 
 
 def find(db: Connection, token: str, now: datetime) -> HeldCard | None:
-    """The card with this token, if it works: not voided or expired, and its pupil may sign in today."""
+    """The card with this token, if it works: not voided or expired, and its pupil may sign in today with it."""
     canonical = _canonical(token)
     return _held(db, Card.token_digest == _digest(canonical), now) if canonical else None
 
@@ -121,8 +124,25 @@ def held(db: Connection, keys: Keys, cookie: str, now: datetime, *, minutes: int
 
 
 def is_live(now: datetime) -> ColumnElement[bool]:
-    """Condition on Card."""
+    """Condition on Card: not stopped, and not too old."""
     return and_(Card.voided_at.is_(None), Card.expires_at > now)
+
+
+def at_its_school(today: date | BindParameter[date]) -> ColumnElement[bool]:
+    """Condition on Card: its pupil is enrolled today at the school that made it."""
+    there = exists().where(
+        Enrolment.account_uuid == Card.account_uuid,
+        Enrolment.instellingsnummer == Card.instellingsnummer,
+        Enrolment.begindatum <= today,
+        Enrolment.einddatum >= today,
+    )
+    return or_(Card.instellingsnummer.is_(None), there)
+
+
+def _of_school(instellingsnummer: str | None) -> ColumnElement[bool]:
+    """Condition on Card: of this school, or from before cards had one."""
+    nobodys = Card.instellingsnummer.is_(None)
+    return nobodys if instellingsnummer is None else or_(nobodys, Card.instellingsnummer == instellingsnummer)
 
 
 def new_token(chance: entropy.Chance) -> str:
@@ -131,11 +151,12 @@ def new_token(chance: entropy.Chance) -> str:
 
 
 def _held(db: Connection, which: ColumnElement[bool], now: datetime) -> HeldCard | None:
-    given_name = accounts.given_name_today(day_of_law(now))
+    today = day_of_law(now)
+    given_name = accounts.given_name_today(today)
     row = db.execute(
         select(Card.id, Card.account_uuid, Account.username, given_name.label("given_name"))
         .join(Account, Account.account_uuid == Card.account_uuid)
-        .where(which, is_live(now), Account.blocked_at.is_(None))
+        .where(which, is_live(now), at_its_school(today), Account.blocked_at.is_(None))
     ).one_or_none()
     if row is None or row.given_name is None:
         return None

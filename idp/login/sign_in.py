@@ -21,7 +21,7 @@ from idp.context import House
 from idp.errors import Busy
 from idp.hashing import Stored, Verdict
 from idp.keys import Keys
-from idp.login import accounts, attention, browsers, passwords, sessions, throttle, tries, usernames
+from idp.login import accounts, attention, browsers, cards, passwords, sessions, throttle, tries, usernames
 from idp.login.accounts import Account
 from idp.login.browsers import Browser
 from idp.login.cards import HeldCard
@@ -427,6 +427,7 @@ def _statement() -> Prepared:
                 Card.account_uuid == AccountRow.account_uuid,
                 Card.voided_at.is_(None),
                 Card.expires_at > bindparam("now", type_=Moment()),
+                cards.at_its_school(today),
             ),
         )
     )

@@ -15,6 +15,7 @@ from idp.models.accounts import (
     RetiredUsername,
     SecretKind,
     Session,
+    Support,
     Throttle,
     WrongSecret,
 )
@@ -131,6 +132,7 @@ __all__ = [
     "StaffAccount",
     "StaffLink",
     "StaffSession",
+    "Support",
     "Throttle",
     "Turn",
     "UsedAssertion",

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.models.base import DIGEST, ID, Base, words
+from idp.models.base import DIGEST, ID, SCHOOL, Base, words
 from idp.models.devices import DeviceKind
 
 
@@ -56,10 +56,32 @@ class Card(Base):
     id: Mapped[str] = mapped_column(ID, primary_key=True)
     account_uuid: Mapped[str] = mapped_column(ForeignKey("account.account_uuid"), index=True)
     label: Mapped[str] = mapped_column(String(40))
+    instellingsnummer: Mapped[str | None] = mapped_column(SCHOOL)
+    """The school that made it: it works on the days on which the pupil is enrolled there. None: on any day."""
     token_digest: Mapped[str] = mapped_column(DIGEST, unique=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     voided_at: Mapped[datetime | None]
+
+
+class Support(Base):
+    """What one pupil needs at one school, to sign in, that others do not. Gone with the enrolment there."""
+
+    __tablename__ = "support"
+    account_uuid: Mapped[str] = mapped_column(
+        ForeignKey("account.account_uuid", ondelete="CASCADE"), primary_key=True
+    )
+    instellingsnummer: Mapped[str] = mapped_column(SCHOOL, primary_key=True)
+    typed: Mapped[bool] = mapped_column(default=False)
+    """Words to type come first, pictures second."""
+    card_alone_since: Mapped[datetime | None]
+    """A card that this school makes from this moment on is enough to sign in. None: no card is."""
+    card_alone_until: Mapped[date | None]
+    """The last day of it."""
+    card_alone_anywhere: Mapped[bool] = mapped_column(default=False)
+    """Also on devices that are none of the school."""
+    decided_by: Mapped[str | None] = mapped_column(String(60))
+    """person_id of the LeerID-beheerder who decided that a card is enough."""
 
 
 class Session(Base):
