@@ -25,6 +25,7 @@ def create_app(house: House) -> Flask:
         pages_papers,
         pages_people,
         pages_pupils,
+        pages_rollover,
         pages_sharing,
         shell,
         staff_door,
@@ -60,6 +61,7 @@ def create_app(house: House) -> Flask:
         staff_help,
         pages_pupils,
         pages_papers,
+        pages_rollover,
     ):
         app.register_blueprint(staff.blueprint)
     app.wsgi_app = endpoints.in_front_of(app.wsgi_app, house)  # type: ignore[method-assign, assignment]

@@ -10,6 +10,7 @@ Back, a second click and a reload are harmless: what an address shows follows fr
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import parse_qsl
 
@@ -41,17 +42,23 @@ def begin() -> Response:
         raise Invalid("bad_request")
     whole = "alles" in request.form
     picked = [pages_pupils.known_id(one) for one in request.form.getlist("leerling")[:5000]]
-    hands = _hands()
     with house.database.reading() as db:
         today = house.clock.today()
         if whole:
             lines = pupil_list.everyone(db, desk.instellingsnummer, today, asked)
         else:
             lines = pupil_list.chosen(db, desk.instellingsnummer, today, picked)
-        proposals = papers.propose(db, house, hands, kind, [one.account_uuid for one in lines])
     where = pages_pupils.address(asked, desk.instellingsnummer)
+    return start(kind, [one.account_uuid for one in lines], where)
+
+
+def start(kind: PaperworkKind, account_uuids: Sequence[str], where: str) -> Response:
+    """Begin with these pupils of the chosen school; back to `where`, with the reason, when there is nothing to do."""
+    house, hands = context.house(), _hands()
+    with house.database.reading() as db:
+        proposals = papers.propose(db, house, hands, kind, account_uuids)
     try:
-        work_id = papers.begin(house, hands, kind, proposals, left_out=len(lines) - len(proposals))
+        work_id = papers.begin(house, hands, kind, proposals, left_out=len(account_uuids) - len(proposals))
     except Invalid as refusal:
         return web.see_other(f"{where}{'&' if '?' in where else '?'}bericht={refusal.code}")
     step = "?stap=controle" if kind is PaperworkKind.CARD else ""

@@ -26,6 +26,8 @@ CARD = (105.0, 74.25)
 STICKER_QR = 27.0
 CARD_QR = 40.0
 MARGIN = 4.0
+NOTE = 42.0
+"""Millimetres at the foot of an A4 card for what its holder must know."""
 MONTHS = (
     "januari februari maart april mei juni juli augustus september oktober november december".split()  # noqa: SIM905
 )
@@ -126,8 +128,6 @@ def _card(sheet: Paper, corner: tuple[float, float], one: Handout, look: Look, p
     else:
         width = right - left
     _brand(sheet, left, y + 66.4, look, size=8)
-    if one.note:
-        sheet.lines(left, y + 40.9, BOLD.wrap(one.note, width=width * MM, size=7.5, smallest=5, lines=1))
     names = BOLD.wrap(one.name, width=width * MM, size=17, smallest=7, lines=5, whole=12, height=18 * MM)
     below = sheet.lines(left, y + 62.6 - names[0].size * 0.7 / MM, names, leading=1.12)
     groups = TEXT.wrap(_where(one), width=width * MM, size=8.5, smallest=6.5, lines=2)
@@ -137,7 +137,12 @@ def _card(sheet: Paper, corner: tuple[float, float], one: Handout, look: Look, p
     sheet.lines(left, y + 30.8, username, leading=1.1)
     if part is not Part.CARD and one.secret is not None:
         _secret_on_card(sheet, left, right, y, one)
-    address = TEXT.fit(one.personal_url, width=(right - left) * MM, size=7.5, smallest=5)
+    room = right - left
+    if one.note and part is not Part.SECRET:
+        room -= NOTE
+        note = BOLD.fit(one.note, width=(NOTE - 2) * MM, size=7.5, smallest=5)
+        sheet.text(right, y + 5.2, note, align=1)
+    address = TEXT.fit(one.personal_url, width=room * MM, size=7.5, smallest=4)
     sheet.text(left, y + 5.2, address, ink=QUIET_INK)
 
 
@@ -181,8 +186,6 @@ def _sticker(sheet: Paper, corner: tuple[float, float], one: Handout, look: Look
         _secret_on_sticker(sheet, left, width, y, one)
     if part is not Part.SECRET:
         _address(sheet, right, y, one)
-    if one.note:
-        sheet.text(left, y + 33.2, BOLD.fit(one.note, width=width * MM, size=6.5, smallest=4.5))
 
 
 def _secret_on_sticker(sheet: Paper, left: float, width: float, y: float, one: Handout) -> None:
@@ -206,9 +209,15 @@ def _secret_on_sticker(sheet: Paper, left: float, width: float, y: float, one: H
 
 def _address(sheet: Paper, right: float, y: float, one: Handout) -> None:
     """The personal URL beneath the QR code, in as many lines as it takes."""
-    shown = one.personal_url.removeprefix("https://")
-    lines = TEXT.fold(shown, width=STICKER_QR * MM, size=6.5, smallest=5.5, lines=4, after="/")
-    sheet.lines(right - STICKER_QR, y + 10.6, lines, ink=QUIET_INK, leading=1.15)
+    shown, below, most = one.personal_url.removeprefix("https://"), y + 10.6, 4
+    if one.note:
+        note = BOLD.fit(one.note, width=STICKER_QR * MM, size=6.5, smallest=4.5)
+        sheet.text(right - STICKER_QR, y + 11.6, note)
+        below, most = y + 8.9, 3
+    lines = TEXT.fold(
+        shown, width=STICKER_QR * MM, size=6.5, smallest=5.5 if most == 4 else 5, lines=most, after="/"
+    )
+    sheet.lines(right - STICKER_QR, below, lines, ink=QUIET_INK, leading=1.15)
 
 
 def _brand(sheet: Paper, x: float, y: float, look: Look, *, size: float) -> None:

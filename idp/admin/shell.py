@@ -47,6 +47,7 @@ TABS = (
                 path=f"{HOME}/leerid-beheer",
                 opens_to=_BEHEER | {RightKind.TEACHER},
             ),
+            Item(name=_("Nieuw schooljaar"), path=f"{HOME}/nieuw-schooljaar", opens_to=_BEHEER),
             Item(
                 name=_("Iedereen klaar"),
                 path=f"{HOME}/iedereen-klaar",

@@ -213,6 +213,17 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
+@needs_fonts
+@pytest.mark.parametrize("draw", [sheets.cards, sheets.stickers])
+def test_from_which_day_a_card_works_stands_on_it_and_leaves_the_qr_its_quiet_zone(draw):
+    note = "Werkt vanaf 1 september 2027."
+    whole = [handout(card_url=f"HTTPS://ID.EXAMPLE.ORG/K/{TOKEN}", note=note)]
+    with Pdf(drawn(draw, whole)) as pdf:
+        assert note in pdf.text()
+        (read,) = zxingcpp.read_barcodes(pdf.image())
+    assert read.text.endswith(TOKEN)
+
+
 def test_CARD_02_markup_in_names_is_literal():
     one = handout(SecretKind.BASIC, voornaam="<b>Vet</b>", naam="&amp;<br/>", group="<font size=99>3A</font>")
     for draw in (sheets.cards, sheets.stickers):

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email import policy
 from pathlib import Path
 from typing import Any
@@ -807,6 +807,37 @@ def _(page, there):
     STOPS["staff-people"](page, there)
     with page.expect_navigation():
         page.get_by_role("button", name="Nodig uit").first.click()
+
+
+@stop("staff-new-school-year")
+def _(page, there):
+    """At a school of its own, where everything happens when the year turns."""
+    house, last = there.house, {"begindatum": date(2025, 9, 1), "einddatum": date(2026, 8, 31)}
+    with house.database.transaction() as db:
+        school, other = make.school(db, naam=LONG_NAME), make.school(db)
+        for naam, before, after, account in (
+            ("Nieuw", None, {}, False),
+            (WOLF, None, {"administratieve_groep": LONG_NAME, "administratieve_groep_code": "Z"}, False),
+            ("Komt", None, {}, True),
+            ("Groot", {}, {"hoofdstructuur": "311"}, True),
+            (
+                "Hoger",
+                {"administratieve_groep": "tweede leerjaar", "administratieve_groep_code": "L2"},
+                {},
+                True,
+            ),
+            ("Weg", {}, None, True),
+        ):
+            who = make.pupil(db)
+            for words in (None if before is None else last | before, after):
+                if words is not None:
+                    make.enrolment(db, who, school, **({"naam": naam, "voornaam": "An"} | words))
+            if account:
+                make.account(db, who)
+        make.enrolment(db, who, other)
+    there.sign_in_staff(page, make_staff.staff(house, RightKind.BEHEERDER, school=school).person_id)
+    page.goto(f"{there.issuer}/schoolloket/nieuw-schooljaar")
+    page.locator("section details summary").first.click()
 
 
 _desk("staff-my-data", "/personeel/mijn-gegevens")
