@@ -117,8 +117,10 @@ def test_the_qr_is_read_back_from_paper_and_is_large_enough(draw, least):
 @pytest.mark.parametrize(
     ("draw", "size"), [(sheets.cards, sheets.CARD_QR), (sheets.stickers, sheets.STICKER_QR)]
 )
-def test_the_qr_has_its_quiet_zone(draw, size):
-    one = handout(SecretKind.PICTURE, voornaam="Wolfeschlegelsteinhausenbergerdorff " * 3, username="w" * 50)
+@pytest.mark.parametrize("note", ["", "Werkt vanaf 1 september 2027."])
+def test_the_qr_has_its_quiet_zone(draw, size, note):
+    long = {"voornaam": "Wolfeschlegelsteinhausenbergerdorff " * 3, "username": "w" * 50}
+    one = handout(SecretKind.PICTURE, note=note, **long)
     dpi = 300
     with Pdf(drawn(draw, [one])) as pdf:
         image = pdf.image(dpi=dpi).convert("L")
@@ -215,7 +217,7 @@ def no_network(monkeypatch):
 
 @needs_fonts
 @pytest.mark.parametrize("draw", [sheets.cards, sheets.stickers])
-def test_from_which_day_a_card_works_stands_on_it_and_leaves_the_qr_its_quiet_zone(draw):
+def test_from_which_day_a_card_works_stands_on_it(draw):
     note = "Werkt vanaf 1 september 2027."
     whole = [handout(card_url=f"HTTPS://ID.EXAMPLE.ORG/K/{TOKEN}", note=note)]
     with Pdf(drawn(draw, whole)) as pdf:
