@@ -1,7 +1,7 @@
 """Cards belong to the school that made them; what one pupil needs to sign in
 
 Revision ID: 0010
-Revises: 0030
+Revises: 0015
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from alembic import op
 import idp.models
 
 revision = "0010"
-down_revision = "0030"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
