@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Result, Select, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from idp import entropy
@@ -99,6 +99,12 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def by_and_by(db: Connection, statement: Select[*tuple[Any, ...]], *, rows: int = 2_000) -> Result[*tuple[Any, ...]]:
+    """The rows of a long answer, some at a time instead of all in memory (a cursor of PostgreSQL wants a transaction)."""
+    alone = db.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+    return db.execute(statement if alone else statement.execution_options(yield_per=rows))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TypeVar
+from itertools import islice
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 
 from idp import entropy
 from idp.claims import agreements, visibility
+from idp.claims.seating import DeliveredMembership, Seating
 from idp.clock import day_of_law
+from idp.database import by_and_by
 from idp.errors import Invalid, NotAllowed, NotFound
 from idp.models import ClassMembership, Klas, School, Soort
 
@@ -31,14 +34,6 @@ class DeliveredKlas:
     code: str
     naam: str
     soort: Soort
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeliveredMembership:
-    klas_id: str
-    account_uuid: str
-    begindatum: date
-    einddatum: date | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +80,47 @@ def replace(
         if delivered.setdefault(klas.klas_id, klas) != klas:
             raise Invalid("klas_twice", klas.klas_id)
     ids, new, changed = _keep_classes(db, instellingsnummer, delivered, now)
-    wanted = set(memberships)
-    if any(one.klas_id not in delivered for one in wanted):
-        raise Invalid("klas_unknown")
+    coming = Seating()
+    for one in memberships:
+        if one.klas_id not in delivered:
+            raise Invalid("klas_unknown")
+        if (one.begindatum, one.einddatum) not in coming.periods(one.account_uuid, one.klas_id):
+            coming.add(one.account_uuid, one.klas_id, one.begindatum, one.einddatum)
+    kept, gone = _compared(db, instellingsnummer, ids, coming)
+    for some in _chunks(gone):
+        db.execute(update(ClassMembership).where(ClassMembership.id.in_(some)).values(replaced_at=now))
+    added, rows = len(coming), iter(coming)
+    while part := list(islice(rows, CHUNK)):
+        db.execute(_INSERT_SEAT, [_row(one, ids, instellingsnummer) for one in part])
+    return Counts(
+        classes_new=new,
+        classes_changed=changed,
+        members_new=added,
+        members_kept=kept,
+        members_replaced=len(gone),
+    )
+
+
+_INSERT_SEAT = insert(ClassMembership)
+
+
+def _row(one: DeliveredMembership, ids: dict[str, str], instellingsnummer: str) -> dict[str, Any]:
+    return {
+        "id": entropy.row_id(),
+        "klas": ids[one.klas_id],
+        "account_uuid": one.account_uuid,
+        "instellingsnummer": instellingsnummer,
+        "begindatum": one.begindatum,
+        "einddatum": one.einddatum,
+        "replaced_at": None,
+    }
+
+
+def _compared(
+    db: Connection, instellingsnummer: str, ids: dict[str, str], coming: Seating
+) -> tuple[int, list[str]]:
+    """Take what stands already out of what is coming; returns how many stay, and the ids of rows that go."""
+    names = {uuid: klas_id for klas_id, uuid in ids.items()}
     columns = (
         ClassMembership.id,
         ClassMembership.klas,
@@ -96,24 +129,14 @@ def replace(
         ClassMembership.einddatum,
     )
     mine = and_(ClassMembership.instellingsnummer == instellingsnummer, ClassMembership.replaced_at.is_(None))
-    standing = {row[1:]: row[0] for row in map(tuple, db.execute(select(*columns).where(mine)))}
-    arrived = {(ids[one.klas_id], one.account_uuid, one.begindatum, one.einddatum) for one in wanted}
-    gone = [row for key, row in standing.items() if key not in arrived]
-    added = [key for key in arrived if key not in standing]
-    for some in _chunks(gone):
-        db.execute(update(ClassMembership).where(ClassMembership.id.in_(some)).values(replaced_at=now))
-    names = ("klas", "account_uuid", "begindatum", "einddatum")
-    rows = [dict(zip(names, key, strict=True)) for key in added]
-    always = {"instellingsnummer": instellingsnummer, "replaced_at": None}
-    if rows:
-        db.execute(insert(ClassMembership), [row | always | {"id": entropy.row_id()} for row in rows])
-    return Counts(
-        classes_new=new,
-        classes_changed=changed,
-        members_new=len(added),
-        members_kept=len(standing) - len(gone),
-        members_replaced=len(gone),
-    )
+    kept, gone = 0, []
+    for row in by_and_by(db, select(*columns).where(mine)):
+        klas_id = names.get(row.klas)
+        if klas_id and coming.take(row.account_uuid, klas_id, row.begindatum, row.einddatum):
+            kept += 1
+        else:
+            gone.append(row.id)
+    return kept, gone
 
 
 def listing(db: Connection, instellingsnummer: str, today: date) -> tuple[SchoolKlas, ...]:

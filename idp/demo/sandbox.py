@@ -16,7 +16,7 @@ from idp import apps as registered
 from idp import entropy
 from idp.admin import access, apps, helping
 from idp.admin.helping import Scope
-from idp.claims import consent, klasinformatie, visibility
+from idp.claims import consent, klasinformatie, seating, visibility
 from idp.clock import day_of_law, school_year_ends
 from idp.config import ConfigurationError
 from idp.context import House
@@ -278,9 +278,7 @@ def _classes(db: Connection, school: str, uuids: dict[str, str], now: datetime, 
             for code in dict.fromkeys(code for code, *_ in seats)
         ],
         [
-            klasinformatie.DeliveredMembership(
-                klas_id=code, account_uuid=uuid, begindatum=begin, einddatum=end
-            )
+            seating.DeliveredMembership(klas_id=code, account_uuid=uuid, begindatum=begin, einddatum=end)
             for code, uuid, begin, end in seats
         ],
         now,

@@ -11,14 +11,16 @@ from typing import Any
 from sqlalchemy import Connection, and_, or_, select
 
 from idp.claims import consent
-from idp.claims.klasinformatie import DeliveredKlas, DeliveredMembership
+from idp.claims.klasinformatie import DeliveredKlas
+from idp.claims.seating import Seating
 from idp.config import Settings
+from idp.database import by_and_by
 from idp.feeds import cells, deliveries
 from idp.feeds.class_rows import Reading, RefusedRow, Row
 from idp.feeds.enrolment_plan import Hold
 from idp.feeds.matching import chunks
 from idp.feeds.problems import Problem, RowRefused, Weight
-from idp.models import ClassMembership, Enrolment, Klas, Pupil, School, Soort
+from idp.models import ClassMembership, Enrolment, Klas, Pupil, School
 
 OURS = "leersleutel"
 FORMATS_OF = {"broekx": frozenset({"oneroster"})}
@@ -28,21 +30,25 @@ SUMMER = ((8, 15), (9, 30))
 SMALL_CLASS = 5
 CLASS_SHARE = 0.5
 NAMES_SHARE = 0.20
+MOST_OF_ONE_PUPIL = 500
+"""Classes of one pupil in one delivery: more is a mistake."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Seat:
-    """A pupil sits in a class, as the last delivery said."""
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Who sits where at a school, today or later, as the last delivery left it."""
 
-    account_uuid: str
-    klas_id: str
-    code: str
-    naam: str
-    soort: Soort
-    begindatum: date
-    einddatum: date | None
-    enrolled: bool
+    classes: Mapping[str, DeliveredKlas] = field(default_factory=dict)
+    """By klas_id; also classes in which nobody sits any more."""
+    seats: Seating = field(default_factory=Seating, repr=False)
+    enrolled: frozenset[str] = field(default=frozenset(), repr=False)
     """Active at the school today: others leave their classes without a person looking."""
+
+    def today(self, account_uuid: str, today: date) -> frozenset[str]:
+        """The klas_id of every class that this pupil is in by now; nothing for who is not enrolled."""
+        if account_uuid not in self.enrolled:
+            return frozenset()
+        return frozenset(klas_id for klas_id, begin, _ in self.seats.of(account_uuid) if begin <= today)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +64,8 @@ class Plan:
     """Why nothing of it may be used, or None."""
     problems: tuple[Problem, ...] = ()
     classes: tuple[DeliveredKlas, ...] = field(default=(), repr=False)
-    memberships: tuple[DeliveredMembership, ...] = field(default=(), repr=False)
+    memberships: Seating = field(default_factory=Seating, repr=False)
+    standing: Standing = field(default_factory=Standing, repr=False)
     counts: Mapping[str, int] = field(default_factory=dict)
     holds: tuple[Hold, ...] = ()
 
@@ -99,30 +106,20 @@ def plan(
     if refused:
         return Plan(**frame, problems=(refused,))
     who = _Pupils(db, instellingsnummer, found)
-    rows, told, kept_for = _resolved(found, instellingsnummer, who)
-    seats = _seats(db, instellingsnummer, today)
-    rows |= _carried(seats, kept_for, rows)
-    classes: dict[str, DeliveredKlas] = {}
-    for klas, _ in rows.values():
-        classes.setdefault(klas.klas_id, klas)
-    memberships = tuple(membership for _, membership in rows.values())
-    there = {(seat.account_uuid, seat.klas_id) for seat in seats}
-    coming = {(one.account_uuid, one.klas_id) for one in memberships}
-    counts = {
-        "classes": len(classes),
-        "add": len(coming - there),
-        "keep": len(coming & there),
-        "end": len(there - coming),
-        "refused": sum(1 for problem in told if problem.weight is Weight.ROW),
-        "ignored": found.ignored,
-    }
+    classes, coming, told, kept_for = _resolved(found, instellingsnummer, who)
+    standing = _standing(db, instellingsnummer, today)
+    _carry(standing, kept_for, classes, coming)
+    counts = {"classes": len(classes)} | _changes(standing.seats, coming)
+    counts |= {"refused": sum(1 for problem in told if problem.weight is Weight.ROW)}
+    counts |= {"ignored": found.ignored}
     return Plan(
         **frame,
         problems=tuple(sorted(told, key=lambda problem: problem.line or 0)),
         classes=tuple(classes.values()),
-        memberships=memberships,
+        memberships=coming,
+        standing=standing,
         counts=counts,
-        holds=tuple(_holds(seats, coming, classes, today, settings)),
+        holds=tuple(_holds(standing, coming, classes, today, settings)),
     )
 
 
@@ -181,119 +178,135 @@ class _Pupils:
         return one
 
 
-_Key = tuple[str, str, date]
-_Resolved = dict[_Key, tuple[DeliveredKlas, DeliveredMembership]]
-
-
-def _resolved(found: Reading, school: str, who: _Pupils) -> tuple[_Resolved, list[Problem], set[str]]:
-    """Usable rows, what is wrong with the others, and the pupils those may be about."""
-    rows: _Resolved = {}
+def _resolved(
+    found: Reading, school: str, who: _Pupils
+) -> tuple[dict[str, DeliveredKlas], Seating, list[Problem], set[str]]:
+    """Classes and seats of usable rows, what is wrong with the others, and the pupils those may be about."""
+    classes: dict[str, DeliveredKlas] = {}
+    coming = Seating()
     told = list(found.problems)
     kept_for: set[str] = set()
-    periods: dict[tuple[str, str], list[tuple[date, date]]] = {}
     for row in found.rows:
         uuid = None
         try:
             if row.instellingsnummer not in {None, school}:
                 raise RowRefused("other_school", "instellingsnummer")  # noqa: TRY301
             uuid = who.find(row)
-            begin = row.begindatum or who.began[uuid]
-            end = row.einddatum or date.max
-            taken = periods.setdefault((uuid, row.klas_id), [])
-            if end < begin:
-                raise RowRefused("dates_reversed", "einddatum")  # noqa: TRY301
-            if any(begin <= last and first <= end for first, last in taken):
-                raise RowRefused("duplicate")  # noqa: TRY301
+            begin, end = row.begindatum or who.began[uuid], row.einddatum
+            _check(coming, uuid, row.klas_id, begin, end)
         except RowRefused as fault:
             told.append(Problem(code=fault.code, line=row.line, column=fault.column))
             if uuid is not None and fault.code != "duplicate":
                 kept_for.add(uuid)
             continue
-        taken.append((begin, end))
-        klas = DeliveredKlas(klas_id=row.klas_id, code=row.klascode, naam=row.klasnaam, soort=row.soort)
-        membership = DeliveredMembership(
-            klas_id=row.klas_id, account_uuid=uuid, begindatum=begin, einddatum=row.einddatum
-        )
-        rows[uuid, row.klas_id, begin] = (klas, membership)
+        if row.klas_id not in classes:
+            classes[row.klas_id] = DeliveredKlas(
+                klas_id=row.klas_id, code=row.klascode, naam=row.klasnaam, soort=row.soort
+            )
+        coming.add(uuid, row.klas_id, begin, end)
     for refused in found.refused_rows:
         try:
             kept_for.add(who.find(refused))
         except RowRefused:
             continue
-    return rows, told, kept_for
+    return classes, coming, told, kept_for
 
 
-def _seats(db: Connection, school: str, today: date) -> list[Seat]:
-    """Memberships that the last delivery left, today or later."""
+def _check(coming: Seating, uuid: str, klas_id: str, begin: date, end: date | None) -> None:
+    """Raises RowRefused."""
+    if end is not None and end < begin:
+        raise RowRefused("dates_reversed", "einddatum")
+    if coming.overlaps(uuid, klas_id, begin, end):
+        raise RowRefused("duplicate")
+    if coming.count(uuid) >= MOST_OF_ONE_PUPIL:
+        raise RowRefused("too_many_of_a_pupil")
+
+
+def _standing(db: Connection, school: str, today: date) -> Standing:
     enrolled = select(Enrolment.account_uuid).where(
         Enrolment.instellingsnummer == school, Enrolment.begindatum <= today, Enrolment.einddatum >= today
     )
-    active = set(db.execute(enrolled).scalars())
-    columns = (ClassMembership.account_uuid, Klas.klas_id, Klas.code, Klas.naam, Klas.soort)
-    standing = and_(
-        ClassMembership.instellingsnummer == school,
-        ClassMembership.replaced_at.is_(None),
-        or_(ClassMembership.einddatum.is_(None), ClassMembership.einddatum >= today),
-    )
-    query = (
-        select(*columns, ClassMembership.begindatum, ClassMembership.einddatum)
-        .join(Klas, Klas.id == ClassMembership.klas)
-        .where(standing)
-    )
-    return [Seat(**row, enrolled=row["account_uuid"] in active) for row in db.execute(query).mappings()]
-
-
-def _carried(seats: Iterable[Seat], pupils: set[str], rows: _Resolved) -> _Resolved:
-    """A refused row ends nothing: the classes of its pupil stay, next to those that were usable."""
-    described = {klas.klas_id: klas for klas, _ in rows.values()}
-    taken = {(uuid, klas_id) for uuid, klas_id, _ in rows}
-    carried: _Resolved = {}
-    for seat in seats:
-        if seat.account_uuid not in pupils or (seat.account_uuid, seat.klas_id) in taken:
-            continue
-        klas = DeliveredKlas(klas_id=seat.klas_id, code=seat.code, naam=seat.naam, soort=seat.soort)
-        membership = DeliveredMembership(
-            klas_id=seat.klas_id,
-            account_uuid=seat.account_uuid,
-            begindatum=seat.begindatum,
-            einddatum=seat.einddatum,
+    described = select(Klas.id, Klas.klas_id, Klas.code, Klas.naam, Klas.soort)
+    classes: dict[str, DeliveredKlas] = {}
+    names: dict[str, str] = {}
+    for row in db.execute(described.where(Klas.instellingsnummer == school)):
+        names[row.id] = row.klas_id
+        classes[row.klas_id] = DeliveredKlas(
+            klas_id=row.klas_id, code=row.code, naam=row.naam, soort=row.soort
         )
-        key = (seat.account_uuid, seat.klas_id, seat.begindatum)
-        carried[key] = (described.get(seat.klas_id, klas), membership)
-    return carried
+    member = ClassMembership
+    standing = and_(
+        member.instellingsnummer == school,
+        member.replaced_at.is_(None),
+        or_(member.einddatum.is_(None), member.einddatum >= today),
+    )
+    columns = (member.account_uuid, member.klas, member.begindatum, member.einddatum)
+    seats = Seating()
+    for uuid, klas, begin, end in by_and_by(db, select(*columns).where(standing)):
+        seats.add(uuid, names[klas], begin, end)
+    return Standing(classes=classes, seats=seats, enrolled=frozenset(db.execute(enrolled).scalars()))
+
+
+def _carry(
+    standing: Standing, pupils: Iterable[str], classes: dict[str, DeliveredKlas], coming: Seating
+) -> None:
+    """A refused row ends nothing: the classes of its pupil stay, next to those that were usable."""
+    for uuid in pupils:
+        taken = coming.klassen(uuid)
+        for klas_id, begin, end in standing.seats.of(uuid):
+            if klas_id not in taken:
+                classes.setdefault(klas_id, standing.classes[klas_id])
+                coming.add(uuid, klas_id, begin, end)
+
+
+def _changes(there: Seating, coming: Seating) -> dict[str, int]:
+    """How many pupils come into a class, stay in one and leave one."""
+    counts = {"add": 0, "keep": 0, "end": 0}
+    for uuid in coming.pupils:
+        now, before = coming.klassen(uuid), there.klassen(uuid)
+        counts["add"] += len(now - before)
+        counts["keep"] += len(now & before)
+        counts["end"] += len(before - now)
+    counts["end"] += sum(len(there.klassen(uuid)) for uuid in there.pupils if not coming.count(uuid))
+    return counts
 
 
 def _holds(
-    seats: list[Seat],
-    coming: set[tuple[str, str]],
+    standing: Standing,
+    coming: Seating,
     classes: Mapping[str, DeliveredKlas],
     today: date,
     settings: Settings,
 ) -> Iterator[Hold]:
     """Why a person must look first, in the words of the agreement with schools."""
-    counted = {(s.account_uuid, s.klas_id) for s in seats if s.enrolled and s.begindatum <= today}
     summer = SUMMER[0] <= (today.month, today.day) <= SUMMER[1]
-    placed = {uuid for uuid, _ in coming} if summer else set()
-    gone = {seat for seat in counted - coming if seat[0] not in placed}
-    before, left = Counter(k for _, k in counted), Counter(k for _, k in counted - gone)
-    sizes = Counter(k for _, k in coming)
-    emptied = [k for k in before if not left[k] and not sizes[k]]
+    before: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
+    for uuid in standing.seats.pupils:
+        counted, stays = standing.today(uuid, today), coming.klassen(uuid)
+        before.update(counted)
+        if not (summer and stays):
+            lost.update(counted - stays)
+    sizes: Counter[str] = Counter()
+    for uuid in coming.pupils:
+        sizes.update(coming.klassen(uuid))
+    emptied = [k for k in before if lost[k] == before[k] and not sizes[k]]
     if emptied:
         yield Hold(
             code="class_emptied", sentence=f"{len(emptied)} of {len(before)} classes would be emptied."
         )
-    if len(gone) > settings.hold_members_share * len(counted):
-        yield Hold(
-            code="many_memberships_gone", sentence=f"{len(gone)} of {len(counted)} memberships would go."
-        )
-    halved = [k for k, n in before.items() if n >= SMALL_CLASS and n - left[k] > CLASS_SHARE * n]
+    gone, counted_all = lost.total(), before.total()
+    if gone > settings.hold_members_share * counted_all:
+        yield Hold(code="many_memberships_gone", sentence=f"{gone} of {counted_all} memberships would go.")
+    halved = [k for k, n in before.items() if n >= SMALL_CLASS and lost[k] > CLASS_SHARE * n]
     halved = [k for k in halved if k not in emptied]
     if halved:
         yield Hold(
             code="class_halved", sentence=f"{len(halved)} classes would lose more than half of their pupils."
         )
-    names = {seat.klas_id: (seat.code, seat.naam) for seat in seats if seat.klas_id in classes}
-    renamed = [k for k, said in names.items() if said != (classes[k].code, classes[k].naam)]
+    seated = {klas_id for uuid in standing.seats.pupils for klas_id in standing.seats.klassen(uuid)}
+    names = {k: standing.classes[k] for k in seated if k in classes}
+    renamed = [k for k, one in names.items() if (one.code, one.naam) != (classes[k].code, classes[k].naam)]
     if not summer and len(renamed) > NAMES_SHARE * len(names):
         yield Hold(
             code="many_names_changed", sentence=f"{len(renamed)} of {len(names)} classes would be renamed."

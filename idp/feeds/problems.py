@@ -60,6 +60,7 @@ CODES: dict[str, tuple[Weight, str]] = {
     "other_school": (R, "The row is about another school than the file is for."),
     "unknown_pupil": (R, "No pupil of this school is known by this identifier."),
     "different_pupils": (R, "The identifiers in the row belong to different pupils."),
+    "too_many_of_a_pupil": (R, "The pupil has 500 rows before this one: that cannot be meant."),
     "klas_differs": (R, "An earlier row gives this class another code, name or kind."),
     "wrong_check_number": (
         W,

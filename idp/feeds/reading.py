@@ -13,7 +13,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -61,13 +61,20 @@ class Bytes:
             raise Broken("line_too_long", number)
         return raw
 
-    def whole(self) -> bytes:
-        """Everything, for formats that are one document."""
-        parts = []
-        while part := self._file.read(MEGABYTE):
-            self._take(part)
-            parts.append(part)
-        return b"".join(parts)
+    def read(self, most: int = MEGABYTE) -> bytes:
+        raw = self._file.read(most)
+        self._take(raw)
+        return raw
+
+    @property
+    def stream(self) -> BinaryIO:
+        """The file itself, for formats that are read here and there (zip)."""
+        return self._file
+
+    def rewind(self) -> None:
+        """Begin again; not every stream can."""
+        self._file.seek(0)
+        self._hash, self._count = hashlib.sha256(), 0
 
     def finish(self) -> None:
         """Read on to the end, so that the digest names the whole file."""
@@ -102,7 +109,7 @@ def opened(source: Source, limits: Limits) -> Iterator[Bytes]:
         yield Bytes(source, limits)
 
 
-def text_lines(file: Bytes) -> Iterator[tuple[int, str]]:
+def text_lines(file: Bytes, *, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
     """Lines with their numbers from 1, decoded, line ends included. Raises Broken."""
     number = 1
     while raw := file.readline(number):
@@ -111,28 +118,31 @@ def text_lines(file: Bytes) -> Iterator[tuple[int, str]]:
                 raise Broken("utf_16")
             raw = raw.removeprefix(codecs.BOM_UTF8)
         try:
-            yield number, raw.decode()
+            yield number, raw.decode(encoding)
         except UnicodeDecodeError:
             raise Broken("not_utf_8", number) from None
         number += 1
 
 
-def decoded(raw: bytes, *, otherwise: str | None = None) -> str:
-    """A whole document as text; `otherwise`: the encoding of a package that has no UTF-8. Raises Broken."""
-    if raw.startswith(UTF_16) or b"\x00" in raw[:64]:
-        raise Broken("utf_16")
+def encoding(file: Bytes, *, otherwise: str) -> str:
+    """UTF-8 when all of the file is, else the encoding of a package that has no UTF-8. Begins the file again."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    found = "utf-8"
     try:
-        return raw.removeprefix(codecs.BOM_UTF8).decode()
-    except UnicodeDecodeError as fault:
-        if otherwise is not None:
-            with suppress(UnicodeDecodeError):
-                return raw.decode(otherwise)
-        raise Broken("not_utf_8", raw.count(b"\n", 0, fault.start) + 1) from None
+        while raw := file.read():
+            decoder.decode(raw)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        found = otherwise
+    file.rewind()
+    return found
 
 
-def numbered(text: str) -> Iterator[tuple[int, str]]:
-    """The lines of a document with their numbers from 1, line ends included."""
-    return enumerate(io.StringIO(text, newline="\n"), 1)
+def first_character(file: Bytes) -> str:
+    """The first one that is no white space, of the beginning of the file; begins the file again."""
+    start = file.read(4096).removeprefix(codecs.BOM_UTF8).lstrip()
+    file.rewind()
+    return start[:1].decode("ascii", errors="replace")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,60 +216,21 @@ def records(
 def parsed(text: str, line: int | None = None) -> Any:
     """A JSON document without repeated names, `NaN`, or more nesting than a file of ours has. Raises Broken."""
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+        return json.loads(text, object_pairs_hook=once, parse_constant=no_constant)
     except (ValueError, RecursionError):
         raise Broken("not_json", line) from None
 
 
-def items(text: str, limits: Limits) -> Iterator[tuple[int, Any]]:
-    """The items of one JSON array with the lines they begin on, one in memory at a time. Raises Broken."""
-    decoder = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant)
-    position, line, count = _after(text, 0), 1, 0
-    if not text.strip():
-        raise Broken("empty_file")
-    if text[position : position + 1] != "[":
-        raise Broken("not_json", 1)
-    line += text.count("\n", 0, position)
-    start, position = position, _after(text, position + 1)
-    while text[position : position + 1] != "]" or count:
-        line, start = line + text.count("\n", start, position), position
-        try:
-            item, position = decoder.raw_decode(text, position)
-        except (ValueError, RecursionError):
-            raise Broken("not_json", line) from None
-        count += 1
-        if count > limits.rows:
-            raise Broken("too_many_rows")
-        yield line, item
-        position = _after(text, position)
-        if text[position : position + 1] == "]":
-            break
-        if text[position : position + 1] != ",":
-            raise Broken("not_json", line)
-        position = _after(text, position + 1)
-    if text[position + 1 :].strip():
-        raise Broken("not_json", line)
-    if not count:
-        raise Broken("no_rows")
-
-
-_SPACE = re.compile(r"[ \t\r\n]*")
-
-
-def _after(text: str, position: int) -> int:
-    """Where the next thing that is no white space stands."""
-    match = _SPACE.match(text, position)
-    return match.end() if match else position
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which no name stands twice (for json)."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a name is repeated")
     return found
 
 
-def _no_constant(word: str) -> None:
+def no_constant(word: str) -> None:
+    """Refuse NaN and Infinity (for json)."""
     raise ValueError(word)
 
 

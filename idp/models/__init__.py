@@ -21,6 +21,7 @@ from idp.models.accounts import (
 )
 from idp.models.apps import App, AppLogo, AppPupil, AppSecret, RegistryVersion, RuleKind, VisibilityRule
 from idp.models.base import DIGEST, ID, SCHOOL, Base, Moment
+from idp.models.deliveries import FeedClient, FeedSecret, HeldPart
 from idp.models.devices import ClassDevice, DeviceCode, DeviceKind
 from idp.models.errands import ErrandState, JobRecord, Lease, LogoutDelivery
 from idp.models.help import (
@@ -90,8 +91,11 @@ __all__ = [
     "DeviceCode",
     "DeviceKind",
     "Enrolment",
+    "FeedClient",
+    "FeedSecret",
     "ErrandState",
     "Grant",
+    "HeldPart",
     "HelpCode",
     "InitialAccessToken",
     "JobRecord",

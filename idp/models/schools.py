@@ -106,6 +106,8 @@ class ClassMembership(Base):
 
 
 class DeliveryState(StrEnum):
+    RECEIVED = "received"
+    """It is here and nobody looked at it yet; also what a process that died left behind."""
     CHECKED = "checked"
     HELD = "held"
     APPLIED = "applied"
@@ -125,3 +127,7 @@ class Delivery(Base):
     received_at: Mapped[datetime]
     state: Mapped[DeliveryState] = mapped_column(words(DeliveryState))
     report: Mapped[dict[str, Any]]
+    decided_at: Mapped[datetime | None]
+    """When a person looked at what was held …"""
+    decided_by: Mapped[str | None] = mapped_column(String(100))
+    """… and who: an actor, as audit writes it."""

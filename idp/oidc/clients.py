@@ -11,7 +11,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote_plus
@@ -56,10 +56,15 @@ class Proof:
     """Network address."""
 
 
-def authenticate(house: House, proof: Proof, *, now: datetime) -> App:
-    """The app that proved itself. Raises InvalidClientError (401) or InvalidRequestError."""
+def authenticate(
+    house: House, proof: Proof, *, now: datetime, find: Callable[[str], App | None] | None = None
+) -> App:
+    """The app that proved itself. Raises InvalidClientError (401) or InvalidRequestError.
+
+    `find`: where to look for who calls, when it is no registered app.
+    """
     client_id, method, secret = _offered(proof)
-    app = house.apps.find(client_id)
+    app = (find or house.apps.find)(client_id)
     if app is None or app.disabled:
         raise _wrong(house, proof, "", now, because="unknown app")
     if method != app.token_endpoint_auth_method:

@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from idp import models
 from idp.claims import disclose, klasinformatie
-from idp.claims.klasinformatie import Counts, DeliveredKlas, DeliveredMembership
+from idp.claims.klasinformatie import Counts, DeliveredKlas
+from idp.claims.seating import DeliveredMembership
 from idp.errors import Invalid, NotAllowed, NotFound
 from tests import make
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from idp.feeds import reading
+from idp.feeds import json_items, reading
 from idp.feeds.cells import Cells
 from idp.feeds.class_rows import Found, Row
 from idp.feeds.problems import RowRefused
@@ -19,7 +19,7 @@ OLOD = 3
 
 def read(file: reading.Bytes, limits: reading.Limits, found: Found) -> None:
     """Registrations (`instelnr stamnr status inschrKlassen[]`) as rows. Raises Broken."""
-    for line, item in reading.items(reading.decoded(file.whole()), limits):
+    for line, item in json_items.items(file, limits):
         if not isinstance(item, dict):
             found.refuse(RowRefused("not_text"), line)
             continue
@@ -50,7 +50,7 @@ def _registration(item: Mapping[str, Any], line: int, found: Found) -> None:
         if row is None:
             found.ignored += 1
         else:
-            found.rows.append(row)
+            found.add(row)
 
 
 def _row(one: Any, line: int, school: str, stamnummer: str, found: Found) -> Row | None:

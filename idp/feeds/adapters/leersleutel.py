@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from idp.feeds import reading
+from idp.feeds import json_items, reading
 from idp.feeds.cells import Cells
 from idp.feeds.class_rows import Found, Row
 from idp.feeds.problems import Broken, RowRefused
@@ -20,11 +20,10 @@ COLUMNS = reading.Columns(
 
 def read(file: reading.Bytes, limits: reading.Limits, found: Found) -> None:
     """Rows as they are. Raises Broken."""
-    text = reading.decoded(file.whole())
-    if text.lstrip().startswith("["):
-        records: Iterator[tuple[int, Any]] = _strict(reading.items(text, limits))
+    if reading.first_character(file) == "[":
+        records: Iterator[tuple[int, Any]] = _strict(json_items.items(file, limits))
     else:
-        _, records = reading.records(reading.numbered(text), COLUMNS, limits)
+        _, records = reading.records(reading.text_lines(file), COLUMNS, limits)
     for line, values in records:
         if not isinstance(values, dict):
             found.refuse(RowRefused("field_count"), line)
@@ -33,9 +32,11 @@ def read(file: reading.Bytes, limits: reading.Limits, found: Found) -> None:
         identity: dict[str, str | None] = {}
         try:
             identity = _identity(cells)
-            found.rows.append(_row(cells, line, identity))
+            row = _row(cells, line, identity)
         except RowRefused as fault:
             found.refuse(fault, line, **identity)
+            continue
+        found.add(row)
 
 
 def _strict(items: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:

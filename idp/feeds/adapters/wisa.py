@@ -23,8 +23,10 @@ PUPILS = reading.Columns(
 
 def read(file: reading.Bytes, limits: reading.Limits, found: Found) -> None:
     """Pupils with KLAS and KLASGROEP as rows: one for the class, one more for the subclass. Raises Broken."""
-    lines = reading.numbered(reading.decoded(file.whole(), otherwise="cp1252"))
-    seen: set[tuple[str, str]] = set()
+    encoding = reading.encoding(file, otherwise="cp1252")
+    lines = reading.text_lines(file, encoding=encoding)
+    seen: dict[str, set[str]] = {}
+    """Who sits in a class already: a pupil in two subclasses has two lines, and one class."""
     for line, values in reading.table(lines, PUPILS, limits):
         if values is None:
             found.refuse(RowRefused("field_count"), line)
@@ -33,13 +35,16 @@ def read(file: reading.Bytes, limits: reading.Limits, found: Found) -> None:
         stamnummer = None
         try:
             stamnummer = cells.required("stamboeknummer", 40)
-            rows = [row for row in _rows(cells, line, stamnummer) if (stamnummer, row.klas_id) not in seen]
+            rows = [
+                row for row in _rows(cells, line, stamnummer) if stamnummer not in seen.get(row.klas_id, ())
+            ]
         except RowRefused as fault:
             found.refuse(fault, line, stamnummer=stamnummer)
             continue
         found.ignored += not rows
-        found.rows += rows
-        seen |= {(stamnummer, row.klas_id) for row in rows}
+        for row in rows:
+            found.add(row)
+            seen.setdefault(row.klas_id, set()).add(stamnummer)
 
 
 def _rows(cells: Cells, line: int, stamnummer: str) -> Iterator[Row]:
