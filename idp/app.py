@@ -32,6 +32,7 @@ def create_app(house: House) -> Flask:
     )
     from idp.admin import pages_help as staff_help
     from idp.claims import pages as claims_pages
+    from idp.feeds import endpoints as feeding
     from idp.login import pages as login_pages
     from idp.login import pages_logo, pages_staff, pages_staff_setup, pages_upstream, sessions
     from idp.oidc import endpoints, pages_sign_out
@@ -46,7 +47,7 @@ def create_app(house: House) -> Flask:
     sessions.login_manager.init_app(app)
     staff_door.prepare(app)
     shell.prepare(app)
-    for floor in (login_pages, pages_logo, claims_pages, oidc_pages, pages_sign_out, registering):
+    for floor in (login_pages, pages_logo, claims_pages, oidc_pages, pages_sign_out, registering, feeding):
         app.register_blueprint(floor.blueprint)
     for staff in (
         pages_staff,

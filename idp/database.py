@@ -101,7 +101,9 @@ class Database:
         self.engine.dispose()
 
 
-def by_and_by(db: Connection, statement: Select[*tuple[Any, ...]], *, rows: int = 2_000) -> Result[*tuple[Any, ...]]:
+def by_and_by(
+    db: Connection, statement: Select[*tuple[Any, ...]], *, rows: int = 2_000
+) -> Result[*tuple[Any, ...]]:
     """The rows of a long answer, some at a time instead of all in memory (a cursor of PostgreSQL wants a transaction)."""
     alone = db.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
     return db.execute(statement if alone else statement.execution_options(yield_per=rows))

@@ -22,14 +22,27 @@ class _Late(Exception):
     """The body did not come in time."""
 
 
-def before(inner: Wsgi, *, seats: int, largest: int, seconds: float = SECONDS) -> Wsgi:
+def before(
+    inner: Wsgi,
+    *,
+    seats: int,
+    largest: int,
+    seconds: float = SECONDS,
+    apart: Callable[[dict[str, Any]], bool] = lambda _environ: False,
+) -> Wsgi:
     """A WSGI application that hands `inner` whole bodies only, to at most `seats` requests at a time.
 
-    A body that is longer than `largest` bytes is cut off just beyond it, and `inner` refuses it.
+    A body that is longer than `largest` bytes is cut off just beyond it, and `inner` refuses it. `apart`: requests
+    with a large body, which `inner` reads itself when it knows the sender, and which take no seat; each part of it
+    must come within `seconds`.
     """
     free = threading.BoundedSemaphore(seats)
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if apart(environ):
+            environ["wsgi.input"] = _Patient(environ["wsgi.input"], seconds)
+            environ["wsgi.input_terminated"] = True
+            return inner(environ, start_response)
         if _has_body(environ):
             try:
                 _take(environ, largest, seconds)
@@ -71,6 +84,20 @@ def _read(stream: Any, most: int, seconds: float) -> bytes:
     if body is None:
         raise ValueError("cannot be read")
     return body
+
+
+class _Patient:
+    """A body that is read in parts, each of which must come in time."""
+
+    def __init__(self, stream: Any, seconds: float) -> None:
+        self._stream, self._seconds = stream, seconds
+
+    def read(self, size: int = -1) -> bytes:
+        """Raises OSError when it does not come."""
+        try:
+            return _read(self._stream, size, self._seconds)
+        except (_Late, ValueError):
+            raise OSError("the body did not come in time") from None
 
 
 class _Reader:

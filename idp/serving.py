@@ -17,6 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from idp import audit, config, context, in_clear, job_worker, listening, patience, web
 from idp.app import create_app
 from idp.config import ConfigurationError, Settings
+from idp.feeds import endpoints as feeding
 from idp.login import own_addresses
 from idp.oidc import discovery, signing
 
@@ -48,7 +49,9 @@ def _settle() -> None:
 def assemble(house: context.House) -> Wsgi:
     """The host of personal URLs and metadata in front, then the pages; proxies' words count only when they are ours."""
     pages = create_app(house)
-    seated = patience.before(pages.wsgi_app, seats=house.settings.threads, largest=web.LARGEST_BODY)
+    seated = patience.before(
+        pages.wsgi_app, seats=house.settings.threads, largest=web.LARGEST_BODY, apart=feeding.is_upload
+    )
     whole: Any = discovery.in_front_of(seated, house)
     hops = house.settings.trusted_proxies
     whole = in_clear.kept_out(whole, house.settings.issuer) if hops else whole

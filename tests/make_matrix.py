@@ -24,6 +24,7 @@ from werkzeug.test import TestResponse
 from idp import entropy
 from idp.admin import papers
 from idp.context import House
+from idp.feeds import feed_clients
 from idp.login import cards
 from idp.models import PaperworkKind, Right, RightKind, SecretKind
 from idp.oidc import clients, discovery
@@ -44,7 +45,7 @@ ROLES = (
     "app",
 )
 """Nobody; a classmate; LeerID-beheerder of A, and of B; one of A whose right ended; databeheerder and teacher (without pupils)
-of A; an operator; a package; an app with its secret, or with a token about the classmate where tokens count."""
+of A; an operator; a package that A has not named; an app with its secret, or with a token about the classmate where tokens count."""
 OUTSIDE = frozenset({"anonymous", "staff_b", "expired", "package", "app"})
 """They have no business at school A: not even its name."""
 BY_TOKEN = frozenset({"/userinfo"})
@@ -157,11 +158,13 @@ class Cast:
             "username": USERNAME,
             "elsewhere": elsewhere,
             "token": "nothing",
+            "delivery": entropy.row_id(),
             "digest": "0" * 64,
             "filename": "nothing.css",
             "today": str(house.clock.today()),
         }
         """What a <name> in a path or a form stands for: add yours here."""
+        self._package = _package(house)
         self.marks = (VOORNAAM, NAAM, STAMNUMMER, USERNAME, people["staff_a"].person_id)
         self._bearer, self._basic = f"Bearer {token}", basic(story.app.client_id, SECRET)
         self._jars = {role: self._jar(role, people.get(role), story.pupil) for role in ROLES}
@@ -221,7 +224,7 @@ class Cast:
 
     def _authorization(self, role: str, path: str) -> str:
         if role == "package":
-            return "Bearer lsp_made-up-by-a-package"
+            return self._package
         return self._bearer if path in BY_TOKEN else self._basic
 
     def _jar(self, role: str, staff: make_staff.Staff | None, pupil: str) -> tuple[dict[str, str], str]:
@@ -246,6 +249,15 @@ def outcome(answer: TestResponse) -> str:
     where = urlsplit(answer.headers.get("Location", "")).path
     signs_in = answer.status_code in {302, 303} and where in {"/aanmelden", "/personeel/aanmelden"}
     return "in" if signs_in else str(answer.status_code)
+
+
+def _package(house: House) -> str:
+    """The token of a package that school A has not named."""
+    now = house.clock.now()
+    with house.database.transaction() as db:
+        client_id, secret = feed_clients.add(db, naam="Elders", pakket="informat", now=now)
+    proof = clients.Proof(form={}, authorization=basic(client_id, secret or ""), source="192.0.2.9")
+    return f"Bearer {feed_clients.token(house, proof, now=now)['access_token']}"
 
 
 def _copy(path: str, into: sqlite3.Connection) -> None:

@@ -29,6 +29,7 @@ from idp.models import (
     DeviceCode,
     Enrolment,
     Grant,
+    HeldPart,
     HelpCode,
     InitialAccessToken,
     Klas,
@@ -132,6 +133,8 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
     yield ClassMembership, ClassMembership.replaced_at < replaced
     yield ClassMembership, _membership_of_who_left(now)
     yield ClassMembership, _membership_after_stopping(now)
+    yield HeldPart, HeldPart.held_at < replaced
+    yield HeldPart, _of_who_does_not_share(HeldPart.instellingsnummer, now)
     yield (
         Klas,
         and_(
@@ -190,10 +193,15 @@ def _support_of_who_left(now: datetime) -> ColumnElement[bool]:
 
 def _membership_after_stopping(now: datetime) -> ColumnElement[bool]:
     """All within 24 hours of stopping: whatever is here of a school that does not share."""
+    return _of_who_does_not_share(ClassMembership.instellingsnummer, now)
+
+
+def _of_who_does_not_share(school: Any, now: datetime) -> ColumnElement[bool]:
     sharing = consent.sharing_schools(day_of_law(now))
-    return ClassMembership.instellingsnummer.in_(
+    wanted: ColumnElement[bool] = school.in_(
         select(School.instellingsnummer).where(School.instellingsnummer.not_in(sharing))
     )
+    return wanted
 
 
 def _in_batches(house: House, model: type[Base], condition: ColumnElement[bool]) -> int:

@@ -16,7 +16,7 @@ from idp import audit_staff
 from idp.claims import consent, visibility
 from idp.clock import midnight
 from idp.errors import Invalid, NotFound
-from idp.feeds import class_plan, classes, deliveries
+from idp.feeds import class_plan, classes, deliveries, held
 from idp.models import (
     Agreement,
     ClassMembership,
@@ -251,8 +251,10 @@ def _person(actor: str | None) -> str | None:
 
 
 def _records(db: Connection, instellingsnummer: str) -> int:
+    """Whatever is stored about who sits where, also rows that were replaced and rows that wait for a person."""
     mine = ClassMembership.instellingsnummer == instellingsnummer
-    return db.execute(select(func.count()).select_from(ClassMembership).where(mine)).scalar_one()
+    stored = db.execute(select(func.count()).select_from(ClassMembership).where(mine)).scalar_one()
+    return stored + held.records(db, instellingsnummer)
 
 
 def _arrived(db: Connection, instellingsnummer: str) -> tuple[Arrived, ...]:

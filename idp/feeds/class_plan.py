@@ -60,6 +60,7 @@ class Plan:
     today: date
     snapshot_at: datetime | None
     operator: bool
+    package: str | None
     refused: Problem | None
     """Why nothing of it may be used, or None."""
     problems: tuple[Problem, ...] = ()
@@ -91,18 +92,26 @@ def plan(
     settings: Settings,
     snapshot_at: datetime | None = None,
     operator: bool = False,
+    package: str | None = None,
 ) -> Plan:
     """Compare a delivery with what is there. Changes nothing.
 
     `snapshot_at`: when the package made it (None: not known, so it cannot be stale). `operator`: a person at
-    the command line, who may bring our own format for a school with any package.
+    the command line, who may bring our own format for a school with any package. `package`: the one whose program
+    brought it, which may use our own format too.
     """
     instellingsnummer = cells.school_number(instellingsnummer) or instellingsnummer
-    refused = found.refused or _refusal(
-        db, found.format, instellingsnummer, today=today, snapshot_at=snapshot_at, operator=operator
+    refused = found.refused or refusal(
+        db,
+        found.format,
+        instellingsnummer,
+        today=today,
+        snapshot_at=snapshot_at,
+        operator=operator,
+        package=package,
     )
     frame: dict[str, Any] = {"reading": found, "instellingsnummer": instellingsnummer, "today": today}
-    frame |= {"snapshot_at": snapshot_at, "operator": operator, "refused": refused}
+    frame |= {"snapshot_at": snapshot_at, "operator": operator, "package": package, "refused": refused}
     if refused:
         return Plan(**frame, problems=(refused,))
     who = _Pupils(db, instellingsnummer, found)
@@ -123,9 +132,17 @@ def plan(
     )
 
 
-def _refusal(
-    db: Connection, form: str, school: str, *, today: date, snapshot_at: datetime | None, operator: bool
+def refusal(
+    db: Connection,
+    form: str,
+    school: str,
+    *,
+    today: date,
+    snapshot_at: datetime | None = None,
+    operator: bool = False,
+    package: str | None = None,
 ) -> Problem | None:
+    """Why nothing may be taken in for this school now, whatever it says; None when it may."""
     query = select(School.pakket).where(School.instellingsnummer == school)
     known = db.execute(query).first()
     if known is None:
@@ -133,7 +150,8 @@ def _refusal(
     if not consent.state(db, school, today).shares:
         return Problem(code="does_not_share")
     allowed = FORMATS_OF.get(known.pakket or "", frozenset({known.pakket}))
-    if form not in allowed and not (operator and form == OURS):
+    ours = form == OURS and (operator or package is not None)
+    if (package is not None and package != known.pakket) or not (form in allowed or ours):
         return Problem(code="wrong_package")
     last = deliveries.last_applied(db, kind=deliveries.CLASSES, instellingsnummer=school)
     if snapshot_at is not None and last is not None and snapshot_at < last:

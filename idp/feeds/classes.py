@@ -18,12 +18,12 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from idp import audit
+from idp import audit, audit_feeds
 from idp.claims import klasinformatie
 from idp.config import Settings
 from idp.context import House
-from idp.feeds import class_rows, deliveries, problems, reading
-from idp.feeds.adapters import informat, leersleutel, wisa
+from idp.feeds import class_rows, deliveries, held, problems, reading
+from idp.feeds.adapters import informat, leersleutel, oneroster, wisa
 from idp.feeds.class_plan import Plan, plan
 from idp.feeds.class_rows import Adapter, Reading, Row
 from idp.models import DeliveryState, School
@@ -33,6 +33,7 @@ __all__ = ["ADAPTERS", "Outcome", "Plan", "Reading", "Row", "apply", "plan", "re
 ADAPTERS: Mapping[str, Adapter] = {
     "informat": informat.read,
     "leersleutel": leersleutel.read,
+    "oneroster": oneroster.read,
     "wisa": wisa.read,
 }
 """Formats by name, as a school's package is named and as `--format` takes them."""
@@ -57,15 +58,70 @@ def read(form: str, source: reading.Source, *, settings: Settings) -> Reading:
     return class_rows.read(form, source, settings, ADAPTERS[form])
 
 
-def apply(house: House, planned: Plan, *, accept_holds: bool = False) -> Outcome:
-    """Execute a plan in one transaction, unless it is refused or held by now. Needs `audit.circumstances`."""
-    return house.database.retrying(partial(_apply, house=house, planned=planned, accept_holds=accept_holds))
+def apply(
+    house: House,
+    planned: Plan,
+    *,
+    accept_holds: bool = False,
+    delivery: str | None = None,
+    decided_by: str | None = None,
+) -> Outcome:
+    """Execute a plan in one transaction, unless it is refused or held by now. Needs `audit.circumstances`.
+
+    `delivery`: it was received before, under this id. `decided_by`: somebody looked at what was held (an actor); then
+    raises NotFound `hold_gone` when it no longer waits.
+    """
+    accept_holds = accept_holds or decided_by is not None
+    waits = planned.holds and not planned.refused and not accept_holds
+    work = partial(
+        _apply,
+        house=house,
+        planned=planned,
+        accept_holds=accept_holds,
+        delivery=delivery,
+        decided_by=decided_by,
+        sealed=_sealed(house, planned) if waits else None,
+    )
+    return house.database.retrying(work)
 
 
-def _apply(db: Connection, *, house: House, planned: Plan, accept_holds: bool) -> Outcome:
-    school = planned.instellingsnummer
+def held_plan(house: House, delivery: str, instellingsnummer: str) -> Plan:
+    """What a held delivery would change now. Raises NotFound `hold_gone`."""
+    with house.database.reading() as db:
+        waiting = held.find(db, delivery, instellingsnummer)
+        kept = held.load(db, house.keys, delivery)
+        return plan(
+            db,
+            kept.reading,
+            instellingsnummer=waiting.instellingsnummer,
+            today=house.clock.today(),
+            settings=house.settings,
+            snapshot_at=waiting.snapshot_at,
+            operator=bool(kept.words["operator"]),
+            package=kept.words["package"],
+        )
+
+
+def _sealed(house: House, planned: Plan) -> held.Sealed:
+    words = {"operator": planned.operator, "package": planned.package}
+    return held.sealed(house.keys, planned.reading, words)
+
+
+def _apply(
+    db: Connection,
+    *,
+    house: House,
+    planned: Plan,
+    accept_holds: bool,
+    delivery: str | None,
+    decided_by: str | None,
+    sealed: held.Sealed | None,
+) -> Outcome:
+    school, now = planned.instellingsnummer, house.clock.now()
     deliveries.one_at_a_time(db)
     db.execute(select(School.kind).where(School.instellingsnummer == school).with_for_update())
+    if decided_by is not None:
+        held.find(db, delivery or "", school)
     fresh = plan(
         db,
         planned.reading,
@@ -74,6 +130,7 @@ def _apply(db: Connection, *, house: House, planned: Plan, accept_holds: bool) -
         settings=house.settings,
         snapshot_at=planned.snapshot_at,
         operator=planned.operator,
+        package=planned.package,
     )
     if fresh.refused:
         state = DeliveryState.REFUSED
@@ -81,16 +138,15 @@ def _apply(db: Connection, *, house: House, planned: Plan, accept_holds: bool) -
         state = DeliveryState.HELD
     else:
         state = DeliveryState.APPLIED
-    report: dict[str, Any] = problems.stored(fresh.problems) | {"counts": dict(fresh.counts)}
-    report |= {"holds": [{"code": hold.code, "sentence": hold.sentence} for hold in fresh.holds]}
     delivery = deliveries.record(
         db,
+        delivery=delivery,
         kind=deliveries.CLASSES,
         form=fresh.reading.format,
         sha256=fresh.reading.sha256,
         state=state,
-        report=report,
-        now=house.clock.now(),
+        report=report(fresh),
+        now=now,
         instellingsnummer=school if len(school) == 6 else None,
         snapshot_at=fresh.snapshot_at,
     )
@@ -98,8 +154,21 @@ def _apply(db: Connection, *, house: House, planned: Plan, accept_holds: bool) -
         audit.delivery_refused(db, instellingsnummer=school, delivery=delivery, because=fresh.refused.code)
     elif state is DeliveryState.HELD:
         because = [hold.code for hold in fresh.holds]
+        held.replace_older(db, instellingsnummer=school, delivery=delivery)
+        what = sealed or _sealed(house, fresh)
+        held.keep(db, delivery=delivery, instellingsnummer=school, what=what, now=now)
         audit.delivery_held(db, instellingsnummer=school, delivery=delivery, because=because)
     else:
-        klasinformatie.replace(db, school, fresh.classes, fresh.memberships, house.clock.now())
+        klasinformatie.replace(db, school, fresh.classes, fresh.memberships, now)
+        held.replace_older(db, instellingsnummer=school, delivery=delivery)
         audit.classes_imported(db, instellingsnummer=school, delivery=delivery, counts=dict(fresh.counts))
+    if decided_by is not None:
+        held.decided(db, delivery, decided_by, now)
+        audit_feeds.hold_decided(db, instellingsnummer=school, delivery=delivery, decision=state.value)
     return Outcome(state=state, plan=fresh, delivery=delivery)
+
+
+def report(planned: Plan) -> dict[str, Any]:
+    """What is kept and shown of a plan: counts, codes and line numbers."""
+    kept: dict[str, Any] = problems.stored(planned.problems) | {"counts": dict(planned.counts)}
+    return kept | {"holds": [{"code": hold.code, "sentence": hold.sentence} for hold in planned.holds]}

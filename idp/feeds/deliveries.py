@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
 from idp import entropy, turns
 from idp.models import Delivery, DeliveryState
@@ -19,9 +19,39 @@ def one_at_a_time(db: Connection) -> None:
     turns.take(db, turns.IMPORTS)
 
 
+def receive(
+    db: Connection,
+    *,
+    kind: str,
+    form: str,
+    now: datetime,
+    instellingsnummer: str | None,
+    snapshot_at: datetime | None,
+) -> str:
+    """It is here, and nobody looked at it yet; returns its id."""
+    return record(
+        db,
+        kind=kind,
+        form=form,
+        sha256="",
+        state=DeliveryState.RECEIVED,
+        report={},
+        now=now,
+        instellingsnummer=instellingsnummer,
+        snapshot_at=snapshot_at,
+    )
+
+
+def checked(db: Connection, delivery: str) -> None:
+    """It was read and compared; nothing is decided yet."""
+    waiting = (Delivery.id == delivery, Delivery.state == DeliveryState.RECEIVED)
+    db.execute(update(Delivery).where(*waiting).values(state=DeliveryState.CHECKED))
+
+
 def record(
     db: Connection,
     *,
+    delivery: str | None = None,
     kind: str,
     form: str,
     sha256: str,
@@ -31,23 +61,18 @@ def record(
     instellingsnummer: str | None = None,
     snapshot_at: datetime | None = None,
 ) -> str:
-    """Remember a delivery; returns its id. `report` holds counts, codes and line numbers only."""
-    delivery = entropy.row_id()
-    db.execute(
-        insert(Delivery),
-        {
-            "id": delivery,
-            "kind": kind,
-            "instellingsnummer": instellingsnummer,
-            "format": form,
-            "sha256": sha256,
-            "snapshot_at": snapshot_at,
-            "received_at": now,
-            "state": state,
-            "report": dict(report),
-        },
-    )
-    return delivery
+    """Remember what became of a delivery; returns its id. `report` holds counts, codes and line numbers only.
+
+    `delivery`: it was received before.
+    """
+    found = {"format": form, "sha256": sha256, "state": state, "report": dict(report)}
+    if delivery is not None:
+        db.execute(update(Delivery).where(Delivery.id == delivery).values(found))
+        return delivery
+    new: dict[str, Any] = {"id": entropy.row_id(), "kind": kind, "instellingsnummer": instellingsnummer}
+    new |= {"snapshot_at": snapshot_at, "received_at": now, "decided_at": None, "decided_by": None}
+    db.execute(insert(Delivery), new | found)
+    return str(new["id"])
 
 
 def last_applied(db: Connection, *, kind: str, instellingsnummer: str) -> datetime | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from idp import audit, entropy
+from idp import audit, audit_feeds, entropy
 from idp.context import House
 from idp.feeds import deliveries, lists, problems, reading
 from idp.feeds.cells import Cells
@@ -171,6 +171,14 @@ def plan(db: Connection, found: lists.Listed[Row], *, today: date) -> Plan:
     )
 
 
+def take_in(house: House, source: reading.Source) -> Plan:
+    """Read a list, plan and apply it; returns what was done. Needs `audit.circumstances`."""
+    found = read(source)
+    with house.database.reading() as db:
+        planned = plan(db, found, today=house.clock.today())
+    return apply(house, planned)
+
+
 def apply(house: House, planned: Plan) -> Plan:
     """Execute in one transaction; returns what was done. The same list again changes nothing."""
     return house.database.retrying(partial(_apply, house=house, planned=planned))
@@ -204,7 +212,7 @@ def _apply(db: Connection, *, house: House, planned: Plan) -> Plan:
     for other in fresh.change:
         days = {"begindatum": other.begindatum, "einddatum": other.einddatum}
         db.execute(update(Right).where(Right.id == other.id).values(**days))
-    deliveries.record(
+    delivery = deliveries.record(
         db,
         kind=deliveries.DIRECTORS,
         form=fresh.reading.format,
@@ -213,6 +221,11 @@ def _apply(db: Connection, *, house: House, planned: Plan) -> Plan:
         report=problems.stored(fresh.problems) | {"counts": fresh.counts},
         now=now,
     )
+    if fresh.refused:
+        because = fresh.refused.code
+        audit.delivery_refused(db, instellingsnummer=None, delivery=delivery, because=because)
+    else:
+        audit_feeds.directors_imported(db, delivery=delivery, counts=fresh.counts)
     return fresh
 
 

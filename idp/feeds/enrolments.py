@@ -153,7 +153,8 @@ def _merge(db: Connection, merge: Merge, now: datetime) -> None:
     pseudonym.merge(db, surviving=merge.surviving, merged=merge.merged)
     to_survivor = {"account_uuid": merge.surviving}
     enrolment = _table(Enrolment)
-    db.execute(update(enrolment).where(enrolment.c.account_uuid == merge.merged).values(to_survivor))
+    moved = to_survivor | {"changed_at": now}
+    db.execute(update(enrolment).where(enrolment.c.account_uuid == merge.merged).values(moved))
     taken = select(seat.c.klas).where(seat.c.account_uuid == merge.surviving, seat.c.replaced_at.is_(None))
     theirs = seat.c.account_uuid == merge.merged
     twice = update(seat).where(theirs, seat.c.replaced_at.is_(None), seat.c.klas.in_(taken))

@@ -61,6 +61,7 @@ CODES: dict[str, tuple[Weight, str]] = {
     "unknown_pupil": (R, "No pupil of this school is known by this identifier."),
     "different_pupils": (R, "The identifiers in the row belong to different pupils."),
     "too_many_of_a_pupil": (R, "The pupil has 500 rows before this one: that cannot be meant."),
+    "unknown_reference": (R, "The row names a pupil or class that the other files do not have."),
     "klas_differs": (R, "An earlier row gives this class another code, name or kind."),
     "wrong_check_number": (
         W,
@@ -83,6 +84,16 @@ CODES: dict[str, tuple[Weight, str]] = {
     "does_not_share": (F, "The school does not share klasinformatie: nothing was kept."),
     "wrong_package": (F, "The school has named another administrative package."),
     "stale": (F, "A newer snapshot was already applied."),
+    "cut_short": (F, "Less arrived than was announced: the connection broke. Deliver again."),
+    "broken_archive": (F, "The packed file is not whole, or is not packed as it says."),
+    "packed_too_tightly": (F, "The file grows more than a hundred times when it is unpacked."),
+    "too_many_entries": (F, "The zip holds more files than a OneRoster export has."),
+    "unsafe_entry": (F, "The zip holds a name, a link or a lock that no OneRoster export has."),
+    "missing_entry": (F, "The zip lacks a file that every OneRoster export has."),
+    "unknown_version": (F, "This version of OneRoster is not read: 1.1 and 1.2 are."),
+    "replaced": (F, "A newer delivery came before a person had decided."),
+    "declined": (F, "A person looked at what was held and declined it."),
+    "processing_failed": (F, "Something broke on our side; what was there has stayed. Deliver again."),
     "unknown_format": (F, "There is no such format."),
 }
 """Every code, with what it costs and what a person reads."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 import idp.models
 
@@ -19,7 +20,7 @@ depends_on = None
 
 def upgrade() -> None:
     moment = idp.models.base.Moment(timezone=True)
-    json = idp.models.Base.type_annotation_map[dict[str, idp.models.base.Any]]
+    json = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
     op.create_table(
         "feed_client",
         sa.Column("client_id", sa.String(length=60), nullable=False),
