@@ -36,6 +36,7 @@ from idp.clock import day_of_law
 from idp.config import ConfigurationError
 from idp.context import House
 from idp.errors import Refusal
+from idp.feeds import missing
 from idp.job_book import Line, Rhythm
 from idp.login import postman, sessions
 from idp.oidc import backchannel, signing
@@ -176,6 +177,12 @@ JOBS = (
         what="delete what was kept long enough (docs/retention.md)",
         rhythm=Rhythm(at=time(2, 30)),
         work=purge,
+    ),
+    Job(
+        name="missing-deliveries",
+        what="look which schools had no klasinformatie this night",
+        rhythm=Rhythm(at=time(9, 0)),
+        work=missing.note,
     ),
 )
 BY_NAME = {job.name: job for job in JOBS}

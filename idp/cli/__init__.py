@@ -14,6 +14,7 @@ from idp.cli import (
     audit,
     demo_clock,
     devices,
+    feed_clients,
     feeds,
     help_codes,
     initial_tokens,
@@ -42,6 +43,7 @@ def main() -> None:
 for module in (
     running,
     feeds,
+    feed_clients,
     accounts,
     help_codes,
     mail,
