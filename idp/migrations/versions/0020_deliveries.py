@@ -1,7 +1,7 @@
 """Programs that bring and fetch data, and rows that wait for a person
 
 Revision ID: 0020
-Revises: 0030
+Revises: 0010
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 import idp.models
 
 revision = "0020"
-down_revision = "0030"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
