@@ -27,6 +27,7 @@ def create_app(house: House) -> Flask:
         pages_pupils,
         pages_rollover,
         pages_sharing,
+        pages_succession,
         shell,
         staff_door,
     )
@@ -58,6 +59,7 @@ def create_app(house: House) -> Flask:
         pages_people,
         pages_devices,
         pages_sharing,
+        pages_succession,
         pages_apps,
         staff_help,
         pages_pupils,

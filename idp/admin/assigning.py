@@ -217,9 +217,7 @@ def show(
     wanted = [(client_id, *target) for client_id in dict.fromkeys(client_ids) for target in {*targets}]
     if not 0 < len(wanted) <= MOST_AT_ONCE:
         raise Invalid("rule_incomplete")
-    kind_of_school = db.execute(
-        select(School.kind).where(School.instellingsnummer == instellingsnummer).with_for_update()
-    ).scalar_one()
+    kind_of_school = lock(db, instellingsnummer)
     offered = {app.client_id: app for app in _offered(db, kind_of_school)}
     standing = reach.rules(db, instellingsnummer, today)
     for client_id, kind, target in sorted(wanted):
@@ -238,6 +236,12 @@ def show(
             now=now,
         )
     return len(wanted)
+
+
+def lock(db: Connection, instellingsnummer: str) -> SchoolKind:
+    """Two people who change rules of one school do it one after the other."""
+    mine = select(School.kind).where(School.instellingsnummer == instellingsnummer)
+    return db.execute(mine.with_for_update()).scalar_one()
 
 
 def end_on(

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode
 from flask import Blueprint, Response, request
 
 from idp import context, web
-from idp.admin import assigning, sealed_words, shell, staff_door
+from idp.admin import assigning, sealed_words, shell, staff_door, succession
 from idp.claims import disclose, explain
 from idp.errors import Invalid, NotFound
 from idp.models import RightKind, RuleKind
@@ -342,6 +342,7 @@ def _page(template: str, here: assigning.Desk, **words: Any) -> Response:
         path=PATH,
         today=here.today,
         shares=here.shares,
+        lost=succession.count(here),
         query=request.args.get("zoek", "")[:2000],
         message=request.args.get("bericht", ""),
         **{"words": _asked()} | words,

@@ -84,6 +84,25 @@ class Roster:
         labels = {stay.group_code: stay.group for stay in self.stays}
         return dict(sorted(labels.items(), key=lambda item: (item[1].casefold(), item[0])))
 
+    @property
+    def days(self) -> tuple[date, ...]:
+        """Every day that counts for somebody: today, and first days of what begins later."""
+        return tuple(sorted(self._on))
+
+    def there(self, days: Iterable[date]) -> _Who:
+        """Who is at the school on one of these days."""
+        return frozenset().union(*(self._on.get(day, _NOBODY) for day in days))
+
+    def seated(self, days: Iterable[date]) -> _Who:
+        """Who sits in some (sub)klas on one of these days."""
+        asked = {*days}
+        return frozenset().union(*(who for (day, _), who in self._in_class.items() if day in asked))
+
+    def sits(self, kind: RuleKind, target: str, days: Iterable[date]) -> _Who:
+        """Who is in this group or class on one of these days."""
+        places = self._in_group if kind is RuleKind.GROUP else self._in_class
+        return frozenset().union(*(places.get((day, target), _NOBODY) for day in days))
+
     def members(self, kind: RuleKind, target: str) -> _Who:
         """Everyone in this part of the school, whichever day counts for them."""
         places = self._in_group if kind is RuleKind.GROUP else self._in_class

@@ -869,6 +869,35 @@ def _(page, there):
     page.goto(f"{there.issuer}/schoolloket/instelling")
 
 
+@stop("app-sees-two-schools")
+def _(page, there):
+    there.sign_in(page, "elis.meeuw")
+    page.goto(f"{there.issuer}/mijn-apps/rekenbuur")
+    page.locator("details summary").first.click()
+
+
+@stop("staff-successors")
+def _(page, there):
+    """Two classes and a group that are empty, with long names; one of them has no likely successor."""
+    house, today = there.house, there.house.clock.today()
+    with house.database.transaction() as db:
+        school = make.school(db, naam=LONG_NAME)
+        make.agreement(db, school)
+        app = make.app(db, sandbox=True, client_name=f"Rekenen met {WOLF}")
+        pupil, group = (
+            make.pupil(db),
+            {"administratieve_groep_code": "G2", "administratieve_groep": LONG_NAME},
+        )
+        make.enrolment(db, pupil, school, **group)
+        make.membership(db, make.klas(db, school, "1A"), pupil)
+        for code in ("1A", "9Z"):
+            empty = make.klas(db, school, code)
+            make.rule(db, app.client_id, school, kind=models.RuleKind.KLAS, target=empty, begindatum=today)
+        make.rule(db, app.client_id, school, kind=models.RuleKind.GROUP, target="WEG", begindatum=today)
+    there.sign_in_staff(page, make_staff.staff(house, school=school).person_id)
+    page.goto(f"{there.issuer}/schoolloket/applicatiebeheer/jaarwissel")
+
+
 PUPILS = [name for name in STOPS if not name.startswith("staff-")]
 
 
