@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from idp import entropy, marks
+from idp import entropy, journal, marks
 from idp.models import AuditEvent
 from idp.prepared import Prepared
 
@@ -413,6 +413,7 @@ def _write(
         "details": details,
     }
     _LINE.run(db, row | {"mark": marks.for_row(db, TRAIL, row)})
+    journal.note(db.info, row)
 
 
 TRAIL = AuditEvent.__tablename__

@@ -54,6 +54,14 @@ class Settings(Mail, Upstream, Waiting):
         "unix://…); empty: the database counts, which is enough",
     )
     keys: Path | None = Field(None, description="Folder with keys; empty: `keys` in the data folder")
+    journal: Path | None = Field(
+        None,
+        description="Folder for the journal of what must outlive a restored backup, best on another disk; empty: "
+        "`journal` in the data folder",
+    )
+    backup_recipients: tuple[str, ...] = Field(
+        (), description="Who can open backups: age recipients (age1…), made by `idp backup-key`"
+    )
     brand: str = Field("Leersleutel", description="The name that pupils see")
     brand_logo: Path | None = Field(
         None,
@@ -294,6 +302,10 @@ class Settings(Mail, Upstream, Waiting):
     @property
     def keys_folder(self) -> Path:
         return self.keys or self.data / "keys"
+
+    @property
+    def journal_folder(self) -> Path:
+        return self.journal or self.data / "journal"
 
     @property
     def my_url(self) -> str:

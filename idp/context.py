@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from flask import current_app, g, request
 
-from idp import apps, audit, config, hashing, keys
+from idp import apps, audit, config, hashing, journal, keys
 from idp.clock import Clock, Shifted
 from idp.database import Database
 from idp.redis_link import RedisLink
@@ -46,7 +46,12 @@ def open_house(settings: config.Settings, *, clock: Clock | None = None) -> Hous
         raise config.ConfigurationError(
             [f"upstream_issuer: its client secret is missing: put it in {found.folder / keys.UPSTREAM}"]
         )
-    store = Database(settings.database, pool=settings.threads + 2, marks=found.marks)
+    store = Database(
+        settings.database,
+        pool=settings.threads + 2,
+        marks=found.marks,
+        journal=journal.Journal(settings.journal_folder),
+    )
     return House(
         settings=settings,
         clock=clock,

@@ -19,7 +19,7 @@ import orjson
 from sqlalchemy import Connection, Engine, Result, Select, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from idp import entropy
+from idp import entropy, journal
 from idp.marks import OPTION, Marks
 
 T = TypeVar("T")
@@ -31,8 +31,17 @@ _TRIES = 4
 class Database:
     """One engine per process; make it after the process has forked."""
 
-    def __init__(self, url: str, *, pool: int = 10, marks: Marks | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool: int = 10,
+        marks: Marks | None = None,
+        journal: journal.Journal | None = None,
+    ) -> None:
         self.url = url
+        self.journal = journal
+        """Where acts go that must outlive a restored database."""
         self.sqlite = url.startswith("sqlite")
         options: dict[str, Any] = {
             "pool_use_lifo": True,
@@ -68,8 +77,13 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Change: all of the block, or nothing. Never hash, call a network or render inside it."""
-        with self._turn, self._writer.connect() as db, db.begin():
-            yield db
+        with self._turn, self._writer.connect() as db:
+            journal.forget(db.info)
+            with db.begin():
+                yield db
+            happened = journal.noted(db.info)
+        if happened and self.journal is not None:
+            self.journal.write(happened)
 
     @contextmanager
     def each_by_itself(self) -> Iterator[Connection]:

@@ -43,6 +43,11 @@ def newest() -> str:
     return head
 
 
+def require_known(revision: str) -> None:
+    """Raises alembic's CommandError when this program has no such step: a newer one made it."""
+    ScriptDirectory.from_config(_settings()).get_revision(revision)
+
+
 def is_current(database: Database) -> bool:
     return current(database) == newest()
 

@@ -83,6 +83,8 @@ def tidy(house: House, now: datetime) -> dict[str, int]:
     counts["names"] = house.database.retrying(lambda db: _forget_names(db, house, now))
     counts["identifiers"] = house.database.retrying(lambda db: _leave_tombstones(db, house, now))
     counts["private keys"] = signing.forget_gone(house, now)
+    if house.database.journal is not None:
+        counts["files of the journal"] = house.database.journal.tidy(now)
     with house.database.transaction() as db:
         audit.tidied(db, counts={what: count for what, count in counts.items() if count})
     return counts

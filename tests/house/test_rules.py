@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from pathlib import Path
 
 import pytest
 
 import idp
-from idp import (
-    audit,
-    audit_accounts,
-    audit_apps,
-    audit_devices,
-    audit_feeds,
-    audit_mail,
-    audit_staff,
-    config,
-    models,
-    web,
-)
+from idp import audit, config, models, web
 from tests import make_matrix
 
 HOUSE = Path(idp.__file__).parent
@@ -157,7 +147,10 @@ def test_CSRF_10_every_form_of_a_person_refuses_a_post_without_its_word(app, cli
 def test_every_event_of_the_audit_trail_is_used():
     events = {
         f"{page.__name__.rpartition('.')[2]}.{name}("
-        for page in (audit, audit_staff, audit_devices, audit_mail, audit_apps, audit_accounts, audit_feeds)
+        for page in (
+            audit,
+            *(importlib.import_module(f"idp.{path.stem}") for path in HOUSE.glob("audit_*.py")),
+        )
         for name, value in vars(page).items()
         if callable(value)
         and getattr(value, "__module__", "") == page.__name__

@@ -1,0 +1,123 @@
+"""Which acts must outlive a restored database? Whatever took something away, in files beside the database.
+
+A backup is older than the database that it replaces: whoever was blocked, whatever was withdrawn in between would be
+back. So these events of the audit trail are also appended here, after their transaction committed, and
+`backups/taken_back.py` does them again after a restore. Ids and codes only, like the trail itself. Keep the folder on
+another disk than the database, or copy it away often (docs/backups.md).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+
+log = structlog.get_logger(__name__)
+
+EVENTS = frozenset(
+    {
+        "sharing_stopped",
+        "account_blocked",
+        "account_unblocked",
+        "secret_renewed",
+        "password_changed",
+        "password_reset",
+        "card_voided",
+        "app_made_visible",
+        "app_made_invisible",
+        "app_removed",
+        "app_registered",
+        "app_secret_renewed",
+        "device_revoked",
+        "initial_token_revoked",
+        "right_given",
+        "right_stopped",
+        "staff_set_up",
+        "staff_way_changed",
+        "staff_recovery_code_used",
+        "address_removed",
+        "signing_key_retired",
+    }
+)
+"""Acts that take something away, and those that give the same thing back."""
+KEPT_DAYS = 400
+"""A backup older than this is not restored any more."""
+_WAITING = "journal"
+_NAME = "journal-%Y-%m-%d.jsonl"
+
+
+class Journal:
+    """The files of this installation, one a day (UTC), written by every process and readable by us alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, events: list[dict[str, Any]]) -> None:
+        """Append and wait for the disk. What cannot be written is said in the log: the act itself stands."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for event in events:
+                path = self.folder / event["at"].strftime(_NAME)
+                file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+                try:
+                    os.write(file, orjson.dumps(event) + b"\n")
+                    os.fsync(file)
+                finally:
+                    os.close(file)
+        except OSError as failure:
+            log.error("journal_not_written", events=len(events), why=failure.strerror)  # noqa: TRY400 - one line
+
+    def since(self, moment: datetime) -> Iterator[dict[str, Any]]:
+        """Every event from this moment on, oldest first."""
+        yield from read([self.folder], moment)
+
+    def tidy(self, now: datetime) -> int:
+        """Delete the files that no backup needs any more. Returns how many."""
+        oldest = (now - timedelta(days=KEPT_DAYS)).strftime(_NAME)
+        old = [path for path in self.folder.glob("journal-*.jsonl") if path.name < oldest]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
+
+
+def read(folders: list[Path], moment: datetime) -> Iterator[dict[str, Any]]:
+    """The events of several nodes from this moment on, oldest first; a line that broke off is left out."""
+    found = []
+    first = moment.astimezone(UTC).strftime(_NAME)
+    for folder in folders:
+        for path in sorted(folder.glob("journal-*.jsonl")):
+            if path.name >= first:
+                found += [event for line in path.read_bytes().splitlines() if (event := _event(line))]
+    found = [event for event in found if event["at"] >= moment]
+    yield from sorted(found, key=lambda event: event["at"])
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    try:
+        event: dict[str, Any] = orjson.loads(line)
+        event["at"] = datetime.fromisoformat(event["at"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return event
+
+
+def note(info: dict[Any, Any], event: Mapping[str, Any]) -> None:
+    """Remember an event of the running transaction (`Connection.info`), when it is one of EVENTS."""
+    if event["event"] in EVENTS:
+        wanted = ("at", "event", "actor", "object", "instellingsnummer", "details")
+        info.setdefault(_WAITING, []).append({name: event[name] for name in wanted})
+
+
+def forget(info: dict[Any, Any]) -> None:
+    """A transaction begins: what an earlier one noted and did not commit never happened."""
+    info.pop(_WAITING, None)
+
+
+def noted(info: dict[Any, Any]) -> list[dict[str, Any]]:
+    """What the transaction that just committed noted."""
+    return info.pop(_WAITING, None) or []
