@@ -9,6 +9,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,8 @@ def save(database: Database, target: Path) -> dict[str, int]:
     Raises Invalid `backup_tool` when pg_dump is missing or fails.
     """
     if database.sqlite:
-        with sqlite3.connect(_file(database)) as there, sqlite3.connect(target) as here:
+        with closing(sqlite3.connect(_file(database))) as there, closing(sqlite3.connect(target)) as here:
             there.backup(here, pages=4096)
-        there.close()
-        here.close()
         target.chmod(0o600)
         copy = Database(f"sqlite:///{target}")
         try:
@@ -87,9 +86,10 @@ def load(source: Path, url: str) -> None:
 
 def one_file(path: Path) -> None:
     """Fold the write-ahead log into an SQLite file. Raises sqlite3.OperationalError while anybody else has it open."""
-    with sqlite3.connect(path, timeout=2) as db:
-        db.execute("PRAGMA journal_mode=DELETE")
-    db.close()
+    with closing(sqlite3.connect(path, timeout=2)) as db:
+        (mode,) = db.execute("PRAGMA journal_mode=DELETE").fetchone()
+    if mode != "delete":
+        raise sqlite3.OperationalError("others have the database open")
 
 
 def count(db: Connection) -> dict[str, int]:

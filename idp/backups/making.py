@@ -58,6 +58,9 @@ def make(house: House, target: Path, *, to: Iterable[str], with_keys: bool = Tru
         target = target / f"leersleutel-{now:%Y%m%dT%H%M%SZ}{ENDING}"
     if target.exists():
         raise Invalid("backup_target", f"{target} exists already")
+    settings.journal_folder.mkdir(
+        parents=True, exist_ok=True, mode=0o700
+    )  # from now on a missing one is a lost one
     step = upgrading.current(house.database)
     with tempfile.TemporaryDirectory(prefix="backup-", dir=settings.data) as held:
         folder = Path(held)

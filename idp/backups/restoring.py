@@ -96,7 +96,7 @@ def restore(
                 (data / config.FILE).unlink()
             raise
         if target is not None:
-            return _embedded(folder, manifest, settings, events, target, clock)
+            return _embedded(folder, manifest, settings, events, final=target, clock=clock)
         dump.load(folder / making.DATABASE, settings.database)
         cut, again = _bring_up(settings, manifest, events, clock)
         return Restored(
@@ -151,6 +151,7 @@ def _embedded(
     manifest: making.Manifest,
     settings: config.Settings,
     events: list[taken_back.Event],
+    *,
     final: Path,
     clock: Clock | None,
 ) -> Restored:
@@ -193,7 +194,7 @@ def _bring_up(
         upgrading.upgrade(house.database)
         return _take_back(house, manifest, events)
     finally:
-        house.database.close()
+        house.close()
 
 
 def _take_back(
