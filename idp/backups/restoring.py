@@ -44,9 +44,12 @@ class Restored:
     """Events since the backup that the journal had."""
 
 
-def check(source: Path, *, identity: Path) -> making.Manifest:
-    """Open a backup, prove every file and the database in it. Raises Invalid as `restore` does; changes nothing."""
-    with tempfile.TemporaryDirectory(prefix="backup-check-") as held:
+def check(source: Path, *, identity: Path, beside: Path | None = None) -> making.Manifest:
+    """Open a backup, prove every file and the database in it. Raises Invalid as `restore` does; changes nothing.
+
+    `beside`: the folder in which its parts lie meanwhile.
+    """
+    with tempfile.TemporaryDirectory(prefix="backup-check-", dir=beside) as held:
         folder = Path(held)
         manifest = _open(source, identity, folder)
         if manifest.kind == "sqlite":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from idp import audit_backups
+from idp import audit_backups, config
 from idp.backups import box, making, restoring
 from idp.cli.frame import data_option, json_option, opened, orderly, say
 from idp.errors import Invalid
@@ -23,9 +23,10 @@ _source = click.argument("source", type=click.Path(exists=True, dir_okay=False, 
 
 
 @click.command("backup-key")
+@data_option
 @click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
 @orderly
-def backup_key(target: Path) -> None:
+def backup_key(data: Path | None, target: Path) -> None:
     """Make the identity that opens backups, in a new file TARGET, and print the recipient that closes them.
 
     Keep the file away from the machines that make backups, and on paper: without it no backup opens.
@@ -37,6 +38,7 @@ def backup_key(target: Path) -> None:
     except FileExistsError:
         raise Invalid("backup_target", f"{target} exists already") from None
     click.echo(recipient)
+    click.echo(f'for {(data or Path("var")) / config.FILE}: backup_recipients = ["{recipient}"]', err=True)
 
 
 @click.command()
@@ -69,13 +71,17 @@ def backup(
 
 
 @click.command("backup-check")
+@data_option
 @_source
 @_identity
 @json_option
 @orderly
-def backup_check(source: Path, identity: Path, *, as_json: bool) -> None:
-    """Open the backup SOURCE and prove that it is whole. Changes nothing."""
-    manifest = restoring.check(source, identity=identity)
+def backup_check(data: Path | None, source: Path, identity: Path, *, as_json: bool) -> None:
+    """Open the backup SOURCE and prove that it is whole. Changes nothing.
+
+    Its parts lie in clear in the data folder meanwhile, when there is one, else in the system's folder for such files.
+    """
+    manifest = restoring.check(source, identity=identity, beside=data)
     if as_json:
         say(asdict(manifest))
     else:
