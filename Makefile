@@ -20,6 +20,8 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python bench/bench.py
 	$(BIN)/python bench/classroom.py burst
 	$(BIN)/python bench/classroom.py timing --rounds 100
+	$(BIN)/python bench/wholeschool.py
+	$(BIN)/python bench/schoollist.py
 
 wheel: $(VENV)/.installed
 	$(BIN)/python -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir dist .

@@ -28,6 +28,7 @@ def create_app(house: House) -> Flask:
         pages_rollover,
         pages_sharing,
         pages_succession,
+        pages_trail,
         shell,
         staff_door,
     )
@@ -65,6 +66,7 @@ def create_app(house: House) -> Flask:
         pages_pupils,
         pages_papers,
         pages_rollover,
+        pages_trail,
     ):
         app.register_blueprint(staff.blueprint)
     app.wsgi_app = endpoints.in_front_of(app.wsgi_app, house)  # type: ignore[method-assign, assignment]

@@ -1,4 +1,4 @@
-"""Which events of the hands of a school are worth remembering? The fourth page of audit.py: blocking, cards, papers."""
+"""Which events of the hands of a school are worth remembering? Blocking, cards, papers, and who looked."""
 
 from __future__ import annotations
 
@@ -23,3 +23,23 @@ def card_voided(db: Connection, *, account_uuid: str, instellingsnummer: str, ca
 def papers_fetched(db: Connection, *, instellingsnummer: str, papers: str, count: int) -> None:
     """The zip with cards and secrets of so many pupils was downloaded."""
     write(db, "papers_fetched", object=f"papers:{papers}", school=instellingsnummer, count=count)
+
+
+def pupil_exported(db: Connection, *, account_uuid: str, instellingsnummer: str, papers: str) -> None:
+    """The name and secret of this pupil were in a zip that was downloaded."""
+    write(db, "pupil_exported", object=pupil(account_uuid), school=instellingsnummer, papers=papers)
+
+
+def pupil_seen(db: Connection, *, account_uuid: str, instellingsnummer: str) -> None:
+    """A member of staff looked at data of this pupil; once a day."""
+    write(db, "pupil_seen", object=pupil(account_uuid), school=instellingsnummer)
+
+
+def pupils_listed(db: Connection, *, instellingsnummer: str) -> None:
+    """A member of staff looked at the list of pupils; once a day."""
+    write(db, "pupils_listed", object=f"school:{instellingsnummer}", school=instellingsnummer)
+
+
+def trail_exported(db: Connection, *, instellingsnummer: str, count: int) -> None:
+    """So many lines of the trail of the school were downloaded."""
+    write(db, "trail_exported", object=f"school:{instellingsnummer}", school=instellingsnummer, count=count)

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode
 from flask import Blueprint, Response, request
 
 from idp import context, web
-from idp.admin import assigning, sealed_words, shell, staff_door, succession
+from idp.admin import assigning, sealed_words, shell, staff_door, succession, trail
 from idp.claims import disclose, explain
 from idp.errors import Invalid, NotFound
 from idp.models import RightKind, RuleKind
@@ -105,6 +105,7 @@ def what(client_id: str) -> Response:
             today=stay.day,
             as_if_visible=True,
         )
+    _saw(chosen)
     return _page(
         "admin/app_what.html",
         here,
@@ -242,6 +243,16 @@ def rule() -> Response:
 # ---------------------------------------------------------------- small pieces
 
 
+def _saw(account_uuid: str) -> None:
+    desk = staff_door.here()
+    trail.saw(
+        context.house(),
+        person_id=desk.person_id,
+        instellingsnummer=desk.instellingsnummer,
+        account_uuid=account_uuid,
+    )
+
+
 def _here() -> assigning.Desk:
     house, desk = context.house(), staff_door.here()
     with house.database.reading() as db:
@@ -259,6 +270,8 @@ def _choices(word: str, target: str) -> Response:
     }[kind].get(target)
     if label is None:
         raise NotFound("not_found")
+    if stays:
+        _saw(target)
     return _page(
         "admin/app_choices.html",
         here,

@@ -8,7 +8,7 @@ import segno
 from flask import Blueprint, Response, request
 
 from idp import context, web
-from idp.admin import bulk, helping, sheets, shell, staff_door
+from idp.admin import bulk, helping, sheets, shell, staff_door, trail
 from idp.admin.handout import Handout
 from idp.admin.helping import Pupil
 from idp.login import help as login_help
@@ -112,6 +112,13 @@ def _pupil(account_uuid: str) -> Pupil:
 
 
 def _pupil_page(pupil: Pupil, *, sure: bool = False) -> Response:
+    desk = staff_door.here()
+    trail.saw(
+        context.house(),
+        person_id=desk.person_id,
+        instellingsnummer=desk.instellingsnummer,
+        account_uuid=pupil.account_uuid,
+    )
     return shell.page(
         "admin/help_pupil.html",
         pupil=pupil,

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, jsonify, make_response, request
 
 from idp import audit_staff, context, sentences, web
-from idp.admin import papers, pupil_list, pupil_record, sealed_words, shell, staff_door
+from idp.admin import papers, pupil_list, pupil_record, sealed_words, shell, staff_door, trail
 from idp.admin.pupil_list import Asked, Order, State
 from idp.errors import Invalid, NotFound
 from idp.login import accounts, blocking, free_names, usernames
@@ -38,6 +38,7 @@ def pupils() -> Response:
     with house.database.reading() as db:
         found = pupil_list.look(db, desk.instellingsnummer, house.clock.today(), asked)
         waiting = papers.waiting(db, desk.person_id, desk.instellingsnummer, house.clock.now())
+    trail.listed(house, person_id=desk.person_id, instellingsnummer=desk.instellingsnummer)
     asked = asked if found.shares else replace(asked, klas="")
 
     def to(**changes: Any) -> str:
@@ -87,7 +88,11 @@ def check_name() -> Response:
 @web.door(web.Door.STAFF)
 @staff_door.needs(RightKind.BEHEERDER)
 def pupil(account_uuid: str) -> Response:
-    return _pupil_page(here(account_uuid), message=request.args.get("bericht", ""))
+    desk, one = staff_door.here(), here(account_uuid)
+    trail.saw(
+        context.house(), person_id=desk.person_id, instellingsnummer=desk.instellingsnummer, account_uuid=one
+    )
+    return _pupil_page(one, message=request.args.get("bericht", ""))
 
 
 @blueprint.post(f"{PUPIL}/naam")

@@ -271,6 +271,13 @@ def zipped(house: House, desk: Desk, work: Work, *, apart: bool = False) -> tupl
         audit_accounts.papers_fetched(
             db, instellingsnummer=desk.instellingsnummer, papers=work.id, count=len(work.handouts)
         )
+        for one in work.handouts:
+            audit_accounts.pupil_exported(
+                db,
+                account_uuid=one.account_uuid,
+                instellingsnummer=desk.instellingsnummer,
+                papers=work.id,
+            )
     handouts = [one if shares else replace(one, klassen=()) for one in work.handouts]
     file = BytesIO()
     bundle.write(file, handouts, replace(look, made_on=house.clock.today()), by_klas=shares, apart=apart)

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pyotp
-from sqlalchemy import create_engine, delete, insert
+from sqlalchemy import create_engine, delete, insert, update
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from idp import audit, clock, config, context, keys, models
@@ -703,6 +703,56 @@ _helps("staff-help-sure", "mila.nodig", "Nieuwe plaatjes")
 _helps("staff-help-pictures", "mila.nodig", "Nieuwe plaatjes", "Toon het op het scherm")
 _helps("staff-help-password", "tom.nodig", "Nieuw wachtwoord", "Toon het op het scherm")
 _desk("staff-prove", "/personeel/bevestigen?next=%2Fschoolloket%2Fhulp")
+
+
+# ---------------------------------------------------------------- staff: the list, papers, the trail
+
+_LIST = "/schoolloket/leerid-beheer"
+_desk("staff-list", _LIST)
+_desk("staff-list-nobody", f"{_LIST}?staat=geblokkeerd")
+
+
+def _papers(name: str, *steps: str) -> None:
+    """Three pupils chosen to get new passwords, and these steps."""
+
+    def way(page: Any, there: Place) -> None:
+        STOPS["staff-list"](page, there)
+        for row in page.locator("[data-row]").all()[:3]:
+            row.check()
+        for step in ("vernieuw", *steps):
+            with page.expect_navigation():
+                page.locator(f"button[name=doe][value={step}]").last.click()
+
+    STOPS[name] = way
+
+
+_papers("staff-papers-proposal")
+_papers("staff-papers-check", "controle")
+_papers("staff-papers-done", "controle", "klaar")
+
+
+def _underway(name: str, minutes: int) -> None:
+    def way(page: Any, there: Place) -> None:
+        STOPS["staff-papers-check"](page, there)
+        values = {"working_until": there.house.clock.now() + timedelta(minutes=minutes), "hashed": 1}
+        with there.house.database.transaction() as db:
+            db.execute(update(models.Paperwork).where(models.Paperwork.done_at.is_(None)).values(values))
+        page.reload()
+
+    STOPS[name] = way
+
+
+_underway("staff-papers-underway", 10)
+_underway("staff-papers-interrupted", -10)
+
+
+@stop("staff-trail")
+def _(page, there):
+    STOPS["staff-papers-done"](page, there)
+    page.goto(f"{there.issuer}/schoolloket/logboek")
+
+
+_desk("staff-trail-nothing", "/schoolloket/logboek?tot=2020-01-01")
 
 
 # ---------------------------------------------------------------- staff: signing in, rights, own data
