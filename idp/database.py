@@ -3,6 +3,10 @@
 `with database.reading() as db` to look, `with database.transaction() as db` to change: it commits when the
 block ends and rolls back when it raises; nothing else commits. The same code runs on SQLite (WAL, one
 writer at a time through BEGIN IMMEDIATE) and PostgreSQL (psycopg 3).
+
+Connections go back to SQLAlchemy's pool only after something went wrong in them: taking one from the pool and making it
+ready costs more than a statement, so those that are in order wait here, ready. When one is lost (the database was
+restarted, say), all that wait are given up with it.
 """
 
 from __future__ import annotations
@@ -10,8 +14,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,13 +24,15 @@ import orjson
 from sqlalchemy import Connection, Engine, Result, Select, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from idp import entropy, journal
+from idp import driver, entropy, journal
 from idp.marks import OPTION, Marks
 
 T = TypeVar("T")
 RETRIED = frozenset({"40001", "40P01"})
 """PostgreSQL: serialization failure, deadlock. The same transaction works the next time."""
 _TRIES = 4
+_SPARE = 3
+"""Connections beyond those of the pool that may wait, ready."""
 
 
 class Database:
@@ -55,7 +62,7 @@ class Database:
             options |= {"connect_args": {"timeout": 15, "cached_statements": 512}, "pool_size": pool}
         else:
             options |= {"pool_size": pool, "pool_pre_ping": False, "connect_args": {"prepare_threshold": 3}}
-        self.engine: Engine = create_engine(url, pool_timeout=10, max_overflow=5, **options)
+        self.engine: Engine = create_engine(url, pool_timeout=10, max_overflow=_SPARE + 2, **options)
         if self.sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -65,22 +72,33 @@ class Database:
         self._writer = self.engine.execution_options(idp_writes=True)
         self._turn = threading.RLock() if self.sqlite else nullcontext()
         """SQLite has one writer: threads wait here, where waiting costs nothing, and only processes poll."""
+        self._ready: dict[Engine, deque[Connection]] = {self._reader: deque(), self._writer: deque()}
+        self._most = pool + _SPARE
+        """With so many out of the pool somebody may be waiting there: what comes back goes to the pool then."""
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Look without changing. On SQLite one consistent snapshot; on PostgreSQL statement by statement."""
-        with self._reader.connect() as db:
-            if self.sqlite:
-                db.begin()
+        with self._lent(self._reader) as db:
+            if not self.sqlite:
+                yield db
+                return
+            _begin(db, "BEGIN")
             yield db
+            driver.of(db).rollback()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Change: all of the block, or nothing. Never hash, call a network or render inside it."""
-        with self._turn, self._writer.connect() as db:
+        with self._turn, self._lent(self._writer) as db:
             journal.forget(db.info)
-            with db.begin():
-                yield db
+            if self.sqlite:
+                _begin(db, "BEGIN IMMEDIATE")
+            yield db
+            if db.in_transaction():
+                db.commit()
+            else:
+                _commit(db)
             happened = journal.noted(db.info)
         if happened and self.journal is not None:
             self.journal.write(happened)
@@ -91,12 +109,44 @@ class Database:
 
         On PostgreSQL every statement stands alone, which saves two round trips; SQLite has its transaction.
         """
-        if self.sqlite:
-            with self.transaction() as db:
-                yield db
+        with self.transaction() if self.sqlite else self._lent(self._reader) as db:
+            yield db
+
+    @contextmanager
+    def _lent(self, engine: Engine) -> Iterator[Connection]:
+        try:
+            db = self._ready[engine].pop()
+        except IndexError:
+            db = self._fresh(engine)
+        try:
+            yield db
+            if db.in_transaction():
+                db.rollback()
+        except BaseException:
+            lost = db.invalidated
+            db.close()
+            if lost:
+                self._give_up()
+            raise
+        if self.engine.pool.checkedout() > self._most:  # type: ignore[attr-defined]
+            db.close()
         else:
-            with self._reader.connect() as db:
-                yield db
+            self._ready[engine].append(db)
+
+    def _fresh(self, engine: Engine) -> Connection:
+        """From the pool; what waits ready for the other kind of work goes back there first."""
+        for ready in self._ready.values():
+            with suppress(IndexError):
+                ready.pop().close()
+        return engine.connect()
+
+    def _give_up(self) -> None:
+        """No connection that is idle now will be used again."""
+        for ready in self._ready.values():
+            with suppress(IndexError):
+                while True:
+                    ready.pop().close()
+        self.engine.dispose()
 
     def retrying(self, work: Callable[[Connection], T]) -> T:
         """Do idempotent work in a transaction, again after a serialization failure or a lost connection."""
@@ -112,7 +162,7 @@ class Database:
         raise AssertionError("unreachable")
 
     def close(self) -> None:
-        self.engine.dispose()
+        self._give_up()
 
 
 def by_and_by(
@@ -136,12 +186,23 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _begin_sqlite(db: Connection) -> None:
-    writes = db.get_execution_options().get("idp_writes", False)
-    driver: Any = db.connection.dbapi_connection
+    """SQLAlchemy begins. It does so by itself, too, at the first statement that it runs in a block of ours."""
+    if not driver.of(db).in_transaction:
+        _begin(db, "BEGIN IMMEDIATE" if db.get_execution_options().get("idp_writes", False) else "BEGIN")
+
+
+def _begin(db: Connection, how: str) -> None:
     try:
-        driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+        driver.of(db).execute(how)
     except sqlite3.Error as failure:
-        raise DBAPIError.instance("BEGIN", None, failure, sqlite3.Error, dialect=db.dialect) from failure
+        raise driver.refusal(db, how, failure) from failure
+
+
+def _commit(db: Connection) -> None:
+    try:
+        driver.of(db).commit()
+    except db.dialect.loaded_dbapi.Error as failure:
+        raise driver.refusal(db, "COMMIT", failure) from failure
 
 
 def _dump(value: Any) -> str:

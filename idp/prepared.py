@@ -2,8 +2,9 @@
 
 SQLAlchemy writes the statement and its types convert what goes in and what comes out, as everywhere. What it does anew
 for every execution (cache keys, contexts, events, shapes of results) takes five times as long as SQLite needs to
-answer; that is done once here. On PostgreSQL the statement is sent with `$1`, so that psycopg has nothing to parse. Who
-listens for `before_cursor_execute` hears these statements too.
+answer; that is done once here. On PostgreSQL the statement is sent with `$1`, so that psycopg has nothing to parse, and
+on SQLite with `:name`: either way a parameter is bound once, however often the statement says it. Who listens for
+`before_cursor_execute` hears these statements too.
 
 A statement must name its parameters with `bindparam`, or be a plain INSERT, which fills the columns that it is given
 the first time; no lists (`expanding`), and no column defaults made in Python. Every run gives every parameter. The
@@ -13,14 +14,13 @@ connection is one of `Database`: whoever opened it began the transaction, too.
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
-from sqlalchemy.exc import DBAPIError
 
-Convert = Callable[[Any], Any] | None
+from idp import driver
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,12 +28,18 @@ class _Ready:
     """A statement as one kind of database gets it."""
 
     sql: str
+    plain: tuple[str, ...]
+    """The given parameters that the driver takes as they are …"""
+    converted: tuple[tuple[str, Callable[[Any], Any]], ...]
+    """… and those that it does not."""
     constants: Mapping[str, Any]
     """What the statement itself says, as the driver wants it."""
-    given: tuple[tuple[str, Convert], ...]
-    order: tuple[str, ...]
-    back: tuple[Convert, ...]
+    order: tuple[str, ...] | None
+    """Of the parameters; None: the driver goes by their names."""
+    back: tuple[tuple[int, Callable[[Any], Any]], ...]
+    """The columns that come out converted."""
     row: Callable[[Iterable[Any]], Any]
+    cursor: Callable[[Any], Any]
 
 
 class Prepared:
@@ -46,15 +52,7 @@ class Prepared:
     def rows(self, db: Connection, given: Mapping[str, Any]) -> list[Any]:
         """All rows, with the columns as attributes. Raises what SQLAlchemy raises."""
         ready = self._for(db.dialect, given)
-        return [
-            ready.row(
-                [
-                    value if convert is None or value is None else convert(value)
-                    for convert, value in zip(ready.back, row, strict=True)
-                ]
-            )
-            for row in _execute(db, ready, given).fetchall()
-        ]
+        return [_converted(ready, row) for row in _execute(db, ready, given).fetchall()]
 
     def first(self, db: Connection, given: Mapping[str, Any]) -> Any:
         """The first row, or None."""
@@ -70,13 +68,14 @@ class Prepared:
         if found is None:
             columns = [*given] if isinstance(self.statement, Insert) else None
             found = self._ready[dialect.name] = self._compile(dialect, columns)
-        if len(given) != len(found.given):
-            raise TypeError(f"the statement takes {[name for name, _ in found.given]}")
+        if len(given) != len(found.plain) + len(found.converted):
+            names = [*found.plain, *(name for name, _ in found.converted)]
+            raise TypeError(f"the statement takes {names}")
         return found
 
     def _compile(self, dialect: Dialect, columns: list[str] | None) -> _Ready:
         kind: Any = type(dialect)
-        writer = dialect if dialect.positional else kind(paramstyle="numeric_dollar")
+        writer = kind(paramstyle="named" if dialect.name == "sqlite" else "numeric_dollar")
         compiled: Any = self.statement.compile(dialect=writer, column_keys=columns)
         assert not compiled.post_compile_params, "lists are for SQLAlchemy"
         assert not compiled.insert_prefetch, "name every column"
@@ -86,47 +85,56 @@ class Prepared:
             for name, bind in compiled.binds.items()
         }
         asked = {name for name, bind in compiled.binds.items() if bind.required}
-        said = {name: value for name, value in compiled.params.items() if name not in asked}
-        back = getattr(self.statement, "exported_columns", ())
-        shape: Any = namedtuple("Row", [column.name for column in back])  # type: ignore[misc]  # noqa: PYI024
+        said = {
+            name: convert(value) if (convert := into[name]) else value
+            for name, value in compiled.params.items()
+            if name not in asked
+        }
+        columns_back = getattr(self.statement, "exported_columns", ())
+        back = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns_back]
+        shape: Any = namedtuple("Row", [column.name for column in columns_back])  # type: ignore[misc]  # noqa: PYI024
         return _Ready(
             sql=str(compiled),
-            constants={name: convert(said[name]) if (convert := into[name]) else said[name] for name in said},
-            given=tuple((name, into[name]) for name in asked),
-            order=tuple(compiled.positiontup),
-            back=tuple(column.type.dialect_impl(dialect).result_processor(dialect, None) for column in back),
+            plain=tuple(name for name in asked if into[name] is None),
+            converted=tuple((name, convert) for name in asked if (convert := into[name]) is not None),
+            constants=said,
+            order=tuple(compiled.positiontup) if compiled.positional else None,
+            back=tuple((place, convert) for place, convert in enumerate(back) if convert is not None),
             row=shape._make,
+            cursor=_plain_cursor if dialect.name == "sqlite" else _raw_cursor,
         )
 
 
+def _converted(ready: _Ready, row: Sequence[Any]) -> Any:
+    values = [*row]
+    for place, convert in ready.back:
+        value = values[place]
+        if value is not None:
+            values[place] = convert(value)
+    return ready.row(values)
+
+
 def _execute(db: Connection, ready: _Ready, given: Mapping[str, Any]) -> Any:
-    values = dict(ready.constants)
-    for name, convert in ready.given:
-        value = given[name]
-        values[name] = value if convert is None else convert(value)
-    driver: Any = db.connection.dbapi_connection
-    cursor = driver.cursor() if db.dialect.name == "sqlite" else _raw_cursor(driver)
-    parameters = [values[name] for name in ready.order]
-    for watch in db.dispatch.before_cursor_execute:
-        watch(db, cursor, ready.sql, parameters, None, False)
+    connection = driver.of(db)
+    cursor = ready.cursor(connection)
+    named = {**ready.constants, **{name: given[name] for name in ready.plain}}
+    for name, convert in ready.converted:
+        named[name] = convert(given[name])
+    values = named if ready.order is None else [named[name] for name in ready.order]
+    if db._has_events or db.engine._has_events:  # noqa: SLF001 - as SQLAlchemy asks itself, and much cheaper
+        for watch in db.dispatch.before_cursor_execute:
+            watch(db, cursor, ready.sql, values, None, False)
     try:
-        return cursor.execute(ready.sql, parameters)
+        return cursor.execute(ready.sql, values)
     except db.dialect.loaded_dbapi.Error as failure:
-        lost = db.dialect.is_disconnect(failure, driver, cursor)
-        if lost:
-            db.invalidate(failure)
-        raise DBAPIError.instance(
-            ready.sql,
-            None,
-            failure,
-            db.dialect.loaded_dbapi.Error,
-            hide_parameters=True,
-            connection_invalidated=lost,
-            dialect=db.dialect,
-        ) from failure
+        raise driver.refusal(db, ready.sql, failure) from failure
 
 
-def _raw_cursor(driver: Any) -> Any:
+def _plain_cursor(connection: Any) -> Any:
+    return connection.cursor()
+
+
+def _raw_cursor(connection: Any) -> Any:
     from psycopg import RawCursor
 
-    return RawCursor(driver)
+    return RawCursor(connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from idp.claims.catalogue import CATALOGUE, Claim, Gate
@@ -68,11 +69,46 @@ GATES: tuple[tuple[Gate, _Open], ...] = (
 
 def decide(question: Question, catalogue: tuple[Claim, ...] = CATALOGUE) -> tuple[Answer, ...]:
     """Exactly one answer for every line of the catalogue, in its order."""
-    return tuple(_answer(claim, question) for claim in catalogue)
+    values = question.values
+    known = frozenset([name for name, value in values.items() if value is not None])
+    gates = (_remembered if catalogue is CATALOGUE else _gates)(
+        question.registered,
+        question.requested,
+        known,
+        (question.shares, question.visible, question.visible_by_school, question.enrolled),
+        catalogue=None if catalogue is CATALOGUE else catalogue,
+    )
+    return tuple([closed or Answer(claim=name, value=values[name]) for name, closed in gates])
 
 
-def _answer(claim: Claim, question: Question) -> Answer:
+def _gates(
+    registered: frozenset[str],
+    requested: frozenset[str],
+    known: frozenset[str],
+    circumstances: tuple[bool, bool, bool, bool],
+    *,
+    catalogue: tuple[Claim, ...] | None,
+) -> tuple[tuple[str, Answer | None], ...]:
+    """Every claim with the answer of its first closed gate; None: all are open. No value is looked at here."""
+    shares, visible, visible_by_school, enrolled = circumstances
+    question = Question(
+        registered=registered,
+        requested=requested,
+        shares=shares,
+        visible=visible,
+        visible_by_school=visible_by_school,
+        enrolled=enrolled,
+        values=dict.fromkeys(known, True),
+    )
+    return tuple((claim.name, _closed(claim, question)) for claim in catalogue or CATALOGUE)
+
+
+def _closed(claim: Claim, question: Question) -> Answer | None:
     for gate, is_open in GATES:
         if not is_open(claim, question) and gate not in claim.waives:
             return Answer(claim=claim.name, gate=gate)
-    return Answer(claim=claim.name, value=question.values[claim.name])
+    return None
+
+
+_remembered = lru_cache(maxsize=4096)(_gates)
+"""A country of pupils has few kinds of questions, and the same question always has the same gates."""
