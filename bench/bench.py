@@ -1,17 +1,20 @@
-"""How fast, and how much memory? Ours beside node oidc-provider, in the same run, on this machine.
+"""How fast, and how much memory? Ours beside node oidc-provider, idpyoidc and Canaille, in the same run, on this machine.
 
-    python bench/bench.py                 what the README's numbers come from (about three minutes)
-    python bench/bench.py --ours          without the peer
-    python bench/bench.py -s 8 -r 3       longer, three rounds
+    python bench/bench.py                 what the README's numbers come from: RS256, and ours on PostgreSQL too
+    python bench/bench.py --ours          without the peers
+    python bench/bench.py --es256         everything with ES256
+    python bench/bench.py -s 4 -r 5       longer, five rounds: the table has medians
 
 Server CPU per operation is the figure to trust: it does not depend on the load generator and hardly on what else
-runs. The server is pinned to one core, the load generator to another; traffic stays on this machine and stops by
-itself. Databases lie in memory, so no disk is measured. Node.js with npm is needed for the peer.
+runs. The server (and its PostgreSQL, which counts) is pinned to one core, the load generator to another; traffic stays
+on this machine and stops by itself. Databases lie in memory, so no disk is measured. A peer that is not installed is
+left out; `bench/README.md` says how to install them.
 """
 
 import argparse
 import json
 import shutil
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +22,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+from compare import load_provider  # noqa: E402
+from opbench import postgres  # noqa: E402
 from opbench.provider import SCRATCH  # noqa: E402
 
 NAMES = {
@@ -32,22 +37,31 @@ NAMES = {
     "W8": "full sign-in",
     "W9": "code exchange (RS256)",
 }
-AIMS_MS = {"W1": 0.03, "W4": 0.5, "W5": 0.5, "W7": 4.0, "W9": 1.3}
+OURS = {"RS256": ("leersleutel", "leersleutel:pg"), "ES256": ("leersleutel:sqlite-es256", "leersleutel:pg-es256")}
+PEERS = {
+    "RS256": ("node_oidc_provider", "idpyoidc", "canaille"),
+    "ES256": ("node_oidc_provider:sqlite-es256", "idpyoidc:es256", "canaille:es256"),
+}
 
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--ours", action="store_true", help="without the peer")
+    ap.add_argument("--ours", action="store_true", help="without the peers")
+    ap.add_argument("--es256", action="store_true", help="ID tokens signed with ES256 instead of RS256")
     ap.add_argument("-s", "--seconds", type=float, default=4)
     ap.add_argument("-r", "--rounds", type=int, default=1)
     ap.add_argument("-w", "--workloads", default=",".join(NAMES))
+    ap.add_argument("-p", "--providers", help="exactly these, as adapters name them, with commas")
     args = ap.parse_args()
     SCRATCH.mkdir(parents=True, exist_ok=True)
     results = SCRATCH / "results.jsonl"
     results.unlink(missing_ok=True)
-    names = ["leersleutel"]
-    if not args.ours and _peer_is_ready():
-        names.append("node_oidc_provider")
+    alg = "ES256" if args.es256 else "RS256"
+    names = [*OURS[alg]] if postgres.binaries() else [OURS[alg][0]]
+    if not args.ours:
+        names += [name for name in PEERS[alg] if _is_ready(name)]
+    if args.providers:
+        names = args.providers.split(",")
     for _ in range(args.rounds):
         for name in names:
             subprocess.run(
@@ -73,7 +87,16 @@ def main():
     _report(results)
 
 
-def _peer_is_ready():
+def _is_ready(name):
+    if name.startswith("node"):
+        return _node_is_ready()
+    there = Path(load_provider(name).ready).exists()
+    if not there:
+        print(f"{name} is not installed (bench/README.md says how): without it")
+    return there
+
+
+def _node_is_ready():
     folder = HERE / "peers" / "node-oidc-provider"
     if not shutil.which("npm") or not shutil.which("node"):
         print("Node.js or npm is not installed: without the peer")
@@ -101,38 +124,30 @@ def _hash_ms():
 def _report(results):
     rows = [json.loads(line) for line in results.read_text().splitlines()]
     providers = list(dict.fromkeys(row["provider"] for row in rows))
-    best = {}
+    runs = {}
     for row in rows:
         if "failed" in row:
             print(f"failed: {row['provider']} {row['workload']}: {row['failed']}")
             continue
-        best.setdefault((row["provider"], row["workload"]), []).append(row)
-    print(
-        f"\n| operation | aim, ms | {' | '.join(f'{p}: CPU ms | per second per core' for p in providers)} |"
-    )
-    print(f"|---|--:|{'--:|--:|' * len(providers)}")
+        runs.setdefault((row["provider"], row["workload"]), []).append(row)
+    print("\nServer CPU, ms per operation (median of the rounds)\n")
+    print(f"| operation | {' | '.join(providers)} |")
+    print(f"|---|{'--:|' * len(providers)}")
     for key, name in NAMES.items():
-        cells = []
-        for provider in providers:
-            runs = best.get((provider, key))
-            cpu = (
-                min((run["cpu_ms_per_op"] for run in runs if run["cpu_ms_per_op"]), default=None)
-                if runs
-                else None
-            )
-            wrong = sum(run["errors"] for run in runs) if runs else 0
-            cells.append(
-                f"{cpu:.3f}{f' ({wrong} errors)' if wrong else ''} | {1000 / cpu:,.0f}" if cpu else "– | –"
-            )
-        print(f"| {name} | {AIMS_MS.get(key, '')} | {' | '.join(cells)} |")
-    print(
-        f"\nArgon2id 19 MiB, t=2, p=1 alone: {_hash_ms():.1f} ms CPU (both providers hash so; aim for a full sign-in: hash + 5 ms)"
-    )
+        print(f"| {name} | {' | '.join(_cell(runs.get((provider, key), [])) for provider in providers)} |")
+    print(f"\nArgon2id 19 MiB, t=2, p=1 alone, in our Python: {_hash_ms():.1f} ms CPU")
     for provider in providers:
-        mine = [run for (name, _), runs in best.items() if name == provider for run in runs]
-        print(
-            f"memory, {provider}: {mine[0]['start_pss_mib']:.0f} MiB at start, {max(run['pss_mib'] for run in mine):.0f} MiB highest (PSS, all processes)"
-        )
+        mine = [run for (name, _), some in runs.items() if name == provider for run in some]
+        start, most = mine[0]["start_pss_mib"], max(run["pss_mib"] for run in mine)
+        print(f"memory, {provider}: {start:.0f} MiB at start, {most:.0f} MiB highest (PSS, all processes)")
+
+
+def _cell(runs):
+    cpu = [run["cpu_ms_per_op"] for run in runs if run["cpu_ms_per_op"]]
+    if not cpu:
+        return "–"
+    wrong = sum(run["errors"] for run in runs)
+    return f"{statistics.median(cpu):.3f}{f' ({wrong} errors)' if wrong else ''}"
 
 
 if __name__ == "__main__":

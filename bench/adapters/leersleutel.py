@@ -1,42 +1,53 @@
-"""Our own provider as `idp serve` runs it, one worker, on SQLite (default) or PostgreSQL (BENCH_DATABASE_URL).
+"""Our own provider as `idp serve` runs it, one worker. `prepare.py` makes the sandbox and the app with our own code.
 
-Variants: sqlite, sqlite-es256. `prepare.py` makes the sandbox and the app with our own commands' code.
+Variants: sqlite, sqlite-es256, pg, pg-es256. The last two start a PostgreSQL of their own, on the server's core, and its
+CPU is counted too.
 """
 
+import contextlib
 import json
-import os
 import sys
 from pathlib import Path
 
+from opbench import postgres
 from opbench.provider import BENCH, SCRATCH, Provider
 
 IDP = str(Path(sys.executable).parent / "idp")
 
 
 class Leersleutel(Provider):
-    name = "leersleutel (SQLite)"
-    port, alg = 9100, "RS256"
     scope = "openid profile ov_leerling ov_inschrijving ov_klas offline_access"
     ready_timeout = 60
     cc_scope = None
 
-    def __init__(self):
+    def __init__(self, port, alg, *, pg=False):
+        self.name = f"leersleutel ({'PostgreSQL' if pg else 'SQLite'}, {alg})"
+        self.port, self.alg, self.pg = port, alg, pg
         self.issuer = f"http://localhost:{self.port}"
         self.data = SCRATCH / f"ours-{self.port}"
         self.reset = [sys.executable, str(BENCH / "prepare.py"), str(self.data), str(self.port), self.alg]
         self.start = [IDP, "serve", "--data", str(self.data), "--workers", "1"]
-        self.env = {"IDP_LOG_LEVEL": "WARNING", "IDP_DATABASE_URL": os.environ.get("BENCH_DATABASE_URL", "")}
-        self.env = {name: value for name, value in self.env.items() if value}
+        self.env = {"IDP_LOG_LEVEL": "WARNING"}
+
+    @contextlib.contextmanager
+    def beside(self, core):
+        if not self.pg:
+            yield
+            return
+        with postgres.running(SCRATCH / f"postgres-{self.port}", core) as (url, pid_file):
+            self.env = self.env | {"IDP_DATABASE_URL": url}
+            self.extra_pidfiles = (pid_file,)
+            yield
 
     @property
     def users(self):
         return [tuple(user) for user in json.loads((self.data / "bench.json").read_text())]
 
 
-class ES256(Leersleutel):
-    name = "leersleutel (SQLite, ES256)"
-    port, alg = 9102, "ES256"
-
-
-PROVIDERS = {"sqlite": Leersleutel(), "sqlite-es256": ES256()}
+PROVIDERS = {
+    "sqlite": Leersleutel(9100, "RS256"),
+    "sqlite-es256": Leersleutel(9102, "ES256"),
+    "pg": Leersleutel(9110, "RS256", pg=True),
+    "pg-es256": Leersleutel(9112, "ES256", pg=True),
+}
 PROVIDER = PROVIDERS["sqlite"]

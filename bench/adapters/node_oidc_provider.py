@@ -6,7 +6,7 @@ DIR = BENCH / "peers" / "node-oidc-provider"
 
 
 class NodeOP(Provider):
-    name = "node oidc-provider (memory)"
+    name = "node oidc-provider (memory, RS256)"
     issuer = "http://127.0.0.1:9101"
     start = ["node", str(DIR / "server.mjs")]
     cwd = str(DIR)
@@ -15,7 +15,7 @@ class NodeOP(Provider):
 
 
 class Sqlite(NodeOP):
-    name = "node oidc-provider (SQLite)"
+    name = "node oidc-provider (SQLite, RS256)"
     env = {**NodeOP.env, "STORE": "sqlite", "DB": str(SCRATCH / "node-op.sqlite")}
 
 

@@ -4,6 +4,7 @@ Subclass ``Provider`` in adapters/<name>.py and bind an instance to ``PROVIDER``
 Everything that discovery can tell is taken from discovery.
 """
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -12,6 +13,8 @@ from .browser import FlowError, parse_forms
 
 BENCH = Path(__file__).resolve().parent.parent
 SHM = Path("/dev/shm")
+PEERS = Path(os.environ.get("BENCH_PEERS", Path(tempfile.gettempdir()) / "leersleutel-bench-peers"))
+"""Where the Python peers are installed, outside this repository (bench/README.md)."""
 SCRATCH = (SHM if SHM.is_dir() else Path(tempfile.gettempdir())) / f"leersleutel-bench-{os.getuid()}"
 """Databases of a run: in memory where there is such a place, so that no disk is measured."""
 
@@ -43,6 +46,10 @@ class Provider:
     note = ""
 
     # -- start ------------------------------------------------------------
+    def beside(self, core):
+        """What must run before and beside the server (a database of its own), as a context manager."""
+        return contextlib.nullcontext()
+
     def discovery(self):
         return self.discovery_url or self.issuer.rstrip("/") + "/.well-known/openid-configuration"
 

@@ -1,5 +1,6 @@
 """Start and stop a peer, pinned to one core, and wait until it answers."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,8 +12,17 @@ class Server:
     def __init__(self, provider, core=0, log="/tmp/opbench-server.log"):
         self.p, self.core, self.log = provider, core, log
         self.proc = None
+        self.beside = contextlib.ExitStack()
 
     def __enter__(self):
+        try:
+            self.beside.enter_context(self.p.beside(self.core))
+            return self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _start(self):
         env = dict(os.environ, **self.p.env)
         if self.p.reset:
             subprocess.run(
@@ -44,7 +54,6 @@ class Server:
                 if self.proc is not None and self.proc.poll() is not None:
                     raise RuntimeError(f"{self.p.name} exited, see {self.log}") from exc
                 if time.time() > end:
-                    self.__exit__()
                     raise RuntimeError(f"{self.p.name} not ready, see {self.log}") from exc
                 time.sleep(0.2)
         self.started = time.time()
@@ -61,6 +70,10 @@ class Server:
         return pids
 
     def __exit__(self, *exc):
+        with self.beside:
+            self._stop()
+
+    def _stop(self):
         if self.proc is None or self.proc.poll() is not None:
             return
         os.killpg(self.proc.pid, signal.SIGTERM)  # our own session only
