@@ -37,7 +37,10 @@ NAMES = {
     "W8": "full sign-in",
     "W9": "code exchange (RS256)",
 }
-OURS = {"RS256": ("leersleutel", "leersleutel:pg"), "ES256": ("leersleutel:sqlite-es256", "leersleutel:pg-es256")}
+OURS = {
+    "RS256": ("leersleutel", "leersleutel:pg"),
+    "ES256": ("leersleutel:sqlite-es256", "leersleutel:pg-es256"),
+}
 PEERS = {
     "RS256": ("node_oidc_provider", "idpyoidc", "canaille"),
     "ES256": ("node_oidc_provider:sqlite-es256", "idpyoidc:es256", "canaille:es256"),
