@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from idp import entropy, journal, marks
+from idp import entropy, journal, marks, measures
 from idp.models import AuditEvent
 from idp.prepared import Prepared
 
@@ -52,6 +52,12 @@ def acting(actor: str) -> Iterator[None]:
     """Every event written inside was done by this one, under the circumstances of the moment."""
     with circumstances(replace(_circumstances.get(), actor=actor)):
         yield
+
+
+def handled() -> str | None:
+    """The number of the request that is being handled, if one is: for the log."""
+    these = _circumstances.get(None)
+    return these.request_id if these else None
 
 
 def begin(these: Circumstances) -> None:
@@ -414,6 +420,7 @@ def _write(
     }
     _LINE.run(db, row | {"mark": marks.for_row(db, TRAIL, row)})
     journal.note(db.info, row)
+    measures.event(event, details)
 
 
 TRAIL = AuditEvent.__tablename__

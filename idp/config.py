@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from idp import brand as brands
 from idp import config_groups
-from idp.config_groups import Count, Days, Mail, Minutes, Seconds, Upstream, Waiting
+from idp.config_groups import Count, Days, Mail, Minutes, Seconds, Upstream, Waiting, Watching
 
 LOOPBACK = config_groups.LOOPBACK
 PREFIX = "IDP_"
@@ -36,7 +36,7 @@ class ConfigurationError(Exception):
         self.problems = problems
 
 
-class Settings(Mail, Upstream, Waiting):
+class Settings(Mail, Upstream, Waiting, Watching):
     """All settings, with their defaults. Lengths of time carry their unit in the name."""
 
     database_url: str = Field(
@@ -276,6 +276,9 @@ class Settings(Mail, Upstream, Waiting):
         if self.demo and self.host not in LOOPBACK:
             raise ValueError("host: a demo shows secrets, so it listens on this machine only")
         self._check_mail()
+        self._check_watching()
+        if self.metrics_port == self.port:
+            raise ValueError("metrics_port: the public port is another one")
         if "RS256" not in self.signing_algorithms:
             raise ValueError("signing_algorithms: RS256 must be among them, clients expect it")
         return self

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from idp import spans
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 Seconds = Annotated[int, Field(gt=0)]
@@ -137,3 +139,44 @@ class Waiting(Basics):
     throttle_month: Count = Field(100, description="Different wrong secrets in 30 days before card or help")
     throttle_address: Count = Field(600, description="Failed tries from one address in 10 minutes")
     throttle_system: Count = Field(2000, description="Failures above normal in 10 minutes, whole system")
+
+
+class Watching(Basics):
+    """What whoever watches over an installation sees of it, and how it leaves."""
+
+    drain_seconds: int = Field(
+        0,
+        ge=0,
+        le=300,
+        description="When told to stop, say `not ready` for so long before closing, so that a load balancer leaves first",
+    )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port where Prometheus reads /metrics, apart from the public one; 0: none",
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address of that port")
+    metrics_token_file: Path | None = Field(
+        None, description="File with the bearer token that it asks for; needed beyond this machine"
+    )
+    traces_to: str = Field(
+        "",
+        description="OpenTelemetry collector for traces (OTLP over HTTP, such as http://127.0.0.1:4318; extra `traces`); "
+        "empty: none",
+    )
+    traces_share: float = Field(0.01, ge=0, le=1, description="Which share of requests is traced")
+    access_log: bool = Field(
+        default=False,
+        description="A line in the log for every request: kind, status, time, number; never an address",
+    )
+
+    def _check_watching(self) -> None:
+        if self.metrics_port and self.metrics_host not in LOOPBACK and self.metrics_token_file is None:
+            raise ValueError("metrics_token_file: needed when metrics_host is not this machine")
+        if self.metrics_token_file is not None and not self.metrics_token_file.is_file():
+            raise ValueError(f"metrics_token_file: there is no file {self.metrics_token_file}")
+        if self.traces_to and not spans.installed():
+            raise ValueError("traces_to: OpenTelemetry is not installed: pip install 'leersleutel[traces]'")
+        if self.traces_to and urlsplit(self.traces_to).scheme not in {"http", "https"}:
+            raise ValueError("traces_to: must be a full address, such as http://127.0.0.1:4318")

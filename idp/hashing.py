@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import Type
 
+from idp import measures
 from idp.config import Settings
 from idp.errors import Busy
 
@@ -52,16 +54,32 @@ class Gate:
     def enter(self) -> Iterator[None]:
         """Raises Busy when the queue is full or the wait too long."""
         if not self._places.acquire(blocking=False):
+            measures.hash_refused("queue_full")
             raise Busy("hash_queue_full")
         try:
-            if not self._free.acquire(timeout=self._wait):
-                raise Busy("hash_wait_too_long")
+            self._take_turn()
+            measures.hash_busy(1)
             try:
                 yield
             finally:
+                measures.hash_busy(-1)
                 self._free.release()
         finally:
             self._places.release()
+
+    def _take_turn(self) -> None:
+        if self._free.acquire(blocking=False):
+            measures.hash_waited(0.0)
+            return
+        began = time.perf_counter()
+        measures.hash_queue(1)
+        try:
+            if not self._free.acquire(timeout=self._wait):
+                measures.hash_refused("wait_too_long")
+                raise Busy("hash_wait_too_long")
+        finally:
+            measures.hash_queue(-1)
+        measures.hash_waited(time.perf_counter() - began)
 
 
 class Hasher:

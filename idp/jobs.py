@@ -27,7 +27,7 @@ from datetime import datetime, time, timedelta
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from idp import audit, job_book, leases
 from idp.admin import retention, sealing
@@ -267,7 +267,10 @@ def _do(house: House, job: Job) -> Outcome:
             counts = dict(job.work(house))
     except Exception as failure:
         where = None if isinstance(failure, DBAPIError) else failure
-        log.error("job_failed", job=job.name, kind=type(failure).__name__, exc_info=where)  # noqa: TRY400
+        said = str(failure.orig).partition("\n")[0] if isinstance(failure, OperationalError) else None
+        log.error(  # noqa: TRY400
+            "job_failed", job=job.name, kind=type(failure).__name__, said=said, exc_info=where
+        )
         took = house.clock.monotonic() - began
         return Outcome(name=job.name, counts=None, failure=_in_words(failure), seconds=took)
     return Outcome(name=job.name, counts=counts, seconds=house.clock.monotonic() - began)

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
@@ -26,9 +31,38 @@ again. Left alone, glibc would keep such a piece in an arena for every thread.
 """
 
 
-def listen(*, address: str, port: int, workers: int, threads: int) -> None:
+STOPPING = "_IDP_STOPPING"
+"""In the environment of workers: while a file of this name is there, the server is about to stop (idp/health.py)."""
+
+
+class _Server(Granian):  # type: ignore[misc, valid-type]
+    """Told to stop, it first says so for a while to whoever asks whether it is ready, and goes on serving meanwhile."""
+
+    drain = 0
+    told = False
+
+    def signal_handler_interrupt(self, *args: object, **_: object) -> None:
+        if self.told or not self.drain or args[:1] != (signal.SIGTERM,):
+            super().signal_handler_interrupt()
+            return
+        self.told = True
+        _stopping().touch()
+        threading.Thread(target=self._leave_later, daemon=True).start()
+
+    def _leave_later(self) -> None:
+        time.sleep(self.drain)
+        while True:  # a worker that is being replaced at this very moment makes granian forget it
+            super().signal_handler_interrupt()
+            time.sleep(1)
+
+
+def _stopping() -> Path:
+    return Path(os.environ[STOPPING])
+
+
+def listen(*, address: str, port: int, workers: int, threads: int, drain: int) -> None:
     """Serve until told to stop; running requests are finished first."""
-    Granian(
+    server = _Server(
         "idp.serving:application",
         factory=True,
         address=address,
@@ -43,18 +77,25 @@ def listen(*, address: str, port: int, workers: int, threads: int) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=30,
         log_enabled=False,
-    ).serve()
+    )
+    server.drain = drain
+    folder = os.environ.get("IDP_DATA") or tempfile.gettempdir()
+    os.environ[STOPPING] = str(Path(folder).resolve() / f"stopping-{os.getpid()}")
+    try:
+        server.serve()
+    finally:
+        _stopping().unlink(missing_ok=True)
 
 
-def become(*, address: str, port: int, workers: int, threads: int) -> None:
+def become(*, address: str, port: int, workers: int, threads: int, drain: int) -> None:
     """Listen in place of this process, with its id; never returns. Where a process cannot be replaced, listen in it."""
-    how = {"address": address, "port": port, "workers": workers, "threads": threads}
+    how = {"address": address, "port": port, "workers": workers, "threads": threads, "drain": drain}
     if os.name == "posix":
         sys.stdout.flush()
         sys.stderr.flush()
         command = [sys.executable, "-P", "-m", "idp.listening", json.dumps(how)]
         os.execve(sys.executable, command, MEMORY | os.environ)  # noqa: S606 - ourselves, no shell
-    listen(address=address, port=port, workers=workers, threads=threads)
+    listen(address=address, port=port, workers=workers, threads=threads, drain=drain)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,20 @@ from typing import Any
 import structlog
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from idp import audit, config, context, in_clear, job_worker, listening, patience, web
+from idp import (
+    audit,
+    config,
+    context,
+    health,
+    in_clear,
+    job_worker,
+    listening,
+    measures,
+    patience,
+    spans,
+    watched,
+    web,
+)
 from idp.app import create_app
 from idp.config import ConfigurationError, Settings
 from idp.feeds import endpoints as feeding
@@ -31,13 +44,25 @@ def application() -> Wsgi:
     """The WSGI application of one worker, from the environment's settings."""
     settings = config.read()
     prepare_logs(settings)
+    _begin_to_watch(settings)
     house = context.open_house(settings)
     worker = job_worker.Worker(house)
     worker.start()
     atexit.register(worker.stop)
+    if settings.metrics_port:
+        from idp import exposing  # which needs prometheus-client, in processes that count
+
+        exposing.Exposer(house).start()
     whole = assemble(house)
     _settle()
     return whole
+
+
+def _begin_to_watch(settings: Settings) -> None:
+    if settings.metrics_port:
+        measures.begin()
+    if settings.traces_to:
+        spans.begin(settings.traces_to, share=settings.traces_share)
 
 
 def _settle() -> None:
@@ -56,7 +81,9 @@ def assemble(house: context.House) -> Wsgi:
     hops = house.settings.trusted_proxies
     whole = in_clear.kept_out(whole, house.settings.issuer) if hops else whole
     whole = ProxyFix(whole, x_for=hops, x_proto=hops, x_host=0) if hops else whole
-    return own_addresses.in_front_of(whole, house.settings)
+    whole = own_addresses.in_front_of(whole, house.settings)
+    whole = health.in_front_of(whole, house)
+    return watched.in_front_of(whole, house.settings, house.clock)
 
 
 def serve(settings: Settings, data: Path, *, workers: int | None = None, beside: bool = False) -> None:
@@ -66,12 +93,15 @@ def serve(settings: Settings, data: Path, *, workers: int | None = None, beside:
     """
     _ready(settings)
     count = workers or settings.workers or config.cores()
+    if settings.metrics_port:
+        measures.prepare(data / f"metrics-{settings.port}")
     os.environ |= {f"{config.PREFIX}DATA": str(data), f"{config.PREFIX}WORKERS": str(count)}
     (listening.listen if beside else listening.become)(
         address=settings.host,
         port=settings.port,
         workers=count,
         threads=settings.threads * WAITING_PER_SEAT,
+        drain=settings.drain_seconds,
     )
 
 
@@ -97,7 +127,7 @@ def prepare_logs(settings: Settings) -> None:
     """One JSON object a line, on standard error: events and ids, never names, secrets or tokens."""
     level = logging.getLevelNamesMapping()[settings.log_level]
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        _with_number,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -118,3 +148,10 @@ def prepare_logs(settings: Settings) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def _with_number(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Whatever is logged while a request is handled has the number that its error page shows."""
+    if "request_id" not in event and (number := audit.handled()):
+        event["request_id"] = number
+    return event

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from idp import entropy, marks
+from idp import entropy, marks, measures
 from idp.apps import App
 from idp.claims import catalogue, facts, pseudonym, release
 from idp.keys import Keys
@@ -71,6 +71,7 @@ def disclose(
         row |= {"account_uuid": account_uuid, "instellingsnummer": instellingsnummer}
         row["claims"] = {one.claim: one.word for one in answers}
         _NOTE.run(db, row | {"mark": marks.for_row(db, LEDGER, row)})
+        measures.released(channel.value, answers)
     return _disclosure(known, answers)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from idp import audit, entropy
+from idp import audit, entropy, measures
 from idp.apps import App
 from idp.entropy import Token
 from idp.models import RefreshToken
@@ -99,6 +99,7 @@ def _insert_refresh(db: Connection, held: Held, token: str, now: datetime) -> No
             "expires_at": held.expires_at,
         },
     )
+    measures.issued("refresh")
 
 
 # ---------------------------------------------------------------- statements, prepared once

@@ -15,7 +15,7 @@ from typing import Any, Protocol, cast
 
 from sqlalchemy import Connection, Table, bindparam, insert, select, update
 
-from idp import entropy
+from idp import entropy, measures
 from idp.apps import App
 from idp.claims import pseudonym
 from idp.context import House
@@ -128,6 +128,7 @@ def begin_grant(
             "expires_at": now + timedelta(seconds=seconds),
         },
     )
+    measures.issued("code")
     return code
 
 
@@ -258,6 +259,7 @@ def issue_access(
             "expires_at": expires_at,
         },
     )
+    measures.issued("access")
     return token
 
 
