@@ -9,6 +9,7 @@ from flask import current_app, g, request
 from idp import apps, audit, config, hashing, journal, keys
 from idp.clock import Clock, Shifted
 from idp.database import Database
+from idp.database_watched import WatchedDatabase
 from idp.redis_link import RedisLink
 
 
@@ -46,7 +47,8 @@ def open_house(settings: config.Settings, *, clock: Clock | None = None) -> Hous
         raise config.ConfigurationError(
             [f"upstream_issuer: its client secret is missing: put it in {found.folder / keys.UPSTREAM}"]
         )
-    store = Database(
+    kind = WatchedDatabase if settings.metrics_port or settings.traces_to else Database
+    store = kind(
         settings.database,
         pool=settings.threads + 2,
         marks=found.marks,

@@ -129,10 +129,11 @@ class _Standing:
         self._house = house
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        why = health.problems(self._house)
-        yield _labelled(
-            "idp_ready", "1: this machine can serve; else why not", "why", dict.fromkeys(why, 0) or {"": 1}
-        )
+        seen = health.look(self._house)
+        ready = dict.fromkeys(seen.why, 0) or {"": 1}
+        yield _labelled("idp_ready", "1: this machine can serve; else why not", "why", ready)
+        warnings = {word: int(word in seen.warn) for word in health.WARN}
+        yield _labelled("idp_warning", "1: somebody must look", "what", warnings)
         house, began = self._house, self._house.clock.monotonic()
         try:
             with house.database.reading() as db:

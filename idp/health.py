@@ -1,8 +1,9 @@
 """Can this process serve, and if not, why? For load balancers and whoever is woken up: codes, never names or settings.
 
-`/health/live` says that the process answers; nothing is looked at. `/health/ready` looks at the database, its steps, the
-keys (each signs something and it is verified) and the clocks, at most once in two seconds whoever asks. Who asks through
-a proxy of ours finds nothing at either address: they are for machines beside us.
+`/health/live` says that the process answers; nothing is looked at. `/health/ready` looks at the database, its steps and the
+keys (each signs something and it is verified), at most once in two seconds whoever asks. What is no reason to send people
+elsewhere, since that would close every machine at once, is a warning. Who asks through a proxy of ours finds nothing at
+either address: they are for machines beside us.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ import structlog
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import listening, steps
+from idp import job_book, listening, steps
 from idp.clock import Clock
 from idp.config import ConfigurationError
 from idp.context import House
@@ -35,67 +37,83 @@ WHY = {
     "stopping": "it is being stopped: send requests elsewhere",
     "database_away": "the database does not answer",
     "database_behind": "the database is not up to date: run `idp upgrade`",
-    "keys": "a signing key is missing here or does not fit: `idp check-config` says which",
-    "clock": "the clock of this machine differs from the database's or another machine's by more than a minute",
+    "keys": "a key that signs now is missing here or does not fit: `idp doctor` says which",
 }
-"""Everything that `why` can say."""
+WARN = {
+    "keys": "a key that will sign soon is missing here or does not fit: `idp doctor` says which",
+    "clock": "this clock and the database's, or another machine's, are more than a minute apart",
+    "jobs": "a job failed or is late: `idp jobs list` says which",
+}
+"""Everything that an answer can say."""
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    why: tuple[str, ...] = ()
+    """What keeps it from serving; empty: it is ready."""
+    warn: tuple[str, ...] = ()
 
 
 class Look:
     """What was seen of one house, remembered for a moment."""
 
-    def __init__(self, house: House, *, here: Clock | None = None) -> None:
+    def __init__(self, house: House) -> None:
         self._house = house
-        self._here = here
         self._lock = threading.Lock()
-        self._seen: tuple[float, tuple[str, ...]] | None = None
+        self._looked = float("-inf")
+        self._seen = Seen()
 
-    def why_not(self) -> tuple[str, ...]:
-        """Codes of what keeps it from serving; empty: it is ready."""
+    def now(self) -> Seen:
         if (file := os.environ.get(listening.STOPPING)) and Path(file).exists():
-            return ("stopping",)
+            return Seen(why=("stopping",))
         with self._lock:
             moment = self._house.clock.monotonic()
-            if self._seen is None or abs(moment - self._seen[0]) >= AGAIN:
-                before = self._seen[1] if self._seen else ()
-                found = problems(self._house, here=self._here)
-                self._seen = (moment, found)
-                if found != before:
-                    log.warning("not_ready" if found else "ready_again", why=found or before)
-            return self._seen[1]
+            if abs(moment - self._looked) >= AGAIN:
+                before, self._seen = self._seen, look(self._house)
+                self._looked = moment
+                if self._seen != before:
+                    say = log.error if self._seen.why else log.warning
+                    say("health", why=self._seen.why, warn=self._seen.warn)
+            return self._seen
 
 
-def problems(house: House, *, here: Clock | None = None) -> tuple[str, ...]:
+def look(house: House) -> Seen:
     """The same, looked at now."""
     try:
         with house.database.reading() as db:
             step = db.execute(text("SELECT version_num FROM alembic_version")).scalar()
         if steps.behind(step):
-            return ("database_behind",)
-        found = []
-        if signing.check(house) or not _signs(house):
-            found.append("keys")
-        if skew(house, here=here) > SKEW:
-            found.append("clock")
+            return Seen(why=("database_behind",))
+        keys = signing.check(house)
+        with house.database.reading() as db:
+            now = house.clock.now()
+            jobs = [line for line in job_book.overview(db, now) if line.failures > 1 or line.late(now)]
+        doubts = {"keys": bool(keys), "clock": skew(house) > SKEW, "jobs": bool(jobs)}
+        why = () if _signs(house) else ("keys",)
     except SQLAlchemyError:
-        return ("database_away",)
-    return tuple(found)
+        return Seen(why=("database_away",))
+    return Seen(why=why, warn=tuple(word for word, doubt in doubts.items() if doubt and word not in why))
 
 
 def skew(house: House, *, here: Clock | None = None) -> timedelta:
     """How far this clock is from the database's, or behind what another machine wrote: the larger of the two."""
     if house.settings.demo_clock:
         return timedelta()
-    here = here or house.clock
+    now = (here or house.clock).now()
     with house.database.reading() as db:
         written = db.execute(select(func.max(JobRecord.begun_at))).scalar()
-        theirs: datetime | None = None
-        if not house.database.sqlite:
-            theirs = db.execute(select(func.clock_timestamp())).scalar()
-        now = here.now()
-    ahead = [written - now] if written else []
-    return max([timedelta(), *ahead, *([abs(theirs - now)] if theirs else [])])
+    behind = written - now if written else timedelta()
+    return max(timedelta(), behind, database_skew(house, here=here))
+
+
+def database_skew(house: House, *, here: Clock | None = None) -> timedelta:
+    """How far this clock is from the database's. SQLite has none of its own."""
+    if house.database.sqlite or house.settings.demo_clock:
+        return timedelta()
+    with house.database.reading() as db:
+        theirs: datetime = db.execute(select(func.clock_timestamp())).scalar_one()
+    return abs(theirs - (here or house.clock).now())
 
 
 def _signs(house: House) -> bool:
@@ -110,9 +128,9 @@ def _signs(house: House) -> bool:
     return True
 
 
-def in_front_of(inner: Wsgi, house: House, look: Look | None = None) -> Wsgi:
+def in_front_of(inner: Wsgi, house: House) -> Wsgi:
     """A WSGI application that answers both addresses, and leaves the rest to `inner`."""
-    look = look or Look(house)
+    ready = Look(house)
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ.get("PATH_INFO")
@@ -122,9 +140,10 @@ def in_front_of(inner: Wsgi, house: House, look: Look | None = None) -> Wsgi:
             return _say(
                 start_response, "405 Method Not Allowed", {"error": "invalid_request"}, ("Allow", "GET, HEAD")
             )
-        why = look.why_not() if path == READY else ()
-        word = "ready" if path == READY else "live"
-        said: dict[str, Any] = {word: not why} | ({"why": why} if why else {})
+        seen = ready.now() if path == READY else Seen()
+        why, warn = seen.why, seen.warn
+        said: dict[str, Any] = {"ready" if path == READY else "live": not why}
+        said |= ({"why": why} if why else {}) | ({"warn": warn} if warn else {})
         return _say(start_response, "503 Service Unavailable" if why else "200 OK", said)
 
     return answer

@@ -74,6 +74,14 @@ class RedisLink:
         except Unreachable:
             return False
 
+    def policy(self) -> str | None:
+        """What it forgets when it is full; None when it does not say, or sets itself no limit."""
+        try:
+            said = self.ask(lambda client: client.info("memory"))
+        except Unreachable:
+            return None
+        return str(said["maxmemory_policy"]) if said.get("maxmemory") else None
+
     def close(self) -> None:
         self._client.close()
 

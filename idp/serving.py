@@ -25,6 +25,7 @@ from idp import (
     measures,
     patience,
     spans,
+    steps,
     watched,
     web,
 )
@@ -106,21 +107,31 @@ def serve(settings: Settings, data: Path, *, workers: int | None = None, beside:
 
 
 def _ready(settings: Settings) -> None:
-    from idp import upgrading
-
     house = context.open_house(settings)
     try:
-        if not upgrading.is_current(house.database):
-            raise ConfigurationError(["the database is not up to date: run `idp upgrade`"])
-        now = house.clock.now()
-        these = audit.Circumstances(now=now, actor="system", source="start")
-        with audit.circumstances(these), house.database.transaction() as db:
-            signing.ensure(db, house, now)
-        problems = signing.check(house)
-        if problems:
-            raise ConfigurationError(problems)
+        check(house)
     finally:
         house.close()
+
+
+def check(house: context.House) -> None:
+    """May this house be served from here? Makes the signing keys that are due. Raises ConfigurationError with what is wrong."""
+    from idp import upgrading
+
+    if steps.behind(upgrading.current(house.database)):
+        raise ConfigurationError(["the database is not up to date: run `idp upgrade`"])
+    now = house.clock.now()
+    these = audit.Circumstances(now=now, actor="system", source="start")
+    with audit.circumstances(these), house.database.transaction() as db:
+        signing.ensure(db, house, now)
+    problems = signing.check(house)
+    if (apart := health.database_skew(house)) > health.SKEW:
+        problems.append(
+            f"the clock of this machine and the database's are {apart.total_seconds():.0f} seconds apart: codes and "
+            "sign-ins of one machine would mean nothing to the other; let both follow the same time servers"
+        )
+    if problems:
+        raise ConfigurationError(problems)
 
 
 def prepare_logs(settings: Settings) -> None:

@@ -15,6 +15,7 @@ from idp.cli import (
     backups,
     demo_clock,
     devices,
+    doctor,
     feed_clients,
     feeds,
     help_codes,
@@ -43,6 +44,7 @@ def main() -> None:
 
 for module in (
     running,
+    doctor,
     feeds,
     feed_clients,
     accounts,

@@ -70,6 +70,12 @@ def deliver(house: House) -> int:
     return len(taken)
 
 
+def knock(settings: Settings) -> None:
+    """Is the server there, safe, and does it know us? Sends nothing. Raises NotSentError."""
+    with _connected(settings):
+        pass
+
+
 def url(settings: Settings, token: str) -> str:
     return f"{settings.issuer}/m/{token}"
 
