@@ -10,6 +10,9 @@
     upstream.secret    our client secret at the upstream provider, as text, when there is one
     signing/KID.pem    private signing keys (which one signs when: oidc/signing.py)
 
+A numbered file that ends in `.announced` opens and verifies, and does not seal, hash or mark yet: with several nodes a
+new key goes to all of them like that first, so that none meets what it cannot read.
+
 A file `NAME` may come as `IDP_KEY_FILE_NAME` (base64, dashes as underscores) instead.
 """
 
@@ -34,6 +37,7 @@ from idp import entropy, marks
 from idp.config import ConfigurationError
 
 ENVIRON = "IDP_KEY_FILE_"
+ANNOUNCED = ".announced"
 NUMBERED = ("pepper", "cookie", "audit", "anchor")
 """Kinds of which there may be several; the newest is used."""
 SINGLE = ("pairwise", "national-number", "throttle", "refresh", "sandbox")
@@ -135,11 +139,32 @@ def create(folder: Path) -> list[str]:
     return made
 
 
-def add(folder: Path, kind: str) -> str:
-    """A new key of one of the NUMBERED kinds, which takes over from the newest. Returns its name."""
+def add(folder: Path, kind: str, *, announce: bool = False) -> str:
+    """A new key of one of the NUMBERED kinds, which takes over from the newest at the next start. Returns its name.
+
+    `announce`: it only opens until `take_over`. Raises FileExistsError when another one is announced already.
+    """
+    if waiting := announced(folder, kind):
+        raise FileExistsError(waiting)
     number = 1 + max((int(path.name.rpartition("-")[2]) for path in folder.glob(f"{kind}-*")), default=0)
-    _write(folder / f"{kind}-{number}", base64.b64encode(entropy.key_bytes()) + b"\n")
-    return f"{kind}-{number}"
+    name = f"{kind}-{number}"
+    _write(folder / f"{name}{ANNOUNCED if announce else ''}", base64.b64encode(entropy.key_bytes()) + b"\n")
+    return name
+
+
+def announced(folder: Path, kind: str) -> str | None:
+    """The file name of the key of this kind that is waiting to take over."""
+    return next((path.name for path in sorted(folder.glob(f"{kind}-*{ANNOUNCED}"))), None)
+
+
+def take_over(folder: Path, kind: str) -> str | None:
+    """From the next start on the announced key of this kind is the one that is used. Returns its name, None: there is none."""
+    waiting = announced(folder, kind)
+    if waiting is None:
+        return None
+    name = waiting.removesuffix(ANNOUNCED)
+    (folder / waiting).rename(folder / name)
+    return name
 
 
 def load(folder: Path) -> Keys:
@@ -194,14 +219,21 @@ def _close(path: Path) -> str:
 
 
 def _numbered(found: Mapping[str, bytes], kind: str) -> dict[str, bytes]:
-    names = [name for name in found if name.startswith(f"{kind}-") and name.rpartition("-")[2].isdigit()]
-    return {name: found[name] for name in sorted(names, key=lambda n: -int(n.rpartition("-")[2]))}
+    """By id, the one that is used first, then what only opens: older ones, newest first, and the announced one."""
+    numbers = {}
+    for file in found:
+        name = file.removesuffix(ANNOUNCED)
+        if name.startswith(f"{kind}-") and name.rpartition("-")[2].isdigit():
+            numbers[name] = (file != name, -int(name.rpartition("-")[2]), found[file])
+    return {
+        name: key for name, (_waits, _order, key) in sorted(numbers.items(), key=lambda item: item[1][:2])
+    }
 
 
 def _from_files(folder: Path, problems: list[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for path in sorted(folder.glob("*")) if folder.is_dir() else []:
-        if not path.is_file() or path.suffix:
+        if not path.is_file() or path.suffix not in {"", ANNOUNCED}:
             continue
         if _is_open(path):
             problems.append(_close(path))
@@ -213,7 +245,7 @@ def _from_environ(problems: list[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for variable, text in os.environ.items():
         if variable.startswith(ENVIRON) and not variable.startswith(_NO_KEY_BYTES):
-            name = variable.removeprefix(ENVIRON).lower().replace("_", "-")
+            name = variable.removeprefix(ENVIRON).lower().replace("_", "-").replace("-announced", ANNOUNCED)
             found |= _decoded(name, text, variable, problems)
     return found
 

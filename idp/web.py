@@ -83,7 +83,7 @@ def prepare(app: Flask, settings: Settings) -> None:
         WTF_CSRF_CHECK_DEFAULT=False,
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=False,
-        SECRET_KEY=entropy.keyed_digest(app.extensions["idp"].keys.cookies[0], "page"),
+        SECRET_KEY=entropy.keyed_digest(app.extensions["idp"].keys.throttle, "page"),
         BABEL_DEFAULT_LOCALE=LANGUAGES[0],
         BABEL_TRANSLATION_DIRECTORIES=f"{app.root_path}/locales",
         SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365),

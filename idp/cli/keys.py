@@ -8,6 +8,7 @@ import click
 
 from idp import keys as keyring
 from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say, table
+from idp.errors import Invalid
 from idp.oidc import signing
 
 
@@ -60,19 +61,36 @@ def _day(value: object) -> str:
     show_default=True,
     help="A signing key is announced first; any other takes over at the next start.",
 )
+@click.option(
+    "--announce",
+    is_flag=True,
+    help="With several nodes: the new key only opens. Copy it to every node, start them anew, and rotate once more.",
+)
 @orderly
-def rotate(data: Path | None, alg: str | None, kind: str) -> None:
-    """Make new keys that take over; what the old ones made stays good for its time."""
+def rotate(data: Path | None, alg: str | None, kind: str, *, announce: bool) -> None:
+    """Make new keys that take over; what the old ones made stays good for its time, and nobody is signed out."""
     with opened(data) as house:
         if kind != "signing":
-            click.echo(
-                f"made {keyring.add(house.settings.keys_folder, kind)}; it takes over at the next start"
-            )
+            click.echo(_numbered(house.settings.keys_folder, kind, announce=announce))
             return
         for each in [alg] if alg else list(house.settings.signing_algorithms):
             with house.database.transaction() as db:
                 kid = signing.rotate(db, house, each, house.clock.now())
             click.echo(f"announced {kid}; it signs in {house.settings.key_announce_days} days")
+
+
+def _numbered(folder: Path, kind: str, *, announce: bool) -> str:
+    if announce:
+        try:
+            name = keyring.add(folder, kind, announce=True)
+        except FileExistsError as waiting:
+            raise Invalid(
+                "key_announced", f"{waiting} is announced already: rotate without --announce"
+            ) from None
+        return f"announced {name}: copy {folder / name}{keyring.ANNOUNCED} to every node and start them anew"
+    if waited := keyring.take_over(folder, kind):
+        return f"{waited} takes over at the next start; rename it on every node, then start them anew"
+    return f"made {keyring.add(folder, kind)}; it takes over at the next start"
 
 
 @keys.command()
