@@ -20,6 +20,7 @@ def create_app(house: House) -> Flask:
     from idp.admin import (
         pages_apps,
         pages_devices,
+        pages_explain,
         pages_home,
         pages_my_data,
         pages_papers,
@@ -34,6 +35,7 @@ def create_app(house: House) -> Flask:
     )
     from idp.admin import pages_help as staff_help
     from idp.claims import pages as claims_pages
+    from idp.claims import pages_register
     from idp.feeds import endpoints as feeding
     from idp.login import pages as login_pages
     from idp.login import pages_logo, pages_staff, pages_staff_setup, pages_upstream, sessions
@@ -49,7 +51,16 @@ def create_app(house: House) -> Flask:
     sessions.login_manager.init_app(app)
     staff_door.prepare(app)
     shell.prepare(app)
-    for floor in (login_pages, pages_logo, claims_pages, oidc_pages, pages_sign_out, registering, feeding):
+    for floor in (
+        login_pages,
+        pages_logo,
+        claims_pages,
+        pages_register,
+        oidc_pages,
+        pages_sign_out,
+        registering,
+        feeding,
+    ):
         app.register_blueprint(floor.blueprint)
     for staff in (
         pages_staff,
@@ -62,6 +73,7 @@ def create_app(house: House) -> Flask:
         pages_sharing,
         pages_succession,
         pages_apps,
+        pages_explain,
         staff_help,
         pages_pupils,
         pages_papers,

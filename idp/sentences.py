@@ -17,6 +17,16 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
     "hash_wait_too_long": (_("Het is even heel druk."), _("Wacht even. Deze pagina probeert het opnieuw.")),
     "sign_in_required": (_("Meld je eerst aan."), _("Begin bij je app of bij je eigen pagina.")),
     "app_unknown": (_("Deze app kennen we niet."), _("Ga terug naar je app, of vraag hulp aan je school.")),
+    "pupil_unknown": (
+        _("Deze leerling vinden we niet."),
+        _("Geef een gebruikersnaam, een stamnummer of een UUID."),
+    ),
+    "pupil_ambiguous": (
+        _("Dit stamnummer bestaat in meer dan één school."),
+        _("Geef ook het instellingsnummer."),
+    ),
+    "school_unknown": (_("Deze school kennen we niet."), _("Geef het instellingsnummer: zes cijfers.")),
+    "explain_whom": (_("Over wie?"), _("Geef een leerling, een school, of allebei.")),
     "app_disabled": (_("Deze app is even gesloten."), _("Vraag hulp aan je school.")),
     "too_many_requests": (_("Het is even heel druk."), _("Wacht een paar minuten.")),
     "request_gone": (

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode
 from flask import Blueprint, Response, request
 
 from idp import context, web
-from idp.admin import assigning, sealed_words, shell, staff_door, succession, trail
+from idp.admin import assigning, explaining, sealed_words, shell, staff_door, succession, trail
 from idp.claims import disclose, explain
 from idp.errors import Invalid, NotFound
 from idp.models import RightKind, RuleKind
@@ -93,7 +93,18 @@ def what(client_id: str) -> Response:
         raise NotFound("not_found")
     if not stays:
         part = assigning.pupils(here, words=words, page=_number())
-        return _page("admin/app_what_whom.html", here, now="apps", app=one, part=part, words=words)
+        with house.database.reading() as db:
+            school = explaining.of_school(db, one, desk.instellingsnummer, here.today)
+        return _page(
+            "admin/app_what_whom.html",
+            here,
+            now="apps",
+            app=one,
+            part=part,
+            words=words,
+            school=school,
+            lines=explain.for_operator(school.answers) if school else (),
+        )
     stay = next((one for one in stays if one.day.isoformat() == request.args.get("dag")), stays[0])
     with house.database.reading() as db:
         found = disclose.preview(

@@ -37,6 +37,7 @@ class Tab:
 
 _BEHEER = frozenset({RightKind.BEHEERDER})
 _DATA = frozenset({RightKind.DATABEHEERDER})
+_OPERATOR = frozenset({RightKind.OPERATOR})
 TABS = (
     Tab(
         name=_("LeerID-beheer"),
@@ -69,6 +70,16 @@ TABS = (
             Item(name=_("Klasinformatie delen"), path=f"{HOME}/klasinformatie", opens_to=_DATA | _BEHEER),
             Item(name=_("Personen en rechten"), path=f"{HOME}/personen", opens_to=_BEHEER),
             Item(name=_("Logboek"), path=f"{HOME}/logboek", opens_to=_BEHEER),
+        ),
+    ),
+    Tab(
+        name=_("Beheer"),
+        icon="info",
+        items=(
+            Item(name=_("Overzicht"), path="/beheer", opens_to=_OPERATOR),
+            Item(name=_("Uitleg"), path="/beheer/uitleg", opens_to=_OPERATOR),
+            Item(name=_("Datalek"), path="/beheer/datalek", opens_to=_OPERATOR),
+            Item(name=_("Verwerkingen"), path="/beheer/verwerkingen", opens_to=_OPERATOR),
         ),
     ),
 )
@@ -140,4 +151,11 @@ def _opens(desk: Desk, item: Item) -> bool:
 
 
 def _is_here(path: str) -> bool:
-    return request.path == path or request.path.startswith(f"{path}/")
+    """Under this address, and under no longer one of a tab."""
+    under = [
+        item.path
+        for tab in TABS
+        for item in tab.items
+        if request.path == item.path or request.path.startswith(f"{item.path}/")
+    ]
+    return path == max(under, key=len, default="")

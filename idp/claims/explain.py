@@ -28,6 +28,18 @@ OPERATOR: Mapping[Gate, LazyString] = {
 }
 """What an operator, a school or a data-protection officer reads."""
 
+SUPPLIER: Mapping[Gate, LazyString] = {
+    Gate.NOT_REGISTERED: _("Je registratie omvat deze claim niet: vraag de scope aan bij de operator."),
+    Gate.NOT_REQUESTED: _("Je vroeg er niet naar: zet de scope, of de claim, in de aanvraag."),
+    Gate.SCHOOL_DOES_NOT_SHARE: _("De school deelt geen klasinformatie. Dat is geen fout: werk zonder."),
+    Gate.NOT_VISIBLE: _(
+        "De school maakte je app niet zichtbaar voor deze leerling: vraag het aan de school."
+    ),
+    Gate.NOT_ENROLLED: _("De leerling is vandaag niet ingeschreven in deze school."),
+    Gate.UNKNOWN: _("Er is geen waarde: het pakket van de school leverde er geen. Werk zonder."),
+}
+"""What the maker of an app reads: what to do about it."""
+
 PUPIL: Mapping[Gate, LazyString] = {
     Gate.NOT_REGISTERED: _("deze app mag dat niet weten."),
     Gate.NOT_REQUESTED: _("deze app vraagt dat niet."),
@@ -38,6 +50,13 @@ PUPIL: Mapping[Gate, LazyString] = {
 }
 """What a child reads, after "want"."""
 
+
+VOICES: Mapping[str, LazyString] = {
+    "": _("operator en school"),
+    "leverancier": _("maker van de app"),
+    "leerling": _("leerling"),
+}
+"""For whom the same answer is put into words."""
 
 NOT_SAID = _("De app zei niet waarvoor.")
 
@@ -103,13 +122,24 @@ class Line:
 
 def for_operator(answers: Sequence[Answer]) -> tuple[Line, ...]:
     """Every claim with the gate that closed it, if any. Values are left out."""
+    return for_someone("", answers)
+
+
+def for_supplier(answers: Sequence[Answer]) -> tuple[Line, ...]:
+    """The same in words for the maker of the app."""
+    return for_someone("leverancier", answers)
+
+
+def for_someone(voice: str, answers: Sequence[Answer]) -> tuple[Line, ...]:
+    """The same for one of VOICES; for who is none of them as for an operator."""
+    said = {"leverancier": SUPPLIER, "leerling": PUPIL}.get(voice, OPERATOR)
     labels = {claim.name: claim.label for claim in CATALOGUE}
     return tuple(
         Line(
             claim=answer.claim,
             label=labels[answer.claim],
             word=answer.word,
-            because=OPERATOR[answer.gate] if answer.gate else None,
+            because=said[answer.gate] if answer.gate else None,
             klasinformatie=answer.claim in CLASS_CLAIMS,
         )
         for answer in answers

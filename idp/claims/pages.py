@@ -43,7 +43,7 @@ def my_apps() -> str:
         visible = visibility.visible_apps(db, who.account_uuid, house.clock.today())
     apps = [app for app in map(house.apps.find, visible) if app is not None]
     looked_for = request.args.get("zoek", "")[:60].strip()
-    found = [app for app in apps if _plain(looked_for) in _plain(app.client_name)]
+    found = [app for app in apps if plain(looked_for) in plain(app.client_name)]
     return render_template(
         "claims/my_apps.html",
         name=who.given_name,
@@ -126,7 +126,7 @@ def start_url(app: App, issuer: str) -> str | None:
     return app.client_uri if app.client_uri and _safe(app.client_uri) else None
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """For comparing: small letters, without accents."""
     parts = unicodedata.normalize("NFKD", text.casefold())
     return "".join(part for part in parts if not unicodedata.combining(part))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
-from idp.admin import finding
+from idp.admin import explaining, finding
 from idp.apps import App, load
 from idp.claims import consent as agreements
-from idp.claims import disclose, pseudonym, visibility
+from idp.claims import visibility
 from idp.claims.catalogue import Gate
+from idp.claims.release import Answer
 from idp.cli.frame import data_option, json_option, opened, orderly, say, table
 from idp.errors import Invalid, NotFound
 from idp.models import RuleKind
@@ -335,44 +337,40 @@ def list_rules(data: Path | None, client_id: str | None, school: str | None, *, 
 @data_option
 @json_option
 @app_option
+@click.option("--pupil", metavar="X", help="User name, account_uuid, or stamnummer with --school.")
 @click.option(
-    "--pupil", required=True, metavar="X", help="User name, account_uuid, or stamnummer with --school."
-)
-@click.option(
-    "--school", metavar="N", help="Through which school.  [default: the one that a sign-in would use]"
+    "--school",
+    metavar="N",
+    help="Through which school.  [default: the one that a sign-in would use]  Without --pupil: about the school.",
 )
 @click.option("--values", is_flag=True, help="Show values as well: personal data on your screen.")
 @orderly
 def explain_release(
-    data: Path | None, client_id: str, pupil: str, school: str | None, *, as_json: bool, values: bool
+    data: Path | None, client_id: str, pupil: str | None, school: str | None, *, as_json: bool, values: bool
 ) -> None:
-    """Every claim that exists: does this app get it about this pupil today, or which gate is closed?
+    """Every claim that exists: does this app get it today, or which gate is closed? About a pupil or a school.
 
     The same decision as in tokens, by the same code, for everything the app has registered.
     """
+    if pupil is None and school is None:
+        raise click.UsageError("give --pupil, --school or both")
     with opened(data) as house, house.database.reading() as db:
-        today, app = house.clock.today(), _app(db, client_id)
-        account_uuid = finding.pupil(db, pupil, instellingsnummer=school)
-        school = school or _usual_school(db, app, account_uuid, today)
-        found = disclose.preview(
-            db, keys=house.keys, app=app, account_uuid=account_uuid, instellingsnummer=school, today=today
-        )
-    lines = [
-        {
-            "claim": answer.claim,
-            "released": answer.gate is None,
-            "reason": str(answer.word),
-            "because": GATES[answer.gate] if answer.gate else "released",
-        }
-        | ({"value": answer.value} if values and answer.gate is None else {})
-        for answer in found.answers
-    ]
+        app = _app(db, client_id)
+        if pupil is None:
+            about = explaining.of_school(db, app, str(school), house.clock.today())
+            if about is None:
+                raise NotFound("school_unknown", f"there is no school {school}")
+            _say_school(app, about, as_json=as_json)
+            return
+        found = explaining.of_pupil(db, house, app, pupil, instellingsnummer=school)
+    lines = _lines(found.answers, values=values)
     if as_json:
-        whole = {"app": client_id, "account_uuid": account_uuid, "school": school, "visible": found.visible}
-        say(whole | {"account_active": found.active, "claims": lines})
+        whole = {"app": client_id, "account_uuid": found.account_uuid, "school": found.instellingsnummer}
+        say(whole | {"visible": found.visible, "account_active": found.active, "claims": lines})
         return
     columns = ("claim", "reason", "because") + (("value",) if values else ())
-    title = f"{app.client_name} ({client_id}) about {account_uuid} through {school or 'no school'}"
+    through = found.instellingsnummer or "no school"
+    title = f"{app.client_name} ({client_id}) about {found.account_uuid} through {through}"
     table(title, columns, ([line.get(name) for name in columns] for line in lines))
     if not found.visible:
         click.echo("The app is not visible for this pupil: no sign-in, and tokens that exist are refused.")
@@ -380,12 +378,29 @@ def explain_release(
         click.echo("The account is not active: no sign-in, and tokens that exist are refused.")
 
 
-def _usual_school(db: Any, app: App, account_uuid: str, today: date) -> str | None:
-    choices = [choice.instellingsnummer for choice in visibility.schools_for(db, app, account_uuid, today)]
-    chosen = pseudonym.chosen_school(db, app, account_uuid)
-    if chosen in choices:
-        return chosen
-    return choices[0] if choices else finding.school_today(db, account_uuid, today)
+def _say_school(app: App, about: explaining.OfSchool, *, as_json: bool) -> None:
+    lines = _lines(about.answers, values=False)
+    if as_json:
+        whole = {"app": app.client_id, "school": about.instellingsnummer, "shares": about.shares}
+        say(whole | {"pupils": about.pupils, "visible_for": about.reached, "claims": lines})
+        return
+    columns = ("claim", "reason", "because")
+    title = f"{app.client_name} ({app.client_id}) at {about.naam} ({about.instellingsnummer})"
+    table(title, columns, ([line[name] for name in columns] for line in lines))
+    click.echo(f"visible for {about.reached} of {about.pupils} pupils")
+
+
+def _lines(answers: Sequence[Answer], *, values: bool) -> list[dict[str, Any]]:
+    return [
+        {
+            "claim": answer.claim,
+            "released": answer.gate is None,
+            "reason": str(answer.word),
+            "because": GATES[answer.gate] if answer.gate else "released",
+        }
+        | ({"value": answer.value} if values and answer.gate is None else {})
+        for answer in answers
+    ]
 
 
 COMMANDS = (protocol, consent, visible, explain_release)
