@@ -25,11 +25,6 @@ def pupil_viewed(db: Connection, *, account_uuid: str, instellingsnummer: str | 
     write(db, "pupil_viewed", object=pupil(account_uuid), school=instellingsnummer, page=page)
 
 
-def extract_given(db: Connection, *, account_uuid: str, instellingsnummer: str | None, kind: str) -> None:
-    """Everything that we hold about a pupil was handed out: to the pupil, or to the school for the parents."""
-    write(db, "extract_given", object=pupil(account_uuid), school=instellingsnummer, kind=kind)
-
-
 def papers_fetched(db: Connection, *, instellingsnummer: str, papers: str, count: int) -> None:
     """The zip with cards and secrets of so many pupils was downloaded."""
     write(db, "papers_fetched", object=f"papers:{papers}", school=instellingsnummer, count=count)
