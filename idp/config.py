@@ -77,6 +77,12 @@ class Settings(Mail, Upstream, Waiting, Watching):
         pattern=brands.COLOUR,
         description="Highlight colour as #rrggbb, lightened until it can carry text; empty: our own yellow",
     )
+    controller: str = Field(
+        "", description="Who answers for the data (name and address), for the register of processing"
+    )
+    data_protection_officer: str = Field(
+        "", description="How to reach the data-protection officer, for the same register"
+    )
     helpdesk: str = Field("", description="A line for people who need help: a telephone number or address")
     personal_url: str = Field(
         "", description="Where personal URLs live, without the user name; empty: issuer + /mijn"

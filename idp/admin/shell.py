@@ -68,6 +68,7 @@ TABS = (
         icon="school",
         items=(
             Item(name=_("Klasinformatie delen"), path=f"{HOME}/klasinformatie", opens_to=_DATA | _BEHEER),
+            Item(name=_("Wat apps kregen"), path=f"{HOME}/verstrekkingen", opens_to=_DATA | _BEHEER),
             Item(name=_("Personen en rechten"), path=f"{HOME}/personen", opens_to=_BEHEER),
             Item(name=_("Logboek"), path=f"{HOME}/logboek", opens_to=_BEHEER),
         ),

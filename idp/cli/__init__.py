@@ -24,6 +24,7 @@ from idp.cli import (
     keys,
     logouts,
     mail,
+    privacy,
     running,
     sharing,
     staff,
@@ -61,6 +62,7 @@ for module in (
     initial_tokens,
     throttle,
     audit,
+    privacy,
     demo_clock,
     staff,
 ):

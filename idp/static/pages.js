@@ -21,6 +21,11 @@ for (const field of document.querySelectorAll("[data-reveal]")) {
   input.form.addEventListener("submit", () => show(false));
 }
 
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
+
 for (const form of document.querySelectorAll("form[data-once]")) {
   form.addEventListener("submit", (event) => {
     if (form.classList.contains("busy")) event.preventDefault();

@@ -1,0 +1,229 @@
+"""Who may ask what we know gets it, and no more; whom a breach touches is found."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from idp import audit, audit_accounts, models
+from idp.admin import breach, extracts, processing, school_extract
+from idp.claims import disclose
+from idp.models import RightKind
+from tests import make, make_browser, make_staff
+
+DAY = timedelta(days=1)
+PERIOD = {"begin": make.NOW - DAY, "end": make.NOW + DAY}
+
+
+@pytest.fixture
+def story(house):
+    """A pupil of two schools, an app that was told, a beheerder who looked, and a sign-in."""
+    with house.database.transaction() as db:
+        made = make.story(db, purpose="Rekenen", reasons={"ov_klassen": "Per klas oefenen"})
+        other = make.school(db, naam="De Andere")
+        make.enrolment(db, made.pupil, other, stamnummer="elders-1")
+        disclose.disclose(
+            db,
+            keys=house.keys,
+            app=made.app,
+            account_uuid=made.pupil,
+            instellingsnummer=made.school,
+            scope=make.ALL_SCOPES,
+            asked=None,
+            channel=disclose.Channel.USERINFO,
+            now=make.NOW,
+            today=make.TODAY,
+            record=True,
+        )
+        audit.signed_in(db, account_uuid=made.pupil, amr=["pictures"], acr="x")
+        with audit.acting(audit.person("ann")):
+            audit_accounts.pupil_viewed(
+                db, account_uuid=made.pupil, instellingsnummer=made.school, page="pupil"
+            )
+            audit_accounts.account_blocked(db, account_uuid=made.pupil, instellingsnummer=other)
+    return made
+
+
+def look(house, story, **given):
+    with house.database.reading() as db:
+        return extracts.of_pupil(db, house, story.pupil, **given)
+
+
+def test_a_pupil_gets_everything_moments_included(house, story):
+    document = look(house, story)
+    assert len(document["held"]["enrolments"]) == 2
+    assert document["held"]["account"]["username"] == story.username
+    assert document["held"]["classes"][0]["code"] == "3A"
+    (app,) = document["apps"]
+    assert app["gets"]["ov_klassen"]["reason"] == "Per klas oefenen"
+    assert app["gets"]["ov_klassen"]["value"][0]["code"] == "3A"
+    (release,) = document["releases"]
+    assert (release["at"], release["claims"]["ov_klassen"]) == (make.NOW, "released")
+    assert {act["event"] for act in document["acts"]} >= {"signed_in", "pupil_viewed", "account_blocked"}
+
+
+def test_AUD_06_a_school_gives_parents_what_is_of_the_school_and_no_moment(house, story):
+    document = look(house, story, instellingsnummer=story.school)
+    assert [one["stamnummer"] for one in document["held"]["enrolments"]] != []
+    assert "elders-1" not in str(document)
+    assert "sessions" not in document["held"]
+    assert "e_mail" not in document["held"]["account"]
+    assert document["releases"] == [
+        {
+            "client_id": story.app.client_id,
+            "first_on": make.TODAY,
+            "claims": sorted(document["releases"][0]["claims"]),
+        }
+    ]
+    assert [(act["event"], act["by"], act["on"]) for act in document["acts"]] == [
+        ("pupil_viewed", "school", make.TODAY)
+    ]
+    assert "ann" not in str(document["acts"])
+
+
+@pytest.fixture
+def desk(house, client, story):
+    one = make_staff.staff(house, school=story.school)
+    make_staff.begin(client, house, one)
+    return one
+
+
+PAGES = "/schoolloket/leerid-beheer/leerling"
+
+
+def events(house, name):
+    wanted = select(models.AuditEvent.actor, models.AuditEvent.details).where(models.AuditEvent.event == name)
+    with house.database.reading() as db:
+        return [tuple(row) for row in db.execute(wanted.order_by(models.AuditEvent.id))]
+
+
+def test_AUD_06_opening_a_pupil_and_handing_out_what_we_know_is_written_down(house, client, desk, story):
+    assert client.get(f"{PAGES}/{story.pupil}").status_code == 200
+    page = client.get(f"{PAGES}/{story.pupil}/wie-weet-wat")
+    assert "Per klas oefenen" in page.text
+    assert "Klopt dit niet?" in page.text
+    answer = client.get(f"{PAGES}/{story.pupil}/wie-weet-wat.json")
+    assert answer.json["for"] == "school"
+    assert answer.headers["Cache-Control"] == "no-store"
+    me = audit.person(desk.person_id)
+    assert events(house, "pupil_viewed")[1:] == [(me, {"page": "pupil"}), (me, {"page": "who_knows_what"})]
+    assert events(house, "extract_given") == [(me, {"kind": "school"})]
+
+
+def test_IDOR_a_pupil_of_another_school_has_no_extract_here(house, client, desk):
+    with house.database.transaction() as db:
+        other = make.story(db)
+    for path in ("wie-weet-wat", "wie-weet-wat.json"):
+        assert client.get(f"{PAGES}/{other.pupil}/{path}").status_code == 404
+
+
+def test_a_school_reads_and_takes_what_apps_were_told(house, client, desk, story):
+    page = client.get("/schoolloket/verstrekkingen")
+    assert "Rekenbuur" in page.text
+    document = client.get("/schoolloket/verstrekkingen.json").json
+    (told,) = document["told"]
+    assert (told["account_uuid"], told["first_on"]) == (story.pupil, str(make.TODAY))
+    assert {act["event"] for act in document["audit_trail"]} == {"pupil_viewed"}
+    assert all("source" not in act and act["digest"] for act in document["audit_trail"])
+
+
+def test_a_pupil_fetches_the_own_extract(house, client):
+    with house.database.transaction() as db:
+        story = make.story(db)
+    make_browser.sign_in(client, house, story.pupil)
+    answer = client.get("/mijn-gegevens/uittreksel.json")
+    assert answer.json["about"]["account_uuid"] == story.pupil
+    assert "attachment" in answer.headers["Content-Disposition"]
+    assert events(house, "extract_given") == [(f"pupil:{story.pupil}", {"kind": "own"})]
+
+
+# ---------------------------------------------------------------- a breach
+
+
+def found(house, **given):
+    with house.database.reading() as db:
+        return breach.report(db, breach.Wanted(**PERIOD, **given))
+
+
+def test_an_app_that_leaked_is_told_with_schools_pupils_and_claims(house, story):
+    (line,) = found(house, client_id=story.app.client_id).lines
+    assert (line["account_uuid"], line["instellingsnummer"], line["times"]) == (story.pupil, story.school, 1)
+    assert "ov_klassen" in line["what"]
+    assert not found(house, client_id="another").lines
+
+
+def test_an_account_of_staff_in_wrong_hands_is_told_with_whom_it_reached(house, story):
+    report = found(house, person_id="ann")
+    assert {line["source"] for line in report.lines} == {"audit"}
+    assert {event for line in report.lines for event in line["what"]} == {"pupil_viewed", "account_blocked"}
+    assert report.total("instellingsnummer") == 2
+
+
+def test_what_lies_outside_the_period_or_the_school_is_left_out(house, story):
+    with house.database.reading() as db:
+        later = breach.Wanted(begin=make.NOW + DAY, end=make.NOW + 2 * DAY)
+        assert not breach.report(db, later).lines
+    here = found(house, instellingsnummer=story.school)
+    assert {line["instellingsnummer"] for line in here.lines} == {story.school}
+
+
+def test_INJ_no_cell_of_the_table_begins_a_formula(house, story):
+    with house.database.transaction() as db:
+        evil = make.school(db, naam="=HYPERLINK(1)")
+        make.enrolment(db, story.pupil, evil)
+        with audit.acting(audit.person("ann")):
+            audit_accounts.account_blocked(db, account_uuid=story.pupil, instellingsnummer=evil)
+    rows = list(csv.reader(io.StringIO(found(house, person_id="ann").table()), delimiter=";"))
+    assert rows[0] == list(breach.COLUMNS)
+    assert not [cell for row in rows for cell in row if cell.startswith("=")]
+
+
+def test_an_operator_asks_and_the_question_is_written_down(house, client, story):
+    make_staff.begin(client, house, make_staff.staff(house, RightKind.OPERATOR))
+    words = {"van": "2026-11-20", "tot": "2026-11-30", "app": story.app.client_id}
+    page = make_staff.form(client, "/beheer/datalek", **words)
+    assert "1 leerling geraakt" in page.text
+    assert events(house, "breach_reported")[0][1] == {"days": 11, "count": 1}
+    wrong = make_staff.form(client, "/beheer/datalek", van="2026-11-30", tot="2026-11-20")
+    assert wrong.status_code == 400
+
+
+# ---------------------------------------------------------------- register and evidence
+
+
+def test_the_register_of_processing_names_every_app_and_what_is_kept(house, story):
+    with house.database.transaction() as db:
+        make.app(db, "rekenland", client_name="Rekenland", legal_ground="Algemeen belang")
+    with house.database.reading() as db:
+        document = processing.activities(db, house)
+    recipients = document["activities"][2]["recipients"]
+    assert {"rekenland", story.app.client_id} <= {one["client_id"] for one in recipients}
+    assert document["controller"] == processing.ELSEWHERE
+    assert document["activities"][3]["kept"] == f"{house.settings.keep_audit_days} days"
+
+
+def test_the_evidence_shows_each_measure_or_says_that_no_program_can(house, story):
+    with house.database.reading() as db:
+        document = processing.evidence(db, house)
+    articles = [one["article"] for one in document["measures"]]
+    assert articles[:8] == [f"6.{letter}" for letter in "ABCDEFGH"]
+    assert all(one["evidence"] for one in document["measures"])
+    assert document["agreements"][0]["schools"] == 1
+
+
+def test_an_operator_downloads_both(house, client, story):
+    make_staff.begin(client, house, make_staff.staff(house, RightKind.OPERATOR))
+    assert "6.A" in client.get("/beheer/verwerkingen").text
+    assert client.get("/beheer/verwerkingen/register.json").json["activities"]
+    assert client.get("/beheer/verwerkingen/bewijs.json").json["measures"]
+
+
+def test_the_extract_of_a_school_without_anything_is_empty(house):
+    with house.database.transaction() as db:
+        school = make.school(db)
+        document = school_extract.document(db, house, school)
+    assert (document["told"], document["audit_trail"]) == ([], [])
