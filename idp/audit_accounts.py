@@ -20,11 +20,6 @@ def card_voided(db: Connection, *, account_uuid: str, instellingsnummer: str, ca
     write(db, "card_voided", object=pupil(account_uuid), school=instellingsnummer, card=card)
 
 
-def pupil_viewed(db: Connection, *, account_uuid: str, instellingsnummer: str | None, page: str) -> None:
-    """A member of staff opened a page with data of one pupil."""
-    write(db, "pupil_viewed", object=pupil(account_uuid), school=instellingsnummer, page=page)
-
-
 def papers_fetched(db: Connection, *, instellingsnummer: str, papers: str, count: int) -> None:
     """The zip with cards and secrets of so many pupils was downloaded."""
     write(db, "papers_fetched", object=f"papers:{papers}", school=instellingsnummer, count=count)
@@ -35,7 +30,7 @@ def pupil_exported(db: Connection, *, account_uuid: str, instellingsnummer: str,
     write(db, "pupil_exported", object=pupil(account_uuid), school=instellingsnummer, papers=papers)
 
 
-def pupil_seen(db: Connection, *, account_uuid: str, instellingsnummer: str) -> None:
+def pupil_seen(db: Connection, *, account_uuid: str, instellingsnummer: str | None) -> None:
     """A member of staff looked at data of this pupil; once a day."""
     write(db, "pupil_seen", object=pupil(account_uuid), school=instellingsnummer)
 

@@ -231,7 +231,7 @@ def _releases(db: Connection, account_uuid: str, school: str | None) -> list[dic
 def acts(db: Connection, account_uuid: str, *, instellingsnummer: str | None = None) -> list[dict[str, Any]]:
     """Who helped, who looked, what was changed. For a school: what was done in its name, by day."""
     about, columns = audit.pupil(account_uuid), AuditEvent.__table__.c
-    wanted = select(columns.at, columns.event, columns.actor, columns.instellingsnummer, columns.details)
+    wanted = select(columns.at, columns.event, columns.actor, columns.instellingsnummer)
     wanted = wanted.where(
         or_(columns.object == about, columns.actor == about),
         *_at(columns.instellingsnummer, instellingsnummer),
@@ -244,7 +244,6 @@ def acts(db: Connection, account_uuid: str, *, instellingsnummer: str | None = N
             **({"at": row.at} if instellingsnummer is None else {"on": day_of_law(row.at)}),
             "by": ROLES.get(row.actor.partition(":")[0], row.actor),
             "school": row.instellingsnummer,
-            **({"page": row.details["page"]} if row.event == "pupil_viewed" else {}),
         }
         for row in db.execute(wanted.order_by(columns.at, columns.id))
     ]

@@ -55,8 +55,8 @@ def answer() -> Response:
         return _page(given, problem="school_unknown", status=404)
     if isinstance(found, explaining.OfPupil):
         with house.database.transaction() as db:
-            audit_accounts.pupil_viewed(
-                db, account_uuid=found.account_uuid, instellingsnummer=found.instellingsnummer, page="explain"
+            audit_accounts.pupil_seen(
+                db, account_uuid=found.account_uuid, instellingsnummer=found.instellingsnummer
             )
     lines = explain.for_someone(given["voor"], found.answers)
     return _page(given, app=app, found=found, lines=lines, of_pupil=isinstance(found, explaining.OfPupil))

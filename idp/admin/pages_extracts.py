@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from idp import audit_accounts, audit_privacy, context, web
-from idp.admin import pages_pupils, pupil_record, school_extract, shell, staff_door
+from idp import audit_privacy, context, web
+from idp.admin import pages_pupils, pupil_record, school_extract, shell, staff_door, trail
 from idp.admin.extracts import acts, kept, of_pupil
 from idp.admin.pages_privacy import download
 from idp.claims import disclose, explain, visibility
@@ -65,10 +65,7 @@ def who_knows_what(account_uuid: str) -> Response:
             )
             told.append((app, explain.for_school(app, found.answers)))
         seen = acts(db, one, instellingsnummer=desk.instellingsnummer)
-    with house.database.transaction() as db:
-        audit_accounts.pupil_viewed(
-            db, account_uuid=one, instellingsnummer=desk.instellingsnummer, page="who_knows_what"
-        )
+    trail.saw(house, person_id=desk.person_id, instellingsnummer=desk.instellingsnummer, account_uuid=one)
     return shell.page(
         "admin/who_knows_what.html",
         one=record,

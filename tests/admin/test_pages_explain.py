@@ -31,10 +31,10 @@ def test_an_operator_reads_every_claim_of_a_pupil_and_no_value(house, client, de
     with house.database.reading() as db:
         seen = db.execute(
             select(models.AuditEvent.object, models.AuditEvent.details).where(
-                models.AuditEvent.event == "pupil_viewed"
+                models.AuditEvent.event == "pupil_seen"
             )
         ).all()
-    assert seen == [(f"pupil:{desk.pupil}", {"page": "explain"})]
+    assert seen == [(f"pupil:{desk.pupil}", {})]
 
 
 def test_the_same_for_a_school_and_in_the_words_of_who_built_the_app(house, client, desk):

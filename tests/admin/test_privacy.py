@@ -41,9 +41,7 @@ def story(house):
         )
         audit.signed_in(db, account_uuid=made.pupil, amr=["pictures"], acr="x")
         with audit.acting(audit.person("ann")):
-            audit_accounts.pupil_viewed(
-                db, account_uuid=made.pupil, instellingsnummer=made.school, page="pupil"
-            )
+            audit_accounts.pupil_seen(db, account_uuid=made.pupil, instellingsnummer=made.school)
             audit_accounts.account_blocked(db, account_uuid=made.pupil, instellingsnummer=other)
     return made
 
@@ -63,7 +61,7 @@ def test_a_pupil_gets_everything_moments_included(house, story):
     assert app["gets"]["ov_klassen"]["value"][0]["code"] == "3A"
     (release,) = document["releases"]
     assert (release["at"], release["claims"]["ov_klassen"]) == (make.NOW, "released")
-    assert {act["event"] for act in document["acts"]} >= {"signed_in", "pupil_viewed", "account_blocked"}
+    assert {act["event"] for act in document["acts"]} >= {"signed_in", "pupil_seen", "account_blocked"}
 
 
 def test_AUD_06_a_school_gives_parents_what_is_of_the_school_and_no_moment(house, story):
@@ -80,7 +78,7 @@ def test_AUD_06_a_school_gives_parents_what_is_of_the_school_and_no_moment(house
         }
     ]
     assert [(act["event"], act["by"], act["on"]) for act in document["acts"]] == [
-        ("pupil_viewed", "school", make.TODAY)
+        ("pupil_seen", "school", make.TODAY)
     ]
     assert "ann" not in str(document["acts"])
 
@@ -110,7 +108,7 @@ def test_AUD_06_opening_a_pupil_and_handing_out_what_we_know_is_written_down(hou
     assert answer.json["for"] == "school"
     assert answer.headers["Cache-Control"] == "no-store"
     me = audit.person(desk.person_id)
-    assert events(house, "pupil_viewed")[1:] == [(me, {"page": "pupil"}), (me, {"page": "who_knows_what"})]
+    assert events(house, "pupil_seen")[1:] == [(me, {})], "once a day"
     assert events(house, "extract_given") == [(me, {"kind": "school"})]
 
 
@@ -127,7 +125,7 @@ def test_a_school_reads_and_takes_what_apps_were_told(house, client, desk, story
     document = client.get("/schoolloket/verstrekkingen.json").json
     (told,) = document["told"]
     assert (told["account_uuid"], told["first_on"]) == (story.pupil, str(make.TODAY))
-    assert {act["event"] for act in document["audit_trail"]} == {"pupil_viewed"}
+    assert {act["event"] for act in document["audit_trail"]} == {"pupil_seen"}
     assert all("source" not in act and act["digest"] for act in document["audit_trail"])
 
 
@@ -159,7 +157,7 @@ def test_an_app_that_leaked_is_told_with_schools_pupils_and_claims(house, story)
 def test_an_account_of_staff_in_wrong_hands_is_told_with_whom_it_reached(house, story):
     report = found(house, person_id="ann")
     assert {line["source"] for line in report.lines} == {"audit"}
-    assert {event for line in report.lines for event in line["what"]} == {"pupil_viewed", "account_blocked"}
+    assert {event for line in report.lines for event in line["what"]} == {"pupil_seen", "account_blocked"}
     assert report.total("instellingsnummer") == 2
 
 
