@@ -19,6 +19,7 @@ def create_app(house: House) -> Flask:
     from idp.admin import endpoints as registering
     from idp.admin import (
         pages_apps,
+        pages_deliveries,
         pages_devices,
         pages_explain,
         pages_extracts,
@@ -74,6 +75,7 @@ def create_app(house: House) -> Flask:
         pages_devices,
         pages_sharing,
         pages_succession,
+        pages_deliveries,
         pages_apps,
         pages_explain,
         pages_extracts,

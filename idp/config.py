@@ -190,6 +190,9 @@ class Settings(Mail, Upstream, Waiting, Watching):
     )
     hold_ended_least: Count = Field(5, description="… and at least this many enrolments")
     hold_members_share: float = Field(0.20, gt=0, lt=1, description="Class memberships gone before a hold")
+    drop_folder: Path | None = Field(
+        None, description="Where packages without HTTPS leave their files (docs/packages.md)"
+    )
     import_megabytes: Count = Field(50, description="Largest file of a package")
     import_rows: Count = Field(200_000, description="Most rows in a file of a package")
     import_classes: Count = Field(1_000, description="Most classes in a file of a package")

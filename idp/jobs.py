@@ -36,7 +36,7 @@ from idp.clock import day_of_law
 from idp.config import ConfigurationError
 from idp.context import House
 from idp.errors import Refusal
-from idp.feeds import missing
+from idp.feeds import drop, missing
 from idp.job_book import Line, Rhythm
 from idp.login import postman, sessions
 from idp.oidc import backchannel, signing
@@ -177,6 +177,12 @@ JOBS = (
         what="delete what was kept long enough (docs/retention.md)",
         rhythm=Rhythm(at=time(2, 30)),
         work=purge,
+    ),
+    Job(
+        name="drop",
+        what="take in what lies in the drop folder (docs/packages.md)",
+        rhythm=Rhythm(every=5 * MINUTE),
+        work=drop.take_in,
     ),
     Job(
         name="missing-deliveries",

@@ -10,6 +10,10 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
     "not_found": (_("Deze pagina bestaat niet."), _("Kijk of het adres klopt, of ga terug.")),
     "bad_request": (_("Dat lukte niet."), _("Ga terug en probeer opnieuw.")),
     "too_large": (_("Dat is te groot om te versturen."), _("Ga terug en probeer opnieuw.")),
+    "hold_gone": (
+        _("Deze levering wacht niet meer."),
+        _("Iemand besliste al, of er kwam een nieuwere. Bekijk de lijst opnieuw."),
+    ),
     "page_expired": (_("Deze pagina was te lang open."), _("Begin opnieuw: je bent zo weer verder.")),
     "broken": (_("Er ging iets stuk bij ons."), _("Probeer het straks opnieuw.")),
     "database_away": (_("Er ging iets stuk bij ons."), _("Probeer het straks opnieuw.")),

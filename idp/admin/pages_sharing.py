@@ -16,6 +16,7 @@ from idp import context, sentences, web
 from idp.admin import protocol_text, sharing, shell, staff_door
 from idp.claims import consent
 from idp.errors import Invalid, NotFound
+from idp.feeds import missing
 from idp.models import RightKind
 
 blueprint = Blueprint("staff_sharing", __name__)
@@ -31,8 +32,10 @@ def standing() -> Response:
     now = house.clock.now()
     with house.database.reading() as db:
         found = sharing.standing(db, desk.instellingsnummer, house.clock.today())
+        late = missing.schools(db, now, desk.instellingsnummer)
     return shell.page(
         "admin/sharing.html",
+        late=late[0] if late else None,
         it=found,
         now=now,
         decides=desk.has(RightKind.DATABEHEERDER),

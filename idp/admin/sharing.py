@@ -69,10 +69,13 @@ class Given:
 class Arrived:
     """A file of the package, and what became of it."""
 
+    id: str
     received_at: datetime
     snapshot_at: datetime | None
     format: str
     state: DeliveryState
+    waits: bool
+    """A person can still decide about it."""
     counts: Mapping[str, int]
     because: tuple[str, ...]
     """Codes: why it was refused or is held."""
@@ -258,7 +261,9 @@ def _records(db: Connection, instellingsnummer: str) -> int:
 
 
 def _arrived(db: Connection, instellingsnummer: str) -> tuple[Arrived, ...]:
+    waiting = {one.id for one in held.waiting(db, instellingsnummer)}
     columns = (
+        Delivery.id,
         Delivery.received_at,
         Delivery.snapshot_at,
         Delivery.format,
@@ -269,6 +274,8 @@ def _arrived(db: Connection, instellingsnummer: str) -> tuple[Arrived, ...]:
     newest = select(*columns).where(*mine).order_by(Delivery.received_at.desc(), Delivery.id.desc())
     return tuple(
         Arrived(
+            id=row.id,
+            waits=row.id in waiting,
             received_at=row.received_at,
             snapshot_at=row.snapshot_at,
             format=row.format,
