@@ -43,6 +43,8 @@ def prepare(folder: Path, url: str, pupils: int) -> None:
         db.execute(insert(models.School), school | {"created_at": NOW})
         text = {"sha256": "0" * 64, "version": "1", "in_force_from": date(2020, 1, 1), "published_at": NOW}
         db.execute(insert(models.ProtocolText), text | {"body": "x", "names_teachers": False})
+        person = {"person_id": "bench", "voornaam": "Bo", "naam": "P", "created_at": NOW}
+        db.execute(insert(models.Person), person)
         given = {"id": entropy.row_id(), "instellingsnummer": SCHOOL, "protocol_sha256": "0" * 64}
         given |= {"given_by": "bench", "given_as": "databeheerder", "given_at": NOW}
         db.execute(insert(models.Agreement), given)

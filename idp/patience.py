@@ -40,7 +40,9 @@ def before(
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if apart(environ):
-            environ["wsgi.input"] = _Patient(environ["wsgi.input"], seconds)
+            said = environ.get("CONTENT_LENGTH", "")
+            length = int(said) if said.isdigit() else None
+            environ["wsgi.input"] = _Patient(environ["wsgi.input"], length, seconds)
             environ["wsgi.input_terminated"] = True
             return inner(environ, start_response)
         if _has_body(environ):
@@ -87,17 +89,24 @@ def _read(stream: Any, most: int, seconds: float) -> bytes:
 
 
 class _Patient:
-    """A body that is read in parts, each of which must come in time."""
+    """A body that is read in parts, each of which must come in time. `length`: None when it ends by itself."""
 
-    def __init__(self, stream: Any, seconds: float) -> None:
-        self._stream, self._seconds = stream, seconds
+    def __init__(self, stream: Any, length: int | None, seconds: float) -> None:
+        self._stream, self._left, self._seconds = stream, length, seconds
 
     def read(self, size: int = -1) -> bytes:
         """Raises OSError when it does not come."""
+        if self._left is not None:
+            size = self._left if size < 0 else min(size, self._left)
+            if not size:
+                return b""
         try:
-            return _read(self._stream, size, self._seconds)
+            part = _read(self._stream, size, self._seconds)
         except (_Late, ValueError):
             raise OSError("the body did not come in time") from None
+        if self._left is not None:
+            self._left -= len(part)
+        return part
 
 
 class _Reader:

@@ -108,7 +108,7 @@ def _begin() -> None:
     if len(query) > LONGEST_QUERY or query.count(b"&") > MOST_PARAMETERS:
         abort(414)
     given = [*request.args.items(multi=True)] if query else []
-    if request.mimetype == "application/x-www-form-urlencoded":
+    if request.method == "POST" and request.mimetype == "application/x-www-form-urlencoded":
         given += [*request.form.items(multi=True)]
     for name, value in given:
         if "\x00" in name or "\x00" in value or "\ufffd" in value or "\ufffd" in name:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 from sqlalchemy import insert
 
 from idp import audit, models
-from idp.feeds import enrolments
+from idp.feeds import classes, enrolments
+from tests import make
 
 DATA = Path(__file__).parent / "data"
 HEADER = [
@@ -97,3 +99,30 @@ def bring(house, source, *, delta: bool = False, accept_holds: bool = False) -> 
     made = plan(house, source, delta=delta)
     with audit.circumstances(audit.Circumstances(now=house.clock.now(), actor="operator:cli", source="cli")):
         return enrolments.apply(house, made, accept_holds=accept_holds)
+
+
+def held_delivery(house, *, naam: str = "Basisschool De Wijzer", pupil: str = "Peeters") -> tuple[str, str]:
+    """A school of which a delivery waits, because a class would be emptied; returns its number and the delivery."""
+    with house.database.transaction() as db:
+        school = make.school(db, naam=naam, pakket="leersleutel")
+        make.agreement(db, school)
+    rows = [row(str(n), instellingsnummer=school, voornaam=f"Bo {n}", naam=pupil) for n in range(12)]
+    bring(house, file(*rows))
+
+    def deliver(pupils, naam):
+        base = {"soort": "klas", "begindatum": "2026-09-01", "einddatum": None}
+        made = [
+            base
+            | {"stamnummer": str(n), "klas_id": f"3{'AB'[n % 2]}", "klascode": f"3{'AB'[n % 2]}"}
+            | {"klasnaam": f"{naam} 3{'AB'[n % 2]}"}
+            for n in pupils
+        ]
+        found = classes.read("leersleutel", json.dumps(made).encode(), settings=house.settings)
+        with house.database.reading() as db:
+            words = {"instellingsnummer": school, "today": house.clock.today(), "settings": house.settings}
+            planned = classes.plan(db, found, **words)
+        with audit.circumstances(audit.Circumstances(now=house.clock.now(), actor="system")):
+            return classes.apply(house, planned).delivery
+
+    deliver(range(12), "Klas")
+    return school, deliver([*range(1, 12, 2)], "Groep")

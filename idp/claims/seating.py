@@ -61,7 +61,12 @@ class Seating:
 
     def periods(self, account_uuid: str, klas_id: str) -> list[tuple[date, date | None]]:
         """When this pupil sits in this class."""
-        return [(begin, end) for named, begin, end in self.of(account_uuid) if named == klas_id]
+        packed = self._by.get(account_uuid)
+        return [
+            (date.fromordinal(packed[place + 1]), _day(packed[place + 2]))
+            for place in self._places(packed, klas_id)
+            if packed is not None
+        ]
 
     def klassen(self, account_uuid: str) -> frozenset[str]:
         """The klas_id of every class in which this pupil sits, whenever."""
@@ -74,25 +79,38 @@ class Seating:
 
     def overlaps(self, account_uuid: str, klas_id: str, begin: date, end: date | None) -> bool:
         """Does this pupil sit in this class already on one of these days?"""
-        number = self._numbers.get(klas_id)
+        packed = self._by.get(account_uuid)
         first, last = begin.toordinal(), (end or date.max).toordinal()
         return any(
-            known == number and first <= (until or last) and since <= last
-            for known, since, until in _seats(self._by.get(account_uuid))
+            packed[place + 1] <= last and first <= (packed[place + 2] or last)
+            for place in self._places(packed, klas_id)
+            if packed is not None
         )
 
     def take(self, account_uuid: str, klas_id: str, begin: date, end: date | None) -> bool:
         """Take exactly this seat away; False when there is none."""
         packed = self._by.get(account_uuid)
-        wanted = (self._numbers.get(klas_id), begin.toordinal(), end.toordinal() if end else 0)
-        if packed is None:
-            return False
-        for place, seat in enumerate(_seats(packed)):
-            if seat == wanted:
-                del packed[place * FIELDS : (place + 1) * FIELDS]
+        wanted = begin.toordinal(), end.toordinal() if end else 0
+        for place in self._places(packed, klas_id):
+            if packed is not None and (packed[place + 1], packed[place + 2]) == wanted:
+                del packed[place : place + FIELDS]
                 self._count -= 1
                 return True
         return False
+
+    def _places(self, packed: array[int] | None, klas_id: str) -> list[int]:
+        """Where the seats in this class begin. Most often there is none, and that is seen at once."""
+        number = self._numbers.get(klas_id)
+        if packed is None or number is None:
+            return []
+        klassen = packed[::FIELDS]
+        if number not in klassen:
+            return []
+        return [at * FIELDS for at, one in enumerate(klassen) if one == number]
+
+
+def _day(ordinal: int) -> date | None:
+    return date.fromordinal(ordinal) if ordinal else None
 
 
 def _seats(packed: array[int] | None) -> Iterator[tuple[int, int, int]]:

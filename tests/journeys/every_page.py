@@ -25,7 +25,7 @@ from idp import audit, clock, config, context, keys, models
 from idp.login import browsers, cards, postman, recovery, sessions, sign_in, staff_sessions, staff_setup
 from idp.login import help as helping
 from idp.models import AccountType, RightKind, SecretKind
-from tests import make, make_login, make_mail, make_staff
+from tests import make, make_feeds, make_login, make_mail, make_staff
 from tests.make_browser import query
 
 MONDAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -946,6 +946,17 @@ def _(page, there):
         make.rule(db, app.client_id, school, kind=models.RuleKind.GROUP, target="WEG", begindatum=today)
     there.sign_in_staff(page, make_staff.staff(house, school=school).person_id)
     page.goto(f"{there.issuer}/schoolloket/applicatiebeheer/jaarwissel")
+
+
+@stop("staff-delivery-that-waits")
+def _(page, there):
+    school, delivery = make_feeds.held_delivery(there.house, naam=LONG_NAME, pupil=WOLF)
+    person = _colleague(there)
+    with there.house.database.transaction() as db:
+        db.execute(delete(models.Right).where(models.Right.person_id == person))
+        make.right(db, person, school, kind=RightKind.BEHEERDER)
+    there.sign_in_staff(page, person)
+    page.goto(f"{there.issuer}/schoolloket/klasinformatie/leveringen/{delivery}")
 
 
 PUPILS = [name for name in STOPS if not name.startswith("staff-")]
