@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -174,9 +174,7 @@ class _Pupils:
             self._by_stamnummer[stamnummer] = uuid
             self.began[uuid] = begindatum
         self._by_uuid: dict[str, str] = {}
-        every: Sequence[Row | RefusedRow] = [*found.rows, *found.refused_rows]
-        asked = {uuid for row in every for uuid in (row.leerid_uuid, row.account_uuid) if uuid}
-        for some in chunks(asked):
+        for some in chunks(found.uuids()):
             wanted = or_(Pupil.account_uuid.in_(some), Pupil.leerid_uuid.in_(some))
             columns = (Pupil.account_uuid, Pupil.leerid_uuid, Pupil.merged_into)
             for uuid, leerid_uuid, merged_into in db.execute(select(*columns).where(wanted)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import overload
@@ -90,6 +90,13 @@ class Rows(Sequence[Row]):
             einddatum=date.fromordinal(end) if end else None,
         )
 
+    def __iter__(self) -> Iterator[Row]:
+        for place in range(len(self)):
+            yield self[place]
+
+    def uuids(self) -> set[str]:
+        return {uuid for _, _, *both in self._whos for uuid in both if uuid}
+
     @property
     def classes(self) -> int:
         return len(self._described)
@@ -122,6 +129,13 @@ class Reading:
     """Records that say nothing about a class: not realised, another kind of group, no class yet."""
     format: str
     sha256: str
+
+    def uuids(self) -> set[str]:
+        """Every UUID that a row names, also a refused one."""
+        named = self.rows.uuids() if isinstance(self.rows, Rows) else set()
+        return named | {
+            uuid for row in self.refused_rows for uuid in (row.leerid_uuid, row.account_uuid) if uuid
+        }
 
 
 class Found:

@@ -99,7 +99,7 @@ def test_IMP_05_twenty_thousand_rows_take_a_few_megabytes_more_than_one_thousand
     assert few[:2] == ["applied", str(PUPILS)]
     assert many[:3] == ["applied", str(PUPILS * (CLASSES - 1)), str(PUPILS)]
     grown = (int(many[3]) - int(few[3])) / 1024
-    assert grown < 12, f"{grown:.1f} MiB more for {PUPILS * (CLASSES - 1)} rows more"
+    assert grown < 8, f"{grown:.1f} MiB more for {PUPILS * (CLASSES - 1)} rows more"
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.6])
