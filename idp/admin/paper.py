@@ -37,8 +37,12 @@ class Paper:
     """A4 sheets in one PDF. Places are in millimetres from the lower left corner of the sheet."""
 
     def __init__(self, target: BinaryIO, *, title: str, author: str, accent: Colour = ACCENT) -> None:
-        from reportlab.pdfgen.canvas import Canvas  # ten MiB that only a process that prints needs
+        from reportlab import rl_config  # ten MiB that only a process that prints needs
+        from reportlab.pdfgen.canvas import Canvas
 
+        rl_config.useA85 = (
+            0  # base 85 in Python would take a third of the time, and make a quarter more of it
+        )
         self._canvas = Canvas(
             target, pagesize=(A4[0] * MM, A4[1] * MM), pageCompression=1, invariant=1, lang="nl-BE"
         )
@@ -76,16 +80,7 @@ class Paper:
         canvas.translate(x * MM, y * MM)
         canvas.scale(module, module)
         canvas.setFillColor(INK)
-        path = canvas.beginPath()
-        for row, modules in enumerate(reversed(code)):
-            start = None
-            for column, dark in enumerate((*modules, 0)):
-                if dark and start is None:
-                    start = column
-                elif not dark and start is not None:
-                    path.rect(start, row, column - start, 1)
-                    start = None
-        canvas.drawPath(path, stroke=0, fill=1)
+        canvas.addLiteral(_bars(code))
         canvas.restoreState()
 
     def picture(self, x: float, y: float, size: float, key: str) -> bool:
@@ -154,6 +149,20 @@ def quiet(code: Code, size: float) -> float:
 def accent(colour: str) -> Colour:
     """The accent of the settings (#rrggbb), or our own when that is no colour."""
     return colour if re.fullmatch(r"#[0-9A-Fa-f]{6}", colour) else ACCENT
+
+
+def _bars(code: Code) -> str:
+    """Every run of dark modules as one rectangle of whole numbers (`re`), filled together (`f`)."""
+    bars = []
+    for row, modules in enumerate(reversed(code)):
+        start = None
+        for column, dark in enumerate((*modules, 0)):
+            if dark and start is None:
+                start = column
+            elif not dark and start is not None:
+                bars.append(f"{start} {row} {column - start} 1 re")
+                start = None
+    return " ".join((*bars, "f"))
 
 
 @cache

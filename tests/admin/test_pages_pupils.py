@@ -218,6 +218,29 @@ def test_the_list_takes_the_same_few_statements_whatever_the_school_and_the_ques
     assert before == count() == count(words="zand", group="L3", order=Order.KLAS, page=2) == 3
 
 
+def test_no_statement_of_the_list_walks_through_a_whole_table(house, school):
+    """A system of a million pupils costs a school no more than one of a thousand: every table is reached by an index."""
+    asked = []
+
+    def note(_connection, _cursor, statement, parameters, *_rest):
+        asked.append((statement, parameters))
+
+    event.listen(house.database.engine, "before_cursor_execute", note)
+    with house.database.reading() as db:
+        pupil_list.look(db, school, make.TODAY, pupil_list.Asked(words="logie", group="L3", klas="3A"))
+    event.remove(house.database.engine, "before_cursor_execute", note)
+    statements = [pair for pair in asked if "SELECT" in pair[0]]
+    assert len(statements) >= 2
+    with house.database.engine.connect() as db:
+        if not house.database.sqlite:
+            db.exec_driver_sql("SET enable_seqscan = off")
+        for statement, parameters in statements:
+            how = "EXPLAIN QUERY PLAN " if house.database.sqlite else "EXPLAIN "
+            plan = [str(row[-1]) for row in db.exec_driver_sql(how + statement, parameters)]
+            walks = [line for line in plan if line.lstrip().startswith("SCAN ") or "Seq Scan" in line]
+            assert not [line for line in walks if "protocol_text" not in line], plan  # a handful of texts
+
+
 def test_IDOR_05_no_filter_reaches_into_another_school(house, client, school, desk):
     with house.database.transaction() as db:
         other = make.school(db)
