@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from sqlalchemy import select, update
@@ -102,9 +102,23 @@ def test_ROLE_04_a_missing_right_is_refused_and_audited(house, client):
     assert row.details["route"] == f"{HOME}/leerid-beheer"
 
 
-def test_ROLE_01_a_right_ends_at_midnight_in_brussels_in_a_session_that_goes_on(house, client, stopped):
+@pytest.mark.parametrize(
+    ("last", "before_midnight"),
+    [
+        (date(2027, 8, 31), datetime(2027, 8, 31, 21, 55, tzinfo=UTC)),
+        (date(2026, 12, 31), datetime(2026, 12, 31, 22, 55, tzinfo=UTC)),
+        (date(2027, 3, 28), datetime(2027, 3, 28, 21, 55, tzinfo=UTC)),
+        (date(2026, 10, 25), datetime(2026, 10, 25, 22, 55, tzinfo=UTC)),
+    ],
+    ids=["summer", "winter", "the day that summer time begins", "the day that it ends"],
+)
+def test_ROLE_01_a_right_ends_at_midnight_in_brussels_in_a_session_that_goes_on(
+    house, client, stopped, last, before_midnight
+):
     one = make_staff.staff(house)
-    stopped.moment = datetime(2027, 8, 31, 21, 55, tzinfo=UTC)
+    with house.database.transaction() as db:
+        db.execute(update(models.Right).values(einddatum=last))
+    stopped.moment = before_midnight
     make_staff.begin(client, house, one)
     assert client.get(f"{HOME}/leerid-beheer").status_code == 200
     stopped.move(minutes=5)
