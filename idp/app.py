@@ -32,6 +32,7 @@ def create_app(house: House) -> Flask:
         pages_rollover,
         pages_sharing,
         pages_succession,
+        pages_support,
         pages_trail,
         shell,
         staff_door,
@@ -85,6 +86,7 @@ def create_app(house: House) -> Flask:
         pages_papers,
         pages_rollover,
         pages_trail,
+        pages_support,
     ):
         app.register_blueprint(staff.blueprint)
     app.wsgi_app = endpoints.in_front_of(app.wsgi_app, house)  # type: ignore[method-assign, assignment]

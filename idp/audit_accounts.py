@@ -43,3 +43,17 @@ def pupils_listed(db: Connection, *, instellingsnummer: str) -> None:
 def trail_exported(db: Connection, *, instellingsnummer: str, count: int) -> None:
     """So many lines of the trail of the school were downloaded."""
     write(db, "trail_exported", object=f"school:{instellingsnummer}", school=instellingsnummer, count=count)
+
+
+def words_first(db: Connection, *, account_uuid: str, instellingsnummer: str, typed: bool) -> None:
+    """Words to type come first for this pupil, or pictures again."""
+    write(db, "words_first", object=pupil(account_uuid), school=instellingsnummer, typed=typed)
+
+
+def card_alone_allowed(db: Connection, *, account_uuid: str, instellingsnummer: str, anywhere: bool) -> None:
+    """A card that the school makes from now on is enough for this pupil to sign in."""
+    write(db, "card_alone_allowed", object=pupil(account_uuid), school=instellingsnummer, anywhere=anywhere)
+
+
+def card_alone_stopped(db: Connection, *, account_uuid: str, instellingsnummer: str) -> None:
+    write(db, "card_alone_stopped", object=pupil(account_uuid), school=instellingsnummer)

@@ -28,6 +28,8 @@ EVENTS = frozenset(
         "password_changed",
         "password_reset",
         "card_voided",
+        "card_alone_allowed",
+        "card_alone_stopped",
         "app_made_visible",
         "app_made_invisible",
         "app_removed",

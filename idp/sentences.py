@@ -137,6 +137,14 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Deze leerling kun je hier niet helpen."),
         _("Kijk of de leerling aan deze school zit, of vraag het de LeerID-beheerder."),
     ),
+    "card_alone_not_read": (
+        _("Lees eerst wat er kan gebeuren, en vink dat aan."),
+        _("Wie zo'n kaart vindt, kan ermee binnen."),
+    ),
+    "card_alone_not_for_advanced": (
+        _("Dit kan alleen bij een basis LeerID."),
+        _("Geef de leerling eerst plaatjes of een basiswachtwoord."),
+    ),
     "email_unclear": (_("Zo ziet een e-mailadres er niet uit."), _("Kijk het na en probeer nog eens.")),
     "too_many_mails": (_("We stuurden al een paar mails."), _("Wacht een uur en probeer dan opnieuw.")),
     "link_gone": (_("Deze link werkt niet meer."), _("Vraag een nieuwe mail, of vraag hulp aan je school.")),

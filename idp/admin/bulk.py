@@ -28,7 +28,7 @@ from idp.context import House
 from idp.entropy import Chance
 from idp.errors import Invalid, NotFound
 from idp.hashing import Stored
-from idp.login import accounts, cards, pictures, sessions
+from idp.login import accounts, cards, pictures, sessions, support
 from idp.login import help as login_help
 from idp.login.accounts import Proposal
 from idp.models import Account, AccountType, ClassMembership, Enrolment, Klas, School, SecretKind
@@ -39,6 +39,8 @@ NEXT_YEAR_FROM = (8, 15)
 FIRST_CHOICE = timedelta(days=31)
 """So long before secondary school begins, a school may already have chosen what its new pupils get."""
 CARD_LABEL = "school"
+KEY_NOTE = "Dit is een sleutel: bewaar ze goed."
+"""On a card that is enough by itself."""
 Also = Callable[[Connection, tuple[Handout, ...]], None]
 
 
@@ -358,11 +360,13 @@ def _finish(
     schools = {one.account_uuid: one.instellingsnummer for one in proposals}
     klassen = {school: _klassen(db, school, house.clock.today()) for school in sorted(set(schools.values()))}
     coming = {school: _coming(db, school, house.clock.today()) for school in klassen}
+    keys = {school: support.get_keys(db, school, house.clock.today()) for school in klassen}
     done = []
     for one in made:
         school = schools[one.account_uuid]
         begins = coming[school].get(one.account_uuid)
         note = f"Werkt vanaf {long_date(begins)}." if begins else ""
+        note = note or (KEY_NOTE if one.account_uuid in keys[school] else "")
         full = replace(one, klassen=klassen[school].get(one.account_uuid, ()), note=note)
         if with_cards:
             card = cards.issue(

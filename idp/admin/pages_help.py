@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from urllib.parse import urlencode
 
 import segno
 from flask import Blueprint, Response, request
 
 from idp import context, web
-from idp.admin import bulk, helping, sheets, shell, staff_door, trail
+from idp.admin import bulk, helping, sealed_words, sheets, shell, staff_door, trail
 from idp.admin.handout import Handout
 from idp.admin.helping import Pupil
 from idp.login import help as login_help
@@ -26,7 +27,7 @@ MOST = 60
 def choose() -> Response:
     """The pupils whom this person may help."""
     house, desk = context.house(), staff_door.here()
-    words = request.args.get("zoek", "")[:100]
+    words = sealed_words.read(house, request.args.get("zoek", ""), desk.instellingsnummer)
     with house.database.reading() as db:
         found = helping.pupils(
             db,
@@ -36,7 +37,20 @@ def choose() -> Response:
             words=words,
             most=MOST + 1,
         )
-    return shell.page("admin/help.html", pupils=found[:MOST], more=len(found) > MOST, words=words, home=HELP)
+    gone = bool(request.args.get("zoek")) and not words
+    return shell.page(
+        "admin/help.html", pupils=found[:MOST], more=len(found) > MOST, words=words, gone=gone, home=HELP
+    )
+
+
+@blueprint.post(HELP)
+@web.door(web.Door.STAFF)
+@staff_door.needs(RightKind.BEHEERDER, RightKind.TEACHER)
+def search() -> Response:
+    """What was typed goes into the address sealed: names end in no log."""
+    words, desk = request.form.get("woorden", ""), staff_door.here()
+    sealed = sealed_words.seal(context.house(), words, desk.instellingsnummer)
+    return web.see_other(f"{HELP}?{urlencode({'zoek': sealed})}" if sealed else HELP)
 
 
 @blueprint.get(f"{HELP}/<account_uuid>")

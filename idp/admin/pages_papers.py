@@ -49,14 +49,22 @@ def begin() -> Response:
         else:
             lines = pupil_list.chosen(db, desk.instellingsnummer, today, picked)
     where = pages_pupils.address(asked, desk.instellingsnummer)
-    return start(kind, [one.account_uuid for one in lines], where)
+    secret = _kind(request.form.get("soort", "")) if kind is PaperworkKind.RENEW else None
+    return start(kind, [one.account_uuid for one in lines], where, secret=secret)
 
 
-def start(kind: PaperworkKind, account_uuids: Sequence[str], where: str) -> Response:
-    """Begin with these pupils of the chosen school; back to `where`, with the reason, when there is nothing to do."""
+def start(
+    kind: PaperworkKind, account_uuids: Sequence[str], where: str, *, secret: SecretKind | None = None
+) -> Response:
+    """Begin with these pupils of the chosen school, perhaps all with this kind of secret.
+
+    Back to `where`, with the reason, when there is nothing to do.
+    """
     house, hands = context.house(), _hands()
     with house.database.reading() as db:
         proposals = papers.propose(db, house, hands, kind, account_uuids)
+    if secret is not None:
+        proposals = tuple(papers.with_kind(one, secret) for one in proposals)
     try:
         work_id = papers.begin(house, hands, kind, proposals, left_out=len(account_uuids) - len(proposals))
     except Invalid as refusal:

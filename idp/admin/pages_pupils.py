@@ -92,7 +92,7 @@ def pupil(account_uuid: str) -> Response:
     trail.saw(
         context.house(), person_id=desk.person_id, instellingsnummer=desk.instellingsnummer, account_uuid=one
     )
-    return _pupil_page(one, message=request.args.get("bericht", ""))
+    return show(one, message=request.args.get("bericht", ""))
 
 
 @blueprint.post(f"{PUPIL}/naam")
@@ -111,7 +111,7 @@ def rename(account_uuid: str) -> Response:
                 instellingsnummer=desk.instellingsnummer,
             )
     except Invalid as refusal:
-        return _pupil_page(one, problem=refusal.code, typed=name, status=400)
+        return show(one, problem=refusal.code, typed=name, status=400)
     return web.see_other(f"{LIST}/leerling/{one}?bericht=naam")
 
 
@@ -149,7 +149,25 @@ def void_card(account_uuid: str) -> Response:
     return web.see_other(f"{LIST}/leerling/{one}?bericht=kaart")
 
 
-# ---------------------------------------------------------------- for the pages of papers too
+# ---------------------------------------------------------------- for the pages of papers and support too
+
+
+def show(
+    account_uuid: str, *, message: str = "", problem: str = "", typed: str = "", status: int = 200
+) -> Response:
+    """The page of this pupil, who is of the chosen school."""
+    house, desk = context.house(), staff_door.here()
+    with house.database.reading() as db:
+        record = pupil_record.read(db, desk.instellingsnummer, account_uuid, house.clock.now())
+    return shell.page(
+        "admin/pupil.html",
+        status=status,
+        one=record,
+        home=LIST,
+        message=message,
+        problem=_said(problem),
+        typed=typed,
+    )
 
 
 def here(account_uuid: str) -> str:
@@ -210,23 +228,6 @@ def address(asked: Asked, instellingsnummer: str) -> str:
     }
     query = urlencode({name: str(value) for name, value in fields.items() if value})
     return f"{LIST}?{query}" if query else LIST
-
-
-def _pupil_page(
-    account_uuid: str, *, message: str = "", problem: str = "", typed: str = "", status: int = 200
-) -> Response:
-    house, desk = context.house(), staff_door.here()
-    with house.database.reading() as db:
-        record = pupil_record.read(db, desk.instellingsnummer, account_uuid, house.clock.now())
-    return shell.page(
-        "admin/pupil.html",
-        status=status,
-        one=record,
-        home=LIST,
-        message=message,
-        problem=_said(problem),
-        typed=typed,
-    )
 
 
 def _said(code: str) -> str:

@@ -16,7 +16,7 @@ from idp.admin.pupil_list import State
 from idp.claims import agreements, visibility
 from idp.clock import day_of_law
 from idp.errors import NotFound
-from idp.login import cards
+from idp.login import cards, sessions, support
 from idp.models import (
     Account,
     AccountType,
@@ -43,6 +43,9 @@ ACTS = frozenset(
         "account_blocked",
         "account_unblocked",
         "help_given",
+        "words_first",
+        "card_alone_allowed",
+        "card_alone_stopped",
     }
 )
 """What a school does to an account. What the pupil does is not in here."""
@@ -104,6 +107,9 @@ class Record:
     """None without a valid national number."""
     leerid: LeerId | None
     cards: tuple[OwnCard, ...]
+    needs: support.Needs
+    decided_by: str
+    """The name of who decided that a card is enough; empty when none is."""
     history: tuple[Act, ...]
     shares: bool
 
@@ -150,6 +156,7 @@ def read(db: Connection, instellingsnummer: str, account_uuid: str, now: datetim
     if row is None:
         raise NotFound("pupil_not_here")
     shares = agreements.shares_today(db, instellingsnummer, today)
+    needs = support.needs(db, account_uuid, instellingsnummer, today)
     official = Official(
         voornaam=row.official_voornaam,
         naam=row.official_naam,
@@ -178,6 +185,8 @@ def read(db: Connection, instellingsnummer: str, account_uuid: str, now: datetim
             blocked_on=day_of_law(row.blocked_at) if row.blocked_at else None,
         ),
         cards=_cards(db, instellingsnummer, account_uuid, now),
+        needs=needs,
+        decided_by=_name(db, needs.decided_by),
         history=_history(db, instellingsnummer, account_uuid),
         shares=shares,
     )
@@ -186,11 +195,13 @@ def read(db: Connection, instellingsnummer: str, account_uuid: str, now: datetim
 def void_card(
     db: Connection, *, instellingsnummer: str, account_uuid: str, card_id: str, now: datetime
 ) -> None:
-    """Stop one card of this pupil. Raises NotFound when the pupil has no such card of this school that works."""
+    """Stop one card of this pupil, and what it may have opened when it was enough by itself. Raises NotFound when the pupil has no such card of this school that works."""
     ours = or_(Card.instellingsnummer.is_(None), Card.instellingsnummer == instellingsnummer)
     mine = select(Card.id).where(Card.id == card_id, Card.account_uuid == account_uuid, ours)
     if db.execute(mine).first() is None or not cards.void(db, card_id=card_id, now=now):
         raise NotFound("not_found")
+    if account_uuid in support.get_keys(db, instellingsnummer, day_of_law(now)):
+        sessions.end_all(db, account_uuid, "card_voided", now, grants=True)
     audit_accounts.card_voided(
         db, account_uuid=account_uuid, instellingsnummer=instellingsnummer, card=card_id
     )
@@ -238,6 +249,11 @@ def _cards(db: Connection, instellingsnummer: str, account_uuid: str, now: datet
         )
         for row in rows
     )
+
+
+def _name(db: Connection, person_id: str | None) -> str:
+    row = db.execute(select(Person.voornaam, Person.naam).where(Person.person_id == person_id)).first()
+    return f"{row.voornaam} {row.naam}" if row else ""
 
 
 def _history(db: Connection, instellingsnummer: str, account_uuid: str) -> tuple[Act, ...]:

@@ -20,7 +20,7 @@ from idp.claims import consent, visibility
 from idp.clock import day_of_law
 from idp.context import House
 from idp.errors import NotFound
-from idp.login import blocking
+from idp.login import blocking, support
 from idp.models import (
     AccessToken,
     Account,
@@ -119,6 +119,7 @@ def _last(events: Iterable[Event]) -> list[Event]:
 
 PAIRS = {
     "account_unblocked": "account_blocked",
+    "card_alone_allowed": "card_alone_stopped",
     "app_made_visible": "app_made_invisible",
     "app_registered": "app_removed",
     "right_given": "right_stopped",
@@ -180,6 +181,11 @@ def _secret_gone(db: Connection, _house: House, event: Event, _now: datetime) ->
 def _card_voided(db: Connection, _house: House, event: Event, _now: datetime) -> bool:
     mine = update(Card).where(Card.id == event["details"].get("card"), Card.voided_at.is_(None))
     return bool(db.execute(mine.values(voided_at=event["at"])).rowcount)
+
+
+def _card_alone_stopped(db: Connection, _house: House, event: Event, now: datetime) -> bool:
+    mine = {"account_uuid": _name(event), "instellingsnummer": event["instellingsnummer"]}
+    return support.stop_card_alone(db, now=now, **mine)
 
 
 def _invisible(db: Connection, _house: House, event: Event, _now: datetime) -> bool:
@@ -287,6 +293,7 @@ ACTS: dict[str, Callable[[Connection, House, Event, datetime], bool]] = {
     "password_changed": _secret_gone,
     "password_reset": _secret_gone,
     "card_voided": _card_voided,
+    "card_alone_stopped": _card_alone_stopped,
     "app_made_invisible": _invisible,
     "app_removed": _app_removed,
     "app_secret_renewed": _app_secrets,

@@ -31,6 +31,7 @@ from idp.login import (
     browsers,
     cards,
     own_addresses,
+    pages_card,
     pages_device,
     pages_frame,
     pages_help,
@@ -110,6 +111,8 @@ def sign_in_answer() -> Response:
         return web.see_other(way.page())
     if "shared" in request.form:
         who = replace(who, shared=True)
+    if "kaart" in request.form:
+        return pages_card.come_in(way, who)
     secret = _secret(who)
     if secret is None:
         return _prove_page(way, who, message="incomplete")
@@ -252,6 +255,8 @@ def _who_page(
 
 
 def _prove_page(way: WayBack, who: Who, *, message: str | None = None, status: int = 200) -> Response:
+    if message is None and pages_card.enough(way, who):
+        return pages_card.ask(way, who)
     house = context.house()
     with house.database.reading() as db:
         step = sign_in.next_step(db, house.keys, who.username, house.clock.now())
@@ -270,7 +275,7 @@ def _prove_page(way: WayBack, who: Who, *, message: str | None = None, status: i
     }
     if step is sign_in.Step.PASSWORD:
         return pages_frame.page("login/password.html", way, status=status, **words)
-    typing = message == "wrong" and bool(request.form.get("password"))
+    typing = (message == "wrong" and bool(request.form.get("password"))) or pages_card.words_first(who)
     return pages_frame.page(
         "login/pictures.html", way, status=status, screens=_screens(web.language()), typing=typing, **words
     )

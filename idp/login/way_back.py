@@ -34,6 +34,7 @@ EVERYDAY = frozenset(
 )
 """What a request may say that never asks for a fresh sign-in."""
 LONGEST = 24_000
+CARD_ALONE = "urn:leersleutel:acr:card"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,10 @@ class WayBack:
     """Who the app thinks it is; only ever a suggestion (OpenID Connect Core 3.1.2.1)."""
 
     needs_card: bool = False
-    """The app only takes a sign-in with a card (the claim acr, essential)."""
+    """The app only takes a sign-in with a secret and a card (the claim acr, essential)."""
+
+    takes_card_alone: bool = True
+    """The app does not ask for more than a card."""
 
     any_session_will_do: bool = False
     """Whoever is signed in already (in another tab) may go on; a fresh sign-in is not asked for."""
@@ -80,24 +84,26 @@ def read(given: str, registry: Registry, database: Database) -> WayBack:
     app = registry.find(asked.get("client_id", ""))
     if app is None:
         return WayBack(url=given)
+    wanted = _acr_needed(asked.get("claims", ""))
     return WayBack(
         url=given,
         app=app,
         ends_at=_ends_at(app, asked.get("redirect_uri")),
         login_hint=asked.get("login_hint", "")[:100],
-        needs_card=_needs_card(asked.get("claims", "")),
+        needs_card=bool(wanted) and all(one.endswith("+card") for one in wanted),
+        takes_card_alone=not wanted or CARD_ALONE in wanted,
         any_session_will_do=asked.keys() <= EVERYDAY and app.default_max_age is None,
     )
 
 
-def _needs_card(claims: str) -> bool:
-    """Does the `claims` parameter, checked or not, take only values of acr that a card gives? For the words on a page."""
+def _acr_needed(claims: str) -> list[str]:
+    """The only values of acr that the `claims` parameter, checked or not, takes. For what a page offers; it decides nothing."""
     try:
         acr = orjson.loads(claims)["id_token"]["acr"]
         wanted = acr.get("values", [acr.get("value", "")]) if acr["essential"] is True else []
-        return bool(wanted) and all(str(one).endswith("+card") for one in wanted)
+        return [str(one) for one in wanted]
     except (ValueError, LookupError, TypeError, AttributeError):
-        return False
+        return []
 
 
 def local(path: str) -> bool:

@@ -23,8 +23,10 @@ LONGEST_WISH = 300
 ACR_VALUES = (
     *(f"urn:leersleutel:acr:{way}{card}" for way in ("picture", "basic", "own") for card in ("", "+card")),
     "urn:leersleutel:acr:help",
+    "urn:leersleutel:acr:card",
 )
-"""How a pupil can have signed in: with which secret, and whether a card was shown; or with help of the school."""
+"""How a pupil can have signed in: with which secret, and whether a card was shown; with help of the school; or with a
+card and nothing else, where the school decided so for this pupil."""
 STRICT = (
     "client_id",
     "redirect_uri",

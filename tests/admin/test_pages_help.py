@@ -132,8 +132,16 @@ def test_IDOR_02_a_pupil_of_others_is_not_found_and_nothing_changes(client, hous
         assert db.execute(renewed).scalar() == 0
 
 
-def test_searching_finds_parts_of_a_name(client, teacher):
-    assert "Noor Peeters" in client.get(f"{HELP}?zoek=pee").text
-    nobody = client.get(f"{HELP}?zoek=<b>x").text
+def test_searching_finds_parts_of_a_name_and_puts_no_name_in_an_address(client, teacher):
+    def search(words):
+        sent = client.post(HELP, data=word(client.get(HELP)) | {"woorden": words})
+        assert words not in sent.headers["Location"]
+        return client.get(sent.headers["Location"]).text
+
+    found = search("pee")
+    assert "Noor Peeters" in found
+    assert 'value="pee"' in found
+    assert "te oud" in client.get(f"{HELP}?zoek=pee").text
+    nobody = search("<b>x")
     assert "Noor Peeters" not in nobody
     assert "<b>x" not in nobody

@@ -178,6 +178,8 @@ def test_OPS_05_cards_rights_rules_apps_and_ways_to_sign_in_that_went_stay_gone(
     with house.database.transaction() as db:
         card = cards.issue(db, account_uuid=story.pupil, label="school", now=now, days=395)
         person = make.person(db)
+        key = {"account_uuid": story.pupil, "instellingsnummer": story.school, "now": now}
+        support.allow_card_alone(db, by=person, anywhere=True, **key)
         right = make.right(db, person, story.school)
         db.execute(
             models.StaffAccount.__table__.insert(),
@@ -197,6 +199,7 @@ def test_OPS_05_cards_rights_rules_apps_and_ways_to_sign_in_that_went_stay_gone(
     now = drill.later(minutes=5)
     with house.database.transaction() as db:
         audit_accounts.card_voided(db, account_uuid=story.pupil, instellingsnummer=story.school, card=card.id)
+        support.stop_card_alone(db, **(key | {"now": now}))
         access.stop(db, right_id=right, by=None, today=TODAY)
         audit_staff.staff_way_changed(db, person_id=person, what="password", change="changed")
         (rule,) = [
@@ -218,9 +221,15 @@ def test_OPS_05_cards_rights_rules_apps_and_ways_to_sign_in_that_went_stay_gone(
         there, select(models.App.disabled_at).where(models.App.client_id == gone.app.client_id)
     )
     assert disabled is not None
-    assert {"card_voided", "right_stopped", "staff_way_changed", "app_made_invisible", "app_removed"} <= {
-        *done.again
-    }
+    assert not rows(there, select(models.Support.card_alone_since))[0][0]
+    assert {
+        "card_voided",
+        "card_alone_stopped",
+        "right_stopped",
+        "staff_way_changed",
+        "app_made_invisible",
+        "app_removed",
+    } <= {*done.again}
 
 
 def test_the_trail_tells_of_the_restore_and_stays_whole(drill):

@@ -22,7 +22,17 @@ from sqlalchemy import create_engine, delete, insert, update
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from idp import audit, clock, config, context, keys, models
-from idp.login import browsers, cards, postman, recovery, sessions, sign_in, staff_sessions, staff_setup
+from idp.login import (
+    browsers,
+    cards,
+    postman,
+    recovery,
+    sessions,
+    sign_in,
+    staff_sessions,
+    staff_setup,
+    support,
+)
 from idp.login import help as helping
 from idp.models import AccountType, RightKind, SecretKind
 from tests import make, make_feeds, make_login, make_mail, make_staff
@@ -369,6 +379,16 @@ def _(page, there):
     page.locator(".in-field").click()
 
 
+@stop("card-alone")
+def _(page, there):
+    uuid, house = there.pupils["wolf.keihanai"], there.house
+    words = {"account_uuid": uuid, "instellingsnummer": there.staff.school, "now": house.clock.now()}
+    with house.database.transaction() as db:
+        support.allow_card_alone(db, by=there.staff.person_id, anywhere=True, **words)
+        key = cards.issue(db, label="sleutel", days=100, **words)
+    page.goto(f"{there.issuer}/k/{key.token}")
+
+
 @stop("password-with-a-card")
 def _(page, there):
     page.goto(f"{there.issuer}/k/{there.card('seppe.duinen').token}")
@@ -680,7 +700,15 @@ _desk("staff-devices", "/schoolloket/toestellen")
 
 
 _desk("staff-help", "/schoolloket/hulp")
-_desk("staff-help-nobody", "/schoolloket/hulp?zoek=zzz")
+_desk("staff-help-gone", "/schoolloket/hulp?zoek=zzz")
+
+
+@stop("staff-help-nobody")
+def _(page, there):
+    STOPS["staff-help"](page, there)
+    page.locator("#zoek").fill("zzz")
+    with page.expect_navigation():
+        page.locator("#zoek").press("Enter")
 
 
 def _helps(name: str, username: str, *buttons: str) -> None:
@@ -857,6 +885,24 @@ def _(page, there):
     STOPS["staff-people"](page, there)
     with page.expect_navigation():
         page.get_by_role("button", name="Nodig uit").first.click()
+
+
+@stop("staff-pupil")
+def _(page, there):
+    there.sign_in_staff(page)
+    page.goto(f"{there.issuer}/schoolloket/leerid-beheer/leerling/{there.pupils['wolf.keihanai']}")
+    for summary in page.locator("main summary").all():
+        summary.click()
+
+
+@stop("staff-pupil-card-alone")
+def _(page, there):
+    uuid, now = there.pupils["elis.meeuw"], there.house.clock.now()
+    with there.house.database.transaction() as db:
+        mine = {"account_uuid": uuid, "instellingsnummer": there.staff.school}
+        support.allow_card_alone(db, by=there.staff.person_id, anywhere=False, now=now, **mine)
+    there.sign_in_staff(page)
+    page.goto(f"{there.issuer}/schoolloket/leerid-beheer/leerling/{uuid}")
 
 
 @stop("staff-new-school-year")
