@@ -16,7 +16,7 @@ from idp.admin import apps as registrations
 from idp.backups import box, dump, making, restoring, taken_back
 from idp.claims import consent, visibility
 from idp.errors import Invalid
-from idp.login import accounts, blocking, cards
+from idp.login import accounts, blocking, cards, support
 from tests import make
 from tests.conftest import _create_database, _drop_database, _named
 from tests.make_tokens import Bench
