@@ -33,6 +33,7 @@ def create_app(house: House) -> Flask:
         pages_sharing,
         pages_succession,
         pages_support,
+        pages_teachers,
         pages_trail,
         shell,
         staff_door,
@@ -87,6 +88,7 @@ def create_app(house: House) -> Flask:
         pages_rollover,
         pages_trail,
         pages_support,
+        pages_teachers,
     ):
         app.register_blueprint(staff.blueprint)
     app.wsgi_app = endpoints.in_front_of(app.wsgi_app, house)  # type: ignore[method-assign, assignment]

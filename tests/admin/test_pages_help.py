@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from idp import models
 from idp.admin import helping
@@ -17,7 +17,7 @@ from idp.login import help as login_help
 from idp.login.slowing import Counter
 from idp.models import RightKind, RuleKind
 from idp.redis_link import RedisLink
-from tests import make_login, make_staff
+from tests import make, make_login, make_staff
 
 HELP = "/schoolloket/hulp"
 
@@ -145,3 +145,66 @@ def test_searching_finds_parts_of_a_name_and_puts_no_name_in_an_address(client, 
     nobody = search("<b>x")
     assert "Noor Peeters" not in nobody
     assert "<b>x" not in nobody
+
+
+def test_a_beheerder_chooses_the_groups_classes_and_pupils_of_a_teacher(client, app, house, noor, teacher):
+    boss = make_staff.staff(house, school=teacher.school)
+    desk = app.test_client()
+    make_staff.begin(desk, house, boss)
+    where = f"/schoolloket/personen/leerkracht/{teacher.person_id}"
+    with house.database.transaction() as db:
+        other = make.pupil(db)
+        make.enrolment(
+            db,
+            other,
+            teacher.school,
+            naam="Logie",
+            administratieve_groep="L9",
+            administratieve_groep_code="L9",
+        )
+        make.account(db, other)
+        klas = make.klas(db, teacher.school, "9Z")
+        make.membership(db, klas, other)
+    assert where in desk.get("/schoolloket/personen").text
+    page = desk.get(where)
+    assert f'value="{noor}" checked' in page.text
+    assert 'value="9Z"' not in page.text, "the school shares no classes"
+
+    def choose(**fields):
+        answer = desk.post(where, data=word(desk.get(where)) | fields)
+        return desk.get(answer.headers["Location"])
+
+    found = choose(doe="zoek", woorden="logie", leerling=noor)
+    assert f'value="{other}"' in found.text
+    assert "Logie" not in client.get(HELP).text
+    choose(doe="bewaar", groep="L9")
+    assert "Logie" in client.get(HELP).text
+    assert "Noor Peeters" not in client.get(HELP).text
+    with house.database.transaction() as db:
+        agreed = make.agreement(db, teacher.school)
+    assert 'value="9Z"' in desk.get(where).text
+    choose(doe="bewaar", klas="9Z")
+    assert "Logie" in client.get(HELP).text
+    with house.database.transaction() as db:
+        db.execute(
+            update(models.Agreement).where(models.Agreement.id == agreed).values(stopped_at=house.clock.now())
+        )
+    choose(doe="bewaar", leerling=noor)
+    names = client.get(HELP).text
+    assert ("Logie" in names, "Noor Peeters" in names) == (False, True)
+    with house.database.reading() as db:
+        kinds = {one.kind for one in db.execute(select(models.RightScope)).all()}
+    assert kinds == {RuleKind.KLAS, RuleKind.PUPIL}, (
+        "what was chosen before waits until the school shares again"
+    )
+
+
+def test_IDOR_a_teacher_of_another_school_is_not_there(client, app, house, teacher):
+    elsewhere = make_staff.staff(house)
+    desk = app.test_client()
+    make_staff.begin(desk, house, elsewhere)
+    where = f"/schoolloket/personen/leerkracht/{teacher.person_id}"
+    assert desk.get(where).status_code == 404
+    token = word(desk.get("/schoolloket/personen"))
+    assert desk.post(where, data=token | {"groep": "L3"}).status_code == 404
+    assert client.post(where, data=word(client.get(HELP))).status_code == 403, "nobody chooses for oneself"

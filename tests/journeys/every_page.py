@@ -880,6 +880,16 @@ def _(page, there):
         page.get_by_role("button", name="Geef het recht").click()
 
 
+@stop("staff-pupils-of-a-teacher")
+def _(page, there):
+    teacher = _colleague(there, voornaam="Ida", naam=WOLF)
+    there.sign_in_staff(page)
+    page.goto(f"{there.issuer}/schoolloket/personen/leerkracht/{teacher}")
+    page.locator("#woorden").fill("mila")
+    with page.expect_navigation():
+        page.locator("#woorden").press("Enter")
+
+
 @stop("staff-invitation")
 def _(page, there):
     STOPS["staff-people"](page, there)
