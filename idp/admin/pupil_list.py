@@ -6,6 +6,7 @@ both databases, because folding is done here. The look is bounded and takes a fi
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
@@ -230,7 +231,8 @@ def _matching(whole: _School, asked: Asked) -> list[Any]:
     by_name = {row.account_uuid: (fold(row.naam), fold(row.voornaam), row.stamnummer) for row in kept}
     kept.sort(key=lambda row: by_name[row.account_uuid])
     if asked.order is not Order.NAAM:
-        keys = {row.account_uuid: _key(row, asked.order, whole.klassen) for row in kept}
+        natural = functools.cache(_natural)  # thousands of pupils sit in a hundred classes
+        keys = {row.account_uuid: _key(row, asked.order, whole.klassen, natural) for row in kept}
         kept.sort(key=lambda row: keys[row.account_uuid], reverse=asked.down)
     elif asked.down:
         kept.reverse()
@@ -246,13 +248,15 @@ def _says(row: Any, words: list[str]) -> bool:
     return all(word in said for word in words)
 
 
-def _key(row: Any, order: Order, klassen: Mapping[str, tuple[str, ...]]) -> Any:
+def _key(
+    row: Any, order: Order, klassen: Mapping[str, tuple[str, ...]], natural: Callable[[str], Any]
+) -> Any:
     keys: dict[Order, Callable[[], Any]] = {
         Order.NAAM: lambda: fold(row.naam),
         Order.VOORNAAM: lambda: fold(row.voornaam),
-        Order.STAMNUMMER: lambda: _natural(row.stamnummer),
-        Order.GROUP: lambda: _natural(row.group),
-        Order.KLAS: lambda: [_natural(code) for code in klassen.get(row.account_uuid, ())],
+        Order.STAMNUMMER: lambda: natural(row.stamnummer),
+        Order.GROUP: lambda: natural(row.group),
+        Order.KLAS: lambda: [natural(code) for code in klassen.get(row.account_uuid, ())],
         Order.TYPE: lambda: row.type or "",
         Order.STATE: lambda: [*State].index(state_of(row)),
     }
