@@ -7,7 +7,7 @@ from pathlib import Path
 from flask import Flask
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 
-from idp import failing, web
+from idp import failing, web, wording
 from idp.context import House
 
 INSIDE = Path(__file__).parent / "templates"
@@ -48,6 +48,7 @@ def create_app(house: House) -> Flask:
     from idp.oidc import pages as oidc_pages
 
     app = Flask("idp", static_url_path="/static", template_folder=None)
+    app.jinja_environment = wording.Spoken
     app.extensions["idp"] = house
     app.jinja_loader = ChoiceLoader([FileSystemLoader(INSIDE), FileSystemLoader(BESIDE)])
     app.jinja_env.undefined = StrictUndefined

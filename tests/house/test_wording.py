@@ -1,0 +1,43 @@
+"""A page compiled for its language says what Jinja would say, in every language."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask, render_template
+from flask.templating import Environment
+from flask_babel import force_locale
+from jinja2 import DictLoader
+
+from idp import web, wording
+
+PAGES = {
+    "macros.html": '{% macro notice(text) %}<p>{{ text }}</p>{% endmacro %}{% macro csrf() %}{{ _("Taal") }}{% endmacro %}',
+    "frame.html": '{% import "macros.html" as ui %}<title>{% block title %}{{ brand }}{% endblock %}</title>'
+    '{{ icon("star") }}{{ asset("style.css") }}{{ ui.csrf() }}{% block main %}{% endblock %}',
+    "page.html": '{% extends "frame.html" %}{% block title %}{{ _("Wie ben je?") }}{% endblock %}'
+    '{% block main %}{{ ui.notice(_("Volgende")) }}<a title="{{ _(\'Taal\') }}">{{ _("Dag %(name)s!", name=name) }}</a>'
+    '{% if name == _("Volgende") %}never{% endif %}{{ _(name) }}{{ asset(name ~ ".css") }}{{ _("100%%") }}{% endblock %}',
+}
+NAME = "<b>Zoë & co</b>"
+
+
+def said(house, environment, language):
+    app = Flask("idp")
+    app.jinja_environment = environment
+    app.extensions["idp"] = house
+    web.prepare(app, house.settings)
+    app.jinja_env.loader = DictLoader(PAGES)
+    with app.test_request_context("/"), force_locale(language):
+        return render_template("page.html", name=NAME, brand="Leersleutel")
+
+
+@pytest.mark.parametrize("language", web.LANGUAGES)
+def test_a_page_says_the_same_as_jinja_would(house, language):
+    compiled = said(house, wording.Spoken, language)
+    assert compiled == said(house, Environment, language)
+    assert "&lt;b&gt;Zoë" in compiled
+    assert "100%<" in f"{compiled}<"
+
+
+def test_every_language_has_its_own_words(house):
+    assert len({said(house, wording.Spoken, language) for language in web.LANGUAGES}) == len(web.LANGUAGES)
