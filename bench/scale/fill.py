@@ -142,7 +142,9 @@ def ledger(house, lines, months=12):
 def settle(house):
     """What a database does by itself in the hours that are left out here."""
     with house.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
-        db.execute(text("ANALYZE"))
+        db.execute(text("ANALYZE" if house.database.sqlite else "VACUUM (ANALYZE)"))
+        if not house.database.sqlite:
+            db.execute(text("CHECKPOINT"))
 
 
 def _moment(house, moment):

@@ -106,12 +106,16 @@ class Country:
         self._command(None, "init", "--issuer", f"http://localhost:{PORT}")
         self._command("import of schools", "import-schools", self.folder / "schools.csv", "--kind", "test")
         self._command("import of enrolments", "import-enrolments", self.folder / "enrolments.csv")
-        self._command("the same again", "import-enrolments", self.folder / "enrolments.csv")
+        if not self.asked.once:
+            self._command("the same again", "import-enrolments", self.folder / "enrolments.csv")
 
     def _classes(self, house):
-        for name in ("classes of every school", "classes again, unchanged"):
+        schools = list(country.schools(self.pupils))[: self.asked.classes]
+        for name in (f"classes of {len(schools):,} schools", "the same classes again")[
+            : 1 if self.asked.once else 2
+        ]:
             with self.timed(name):
-                for number, kind, size in country.schools(self.pupils):
+                for number, kind, size in schools:
                     rows = ["stamnummer;klas_id;klascode;klasnaam;soort;begindatum;einddatum"]
                     for who, code in country.classes(number, kind, size, self.year):
                         soort = "subklas" if "." in code else "klas"
@@ -262,6 +266,8 @@ def main():
     options.add_argument("--sqlite", action="store_true")
     options.add_argument("--folder", type=Path, default=SCRATCH / "scale")
     options.add_argument("--ledger", type=int, default=4, help="lines of a year for every pupil")
+    options.add_argument("--classes", type=int, help="schools that deliver classes  [default: all]")
+    options.add_argument("--once", action="store_true", help="no import a second time, unchanged")
     options.add_argument("--users", type=int, default=64)
     options.add_argument("--users-at-once", type=int, default=8)
     options.add_argument("--seconds", type=float, default=6)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, tuple_, update
 
 from idp import audit, pushed
 from idp.admin import sealing
@@ -65,6 +65,8 @@ from idp.oidc import signing
 
 BATCH = 5_000
 """Rows a transaction: nobody who signs in waits long behind a purge."""
+PUPILS = 1_000
+"""Pupils a transaction, of those who left: each has rows in several tables."""
 
 
 def tidy(house: House, now: datetime) -> dict[str, int]:
@@ -80,8 +82,8 @@ def tidy(house: House, now: datetime) -> dict[str, int]:
         )
     for model, before in _purged(house, now):
         counts[model.__tablename__] = sealing.purge(house, model, before, now)
-    counts["names"] = house.database.retrying(lambda db: _forget_names(db, house, now))
-    counts["identifiers"] = house.database.retrying(lambda db: _leave_tombstones(db, house, now))
+    counts["names"] = _some_at_a_time(house, lambda db: _forget_names(db, house, now))
+    counts["identifiers"] = _some_at_a_time(house, lambda db: _leave_tombstones(db, house, now))
     counts["private keys"] = signing.forget_gone(house, now)
     if house.database.journal is not None:
         counts["files of the journal"] = house.database.journal.tidy(now)
@@ -217,10 +219,20 @@ def _in_batches(house: House, model: type[Base], condition: ColumnElement[bool])
 
 
 def _one_batch(db: Connection, model: type[Base], keys: list[Any], condition: ColumnElement[bool]) -> int:
+    old = select(*keys).where(condition).limit(BATCH)
     if len(keys) > 1:
-        return db.execute(delete(model).where(condition)).rowcount
-    old = select(keys[0]).where(condition).limit(BATCH).scalar_subquery()
-    return db.execute(delete(model).where(keys[0].in_(old))).rowcount
+        return db.execute(delete(model).where(tuple_(*keys).in_(old.subquery().select()))).rowcount
+    return db.execute(delete(model).where(keys[0].in_(old.scalar_subquery()))).rowcount
+
+
+def _some_at_a_time(house: House, work: Callable[[Connection], tuple[int, int]]) -> int:
+    """Until a round has no pupil left to work on. A round that is broken off is simply done by the next purge."""
+    total = 0
+    while True:
+        pupils, rows = house.database.retrying(work)
+        total += rows
+        if pupils < PUPILS:
+            return total
 
 
 def _gone_since(days: int, now: datetime) -> Any:
@@ -234,28 +246,40 @@ def _gone_since(days: int, now: datetime) -> Any:
     )
 
 
-def _forget_names(db: Connection, house: House, now: datetime) -> int:
-    gone = _gone_since(house.settings.keep_names_days, now)
-    for personal in (Card, Support, AccountEmail, MailLink, Letter):
-        db.execute(delete(personal).where(personal.account_uuid.in_(gone)))
+def _forget_names(db: Connection, house: House, now: datetime) -> tuple[int, int]:
+    """Of some pupils who left long ago; returns how many, and the rows without names now."""
+    personal: tuple[Any, ...] = (Card, Support, AccountEmail, MailLink, Letter)
     named = or_(Pupil.voornaam.is_not(None), Pupil.naam.is_not(None), Pupil.geboortedatum.is_not(None))
-    official = db.execute(
-        update(Pupil)
-        .where(Pupil.account_uuid.in_(gone), named)
-        .values(voornaam=None, naam=None, geslacht=None, geboortedatum=None)
+    enrolled = or_(Enrolment.voornaam != "", Enrolment.naam != "")
+    left = or_(
+        named,
+        exists().where(Enrolment.account_uuid == Pupil.account_uuid, enrolled),
+        *(exists().where(model.account_uuid == Pupil.account_uuid) for model in personal),
     )
-    enrolled = db.execute(
-        update(Enrolment)
-        .where(Enrolment.account_uuid.in_(gone), or_(Enrolment.voornaam != "", Enrolment.naam != ""))
-        .values(voornaam="", naam="")
-    )
-    return official.rowcount + enrolled.rowcount
+    some = _some(db, house.settings.keep_names_days, now, left)
+    for model in personal:
+        db.execute(delete(model).where(model.account_uuid.in_(some)))
+    official = update(Pupil).where(Pupil.account_uuid.in_(some), named)
+    official = official.values(voornaam=None, naam=None, geslacht=None, geboortedatum=None)
+    local = update(Enrolment).where(Enrolment.account_uuid.in_(some), enrolled).values(voornaam="", naam="")
+    return len(some), db.execute(official).rowcount + db.execute(local).rowcount
 
 
-def _leave_tombstones(db: Connection, house: House, now: datetime) -> int:
+def _leave_tombstones(db: Connection, house: House, now: datetime) -> tuple[int, int]:
     """Identifiers stay without anything that recognises a person; they are never given to anyone else."""
-    gone = _gone_since(house.settings.keep_identifiers_days, now)
-    db.execute(delete(RetiredUsername).where(RetiredUsername.account_uuid.in_(gone)))
-    accounts = db.execute(delete(Account).where(Account.account_uuid.in_(gone)))
-    db.execute(update(Pupil).where(Pupil.account_uuid.in_(gone)).values(national_number_digest=None))
-    return accounts.rowcount
+    left = or_(
+        Pupil.national_number_digest.is_not(None),
+        exists().where(RetiredUsername.account_uuid == Pupil.account_uuid),
+        exists().where(Account.account_uuid == Pupil.account_uuid),
+    )
+    some = _some(db, house.settings.keep_identifiers_days, now, left)
+    db.execute(delete(RetiredUsername).where(RetiredUsername.account_uuid.in_(some)))
+    accounts = db.execute(delete(Account).where(Account.account_uuid.in_(some)))
+    db.execute(update(Pupil).where(Pupil.account_uuid.in_(some)).values(national_number_digest=None))
+    return len(some), accounts.rowcount
+
+
+def _some(db: Connection, days: int, now: datetime, left: ColumnElement[bool]) -> Sequence[str]:
+    """Some of the pupils whose last enrolment ended so long ago and of whom something is left to forget."""
+    gone = Pupil.account_uuid.in_(_gone_since(days, now))
+    return db.execute(select(Pupil.account_uuid).where(gone, left).limit(PUPILS)).scalars().all()

@@ -107,6 +107,22 @@ def test_names_and_cards_go_a_year_after_the_last_enrolment(house, days, named):
     assert count(house, models.Account) == 1, "the user name stays somebody's for years"
 
 
+def test_a_wave_of_leavers_and_of_assertions_goes_batch_by_batch_and_whole(house):
+    """More than one round takes: each round is a short transaction, and nothing is left over."""
+    pupils, rows = retention.PUPILS + 3, retention.BATCH + 3
+    last, old = make.TODAY - 400 * DAY, make.NOW - DAY
+    with house.database.transaction() as db:
+        school = make.school(db)
+        for who in (entropy.identifier() for _ in range(pupils)):
+            make.pupil(db, account_uuid=who, voornaam="Noor")
+            make.enrolment(db, who, school, begindatum=last - DAY, einddatum=last)
+        used = [{"client_id": "a", "jti_digest": f"{n:064}", "expires_at": old} for n in range(rows)]
+        db.execute(insert(models.UsedAssertion), used)
+    counts = retention.tidy(house, make.NOW)
+    assert (counts["names"], counts["used_assertion"]) == (2 * pupils, rows)
+    assert retention.tidy(house, make.NOW)["names"] == 0
+
+
 def test_after_five_years_only_identifiers_stay(house):
     last = make.TODAY - 5 * 366 * DAY
     with house.database.transaction() as db:
