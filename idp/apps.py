@@ -7,7 +7,7 @@ validates it, admin/apps.py stores it, this page reads it and caches it for as l
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -21,6 +21,13 @@ from idp.models import AppLogo, AppSecret, RegistryVersion
 
 CACHE_SECONDS = 2.0
 """A change of a registration is seen by every worker at most this much later."""
+DAYS = (
+    "pkce_exempt_until",
+    "claims_in_id_token_until",
+    "code_seconds_until",
+    "supplier_protocol_signed",
+)
+"""Fields of a registration that are days."""
 LOGOS = "/app-logo/"
 """Where our own host shows the logos of apps."""
 
@@ -69,12 +76,18 @@ class App:
     pkce_exempt_until: date | None = None
     """A visible, dated exemption; None: PKCE S256 is required."""
     claims_in_id_token: bool = False
+    claims_in_id_token_until: date | None = None
+    """The last day of that switch; None: until somebody turns it off."""
     open_to_every_pupil: bool = False
     code_seconds: int | None = None
+    code_seconds_until: date | None = None
     purpose: str = ""
     legal_ground: str = ""
     processor_agreement: str = ""
     retention: str = ""
+    supplier_protocol: str = ""
+    """Where the protocol that its supplier signed can be found."""
+    supplier_protocol_signed: date | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Why the app needs a claim, by claim name; schools and pupils read it."""
     secrets: tuple[tuple[str, datetime | None], ...] = field(default=(), repr=False)
@@ -92,6 +105,20 @@ class App:
 
     def pkce_required(self, today: date) -> bool:
         return self.public or self.pkce_exempt_until is None or today > self.pkce_exempt_until
+
+    def tells_in_id_token(self, today: date) -> bool:
+        """Do claims go into its ID tokens too? A switch for apps that cannot call userinfo."""
+        return self.claims_in_id_token and not _over(self.claims_in_id_token_until, today)
+
+    def code_life(self, usual: int, today: date) -> int:
+        """Seconds that its authorization codes live."""
+        if self.code_seconds is None or _over(self.code_seconds_until, today):
+            return usual
+        return self.code_seconds
+
+
+def _over(last: date | None, today: date) -> bool:
+    return last is not None and today > last
 
 
 def logo_path(sha256: str | None) -> str | None:
@@ -112,21 +139,28 @@ def from_registration(client_id: str, registration: Mapping[str, Any], **columns
     ):
         known[name] = tuple(registration.get(name, ()))
     known["grant_types"] = frozenset(registration.get("grant_types", ("authorization_code",)))
-    until = registration.get("pkce_exempt_until")
-    known["pkce_exempt_until"] = date.fromisoformat(until) if isinstance(until, str) else until
+    for name in DAYS:
+        day = registration.get(name)
+        known[name] = date.fromisoformat(day) if isinstance(day, str) else day
     return App(**(known | {"client_id": client_id} | columns))
 
 
 def load(db: Connection, client_id: str) -> App | None:
     """The app as it is now, or None."""
     row = db.execute(_rows().where(AppRow.client_id == client_id)).mappings().first()
-    return _value(db, dict(row)) if row else None
+    if row is None:
+        return None
+    secrets = db.execute(_SECRETS.where(AppSecret.client_id == client_id)).all()
+    return _value(dict(row), [(digest, until) for _, digest, until in secrets])
 
 
 def load_all(db: Connection) -> list[App]:
     """Every app, by name."""
     rows = db.execute(_rows().order_by(AppRow.client_name, AppRow.client_id)).mappings().all()
-    return [_value(db, dict(row)) for row in rows]
+    secrets: dict[str, list[tuple[str, datetime | None]]] = {}
+    for client_id, digest, until in db.execute(_SECRETS):
+        secrets.setdefault(client_id, []).append((digest, until))
+    return [_value(dict(row), secrets.get(row["client_id"], ())) for row in rows]
 
 
 def logo(db: Connection, sha256: str) -> bytes | None:
@@ -180,12 +214,12 @@ class Registry:
             self._looked = self._clock.monotonic()
 
 
-def _value(db: Connection, row: dict[str, Any]) -> App:
-    secrets = db.execute(
-        select(AppSecret.digest, AppSecret.expires_at)
-        .where(AppSecret.client_id == row["client_id"])
-        .order_by(AppSecret.created_at.desc())
-    ).all()
+_SECRETS = select(AppSecret.client_id, AppSecret.digest, AppSecret.expires_at).order_by(
+    AppSecret.created_at.desc()
+)
+
+
+def _value(row: dict[str, Any], secrets: Iterable[tuple[str, datetime | None]]) -> App:
     return from_registration(
         row["client_id"],
         row["registration"],
@@ -194,5 +228,5 @@ def _value(db: Connection, row: dict[str, Any]) -> App:
         sandbox=row["sandbox"],
         disabled=row["disabled_at"] is not None,
         logo_sha256=row["logo_sha256"],
-        secrets=tuple((digest, until) for digest, until in secrets),
+        secrets=tuple(secrets),
     )

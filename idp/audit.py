@@ -65,6 +65,11 @@ def begin(these: Circumstances) -> None:
     _circumstances.set(these)
 
 
+def actor() -> str:
+    """Who is at work now, as the trail would say it."""
+    return _circumstances.get().actor
+
+
 def pupil(account_uuid: str) -> str:
     return f"pupil:{account_uuid}"
 

@@ -128,6 +128,10 @@ class Settings(Mail, Upstream, Waiting, Watching):
         default=True,
         description="Apps may register themselves at /register, with an initial access token of the operator",
     )
+    four_eyes: bool = Field(
+        default=False,
+        description="What widens an app (addresses, scopes, grants, weaker sign-in, switches) waits for a second operator",
+    )
     fetch_from_loopback: bool = Field(
         default=False,
         description="For development: what apps registered may also be read from this machine (issuer on http)",

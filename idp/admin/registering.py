@@ -16,8 +16,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from idp import audit_apps, entropy
+from idp.admin import app_planning, app_secrets, app_stopping, logos
 from idp.admin import apps as store
-from idp.admin import logos
 from idp.apps import App, load
 from idp.claims import catalogue, visibility
 from idp.clock import day_of_law, midnight
@@ -32,7 +32,17 @@ NEVER = frozenset({"ov_klas", "vo"})
 """Scopes that no token gives: an operator adds them, app by app."""
 SCOPES = tuple(scope for scope in catalogue.SCOPES if scope not in NEVER)
 OPERATOR = frozenset(
-    {"pkce_exempt_until", "open_to_every_pupil", "code_seconds", "claims_in_id_token", "sector"}
+    {
+        "pkce_exempt_until",
+        "open_to_every_pupil",
+        "code_seconds",
+        "code_seconds_until",
+        "claims_in_id_token",
+        "claims_in_id_token_until",
+        "sector",
+        "supplier_protocol",
+        "supplier_protocol_signed",
+    }
 )
 """What only an operator decides."""
 SCHOOLS_READ = frozenset({"purpose", "legal_ground", "processor_agreement", "retention", "reasons"})
@@ -231,7 +241,10 @@ def change(house: House, client_id: str, token: str, metadata: Any, *, now: date
     document |= {name: old[name] for name in (OPERATOR | SCHOOLS_READ) - {"sector"} if name in old}
     with house.database.transaction() as db:
         _mine(db, client_id, token)
-        stored = _store(db, house, document, now)
+        stored = _store(db, house, document, now, four_eyes=house.settings.four_eyes)
+    if stored.request is not None:
+        told = f"This change waits for an operator, since it widens {', '.join(stored.widens)}: request {stored.request}."
+        raise Refused("invalid_client_metadata", told, client_id=client_id)
     logos.fetch_missing(house, [client_id], now)
     return _answer(client_id, dict(stored.registration), created_at, token, secret=stored.client_secret)
 
@@ -240,7 +253,7 @@ def remove(house: House, client_id: str, token: str, *, now: datetime) -> None:
     """The app takes itself out, at once (RFC 7592 section 2.3). Raises Refused."""
     with house.database.transaction() as db:
         _mine(db, client_id, token)
-        store.remove(db, client_id, now=now)
+        app_stopping.remove(db, client_id, now=now)
         db.execute(delete(SelfRegistration).where(SelfRegistration.client_id == client_id))
 
 
@@ -304,7 +317,13 @@ def _check_sector(house: House, known: Mapping[str, Any]) -> None:
 
 
 def _store(
-    db: Connection, house: House, document: dict[str, Any], now: datetime, *, sandbox: bool = False
+    db: Connection,
+    house: House,
+    document: dict[str, Any],
+    now: datetime,
+    *,
+    sandbox: bool = False,
+    four_eyes: bool = False,
 ) -> store.Imported:
     settings = house.settings
     try:
@@ -315,8 +334,9 @@ def _store(
             algorithms=settings.signing_algorithms,
             sandbox=True if sandbox or settings.demo else None,
             now=now,
+            four_eyes=four_eyes,
         )
-    except store.Refused as refused:
+    except app_planning.Refused as refused:
         problems = next(iter(refused.problems.values()))
         error = "invalid_redirect_uri" if "redirect_uris" in problems else "invalid_client_metadata"
         told = "; ".join(f"{name}: {said}" for name, sentences in problems.items() for said in sentences)
@@ -407,6 +427,6 @@ def _answer(
         client_id=client_id,
         created_at=created_at,
         secret=secret,
-        has_secret=metadata["token_endpoint_auth_method"] in store.WITH_SECRET,
+        has_secret=metadata["token_endpoint_auth_method"] in app_secrets.WITH_SECRET,
         token=token,
     )

@@ -109,7 +109,12 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
             ~exists().where(SelfRegistration.initial_token == InitialAccessToken.id),
         ),
     )
-    yield AppLogo, exists().where(App.client_id == AppLogo.client_id, App.disabled_at.is_not(None))
+    yield (
+        AppLogo,
+        exists().where(
+            App.client_id == AppLogo.client_id, App.disabled_at.is_not(None), App.paused_at.is_(None)
+        ),
+    )
     yield LogoutDelivery, LogoutDelivery.created_at < expired
     yield Session, and_(Session.expires_at < expired, ~exists().where(Grant.sid == Session.sid))
     yield StaffLink, StaffLink.expires_at < expired

@@ -61,7 +61,7 @@ def disclose(
     `scope` has the granted scopes between spaces, `asked` is the parsed `claims` parameter. With `record` (a release
     to an app, in a transaction) the ledger keeps claim names and reasons, and the app's `sub` is remembered.
     """
-    wanted = requested(app, scope=scope, asked=asked, channel=channel)
+    wanted = requested(app, scope=scope, asked=asked, channel=channel, today=today)
     known = _look(db, keys, app, account_uuid, instellingsnummer, wanted=wanted, today=today)
     if record and known.alive and not known.met:
         known.values["sub"] = pseudonym.remember(db, keys, app, account_uuid, now)
@@ -98,14 +98,16 @@ def preview(
     return _disclosure(known, _decide(app, wanted, known))
 
 
-def requested(app: App, *, scope: str, asked: Mapping[str, Any] | None, channel: Channel) -> frozenset[str]:
+def requested(
+    app: App, *, scope: str, asked: Mapping[str, Any] | None, channel: Channel, today: date
+) -> frozenset[str]:
     """The claims that a request asks for in this channel (OpenID Connect Core 5.4 and 5.5).
 
     Claims of scopes go to userinfo; an ID token has `sub`, what was asked for it by name, and the claims of scopes
     only for an app that cannot call userinfo. Names outside the catalogue are nobody's.
     """
     by_scope = catalogue.claims_of(scope.split())
-    if channel is Channel.ID_TOKEN and not app.claims_in_id_token:
+    if channel is Channel.ID_TOKEN and not app.tells_in_id_token(today):
         by_scope &= {"sub"}
     named = [(asked or {}).get(place) for place in _PLACES.get(channel, ("userinfo",))]
     return by_scope.union(*(catalogue.NAMES & names.keys() for names in named if isinstance(names, Mapping)))

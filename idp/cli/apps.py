@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
+from idp.admin import app_list, app_planning, app_secrets, app_stopping, logos
 from idp.admin import apps as registered
-from idp.admin import logos
 from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say, table
 from idp.context import House
 from idp.errors import Invalid
@@ -25,7 +25,7 @@ def app() -> None:
 def _stored(house: House, documents: list[Mapping[str, Any]], *, as_list: bool) -> None:
     try:
         done = registered.import_apps(house, documents, now=house.clock.now())
-    except registered.Refused as refused:
+    except app_planning.Refused as refused:
         for sentence in refused.sentences:
             click.echo(f"idp: {sentence}", err=True)
         click.echo("idp: refused, nothing was stored", err=True)
@@ -100,7 +100,7 @@ def add(
 def export(data: Path | None, client_ids: tuple[str, ...]) -> None:
     """Print registrations as JSON that `idp app import` takes: all, or these. Never holds secrets."""
     with opened(data) as house, house.database.reading() as db:
-        say(registered.export(db, client_ids or None))
+        say(app_list.export(db, client_ids or None))
 
 
 @app.command("list")
@@ -110,7 +110,7 @@ def export(data: Path | None, client_ids: tuple[str, ...]) -> None:
 def list_apps(data: Path | None, *, as_json: bool) -> None:
     """Every registered app."""
     with opened(data) as house, house.database.reading() as db:
-        found = registered.listing(db)
+        found = app_list.listing(db)
     shown = [
         {
             "client_id": one.client_id,
@@ -140,7 +140,7 @@ def list_apps(data: Path | None, *, as_json: bool) -> None:
 def show(data: Path | None, client_id: str) -> None:
     """Print everything about one app that may be seen, as JSON."""
     with opened(data) as house, house.database.reading() as db:
-        say(registered.show(db, client_id))
+        say(app_list.show(db, client_id))
 
 
 @app.command()
@@ -151,7 +151,7 @@ def show(data: Path | None, client_id: str) -> None:
 def remove(data: Path | None, client_id: str) -> None:
     """Stop an app at once: secrets, tokens and visibility go; what it once got can still be explained."""
     with opened(data) as house, house.database.transaction() as db:
-        registered.remove(db, client_id, now=house.clock.now())
+        app_stopping.remove(db, client_id, now=house.clock.now())
     click.echo(f"removed {client_id}")
 
 
@@ -188,7 +188,7 @@ def logo(data: Path | None, client_id: str, file: Any, *, again: bool, away: boo
 @click.option(
     "--overlap",
     type=click.IntRange(0, 90),
-    default=registered.OVERLAP_DAYS,
+    default=app_secrets.OVERLAP_DAYS,
     show_default=True,
     metavar="DAYS",
     help="How long the old secret stays good.",
@@ -197,7 +197,7 @@ def logo(data: Path | None, client_id: str, file: Any, *, again: bool, away: boo
 def renew_secret(data: Path | None, client_id: str, overlap: int, *, as_json: bool) -> None:
     """Make a new client secret, shown only now; the old one stays good for a while."""
     with opened(data) as house, house.database.transaction() as db:
-        secret = registered.renew_secret(db, client_id, now=house.clock.now(), overlap_days=overlap)
+        secret = app_secrets.renew(db, client_id, now=house.clock.now(), overlap_days=overlap)
     if as_json:
         say({"client_id": client_id, "client_secret": secret, "overlap_days": overlap})
     else:

@@ -35,6 +35,14 @@ from idp.models.help import (
 )
 from idp.models.paperwork import Paperwork, PaperworkKind
 from idp.models.people import Agreement, Person, ProtocolText, Right, RightKind
+from idp.models.registry import (
+    AppChange,
+    AppRequest,
+    AppVersion,
+    OperatorToken,
+    RequestState,
+    Supplier,
+)
 from idp.models.schools import (
     ClassMembership,
     Delivery,
@@ -77,9 +85,12 @@ __all__ = [
     "Agreement",
     "Anchor",
     "App",
+    "AppChange",
     "AppLogo",
     "AppPupil",
+    "AppRequest",
     "AppSecret",
+    "AppVersion",
     "AuditEvent",
     "AuthorizationCode",
     "Base",
@@ -108,6 +119,7 @@ __all__ = [
     "MailLink",
     "Marker",
     "Moment",
+    "OperatorToken",
     "Paperwork",
     "PaperworkKind",
     "Passkey",
@@ -119,6 +131,7 @@ __all__ = [
     "RefreshToken",
     "RegistryVersion",
     "Release",
+    "RequestState",
     "RetiredUsername",
     "Right",
     "RightKind",
@@ -136,6 +149,7 @@ __all__ = [
     "StaffAccount",
     "StaffLink",
     "StaffSession",
+    "Supplier",
     "Support",
     "Throttle",
     "Turn",

@@ -25,6 +25,13 @@ class App(Base):
     sandbox: Mapped[bool] = mapped_column(default=False)
     """Admits pupils of sandbox and test schools, and no others."""
     disabled_at: Mapped[datetime | None]
+    """It may do nothing any more."""
+    paused_at: Mapped[datetime | None]
+    """With `disabled_at`: an operator closed it and may open it again; without, it is removed for good."""
+    version: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Goes up with every change: the number of its newest AppVersion (0: none was kept yet)."""
+    supplier: Mapped[str | None] = mapped_column(String(40), index=True)
+    """Supplier.supplier_id: who makes it."""
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
 

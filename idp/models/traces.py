@@ -44,7 +44,12 @@ class AuditEvent(Base):
     request_id: Mapped[str | None] = mapped_column(String(40))
     details: Mapped[dict[str, Any]]
     mark: Mapped[str | None] = mapped_column(String(60))
-    __table_args__ = (Index(None, "instellingsnummer", "at"), Index(None, "object", "at"))
+    __table_args__ = (
+        Index(None, "instellingsnummer", "at"),
+        Index(None, "object", "at"),
+        Index(None, "actor", "at"),
+        Index(None, "event", "at"),
+    )
 
 
 class Seal(Base):

@@ -26,6 +26,8 @@ STAFF_SCOPES = ("vo",)
 """Of the government's sign-in of staff. Apps of LeerID ask for it with every sign-in; about a pupil it says nothing."""
 MACHINE_SCOPES = ("https://purl.imsglobal.org/spec/or/v1p2/scope/roster-core.readonly",)
 """Scopes of an app that speaks for itself (client_credentials)."""
+CLASS_SCOPES = frozenset({"ov_klas", *MACHINE_SCOPES})
+"""Scopes with which an app can learn who sits in which class."""
 LONGEST_EXEMPTION = timedelta(days=731)
 PUBLIC_MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -192,6 +194,13 @@ def day(value: Any, here: Here) -> str:
     if day > here.today + LONGEST_EXEMPTION:
         raise Mistake("is more than two years away: an exemption ends sooner")
     return day.isoformat()
+
+
+def past_day(value: Any, here: Here) -> str:
+    given = day(value, here)
+    if given > here.today.isoformat():
+        raise Mistake("is in the future: it takes a day on which something was signed")
+    return given
 
 
 def jwks(value: Any, _here: Here) -> dict[str, Any]:

@@ -141,6 +141,15 @@ def _together(problems: Problems, read: dict[str, Any], given: Mapping[str, Any]
             "pkce_exempt_until",
             "an app without secret always uses PKCE",
         ),
+        *(
+            (f"{name}_until" in read and not read.get(name), f"{name}_until", f"goes with {name}")
+            for name in ("claims_in_id_token", "code_seconds")
+        ),
+        (
+            ("supplier_protocol" in read) != ("supplier_protocol_signed" in read),
+            "supplier_protocol_signed" if "supplier_protocol" in read else "supplier_protocol",
+            "is missing: a protocol of the supplier has a reference and the day on which it was signed",
+        ),
     )
     for broken, name, sentence in rules:
         if broken and name not in problems:
@@ -221,12 +230,16 @@ FIELDS: dict[str, fields.Reader] = {
     "software_version": fields.text(100),
     "pkce_exempt_until": fields.day,
     "claims_in_id_token": fields.yes_or_no,
+    "claims_in_id_token_until": fields.day,
     "open_to_every_pupil": fields.yes_or_no,
     "code_seconds": fields.number(1, 60),
+    "code_seconds_until": fields.day,
     "purpose": fields.text(2000),
     "legal_ground": fields.text(2000),
     "processor_agreement": fields.text(500),
     "retention": fields.text(500),
+    "supplier_protocol": fields.text(500),
+    "supplier_protocol_signed": fields.past_day,
     "reasons": fields.reasons,
 }
 

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Table, bindparam, insert, select, update
 from idp import entropy, measures
 from idp.apps import App
 from idp.claims import pseudonym
+from idp.clock import day_of_law
 from idp.context import House
 from idp.entropy import Token
 from idp.models import AccessToken, AuthorizationCode, Base, Grant, Session
@@ -89,7 +90,7 @@ def begin_grant(
     """
     settings = house.settings
     offline = OFFLINE in request.scope.split() and "refresh_token" in app.grant_types
-    seconds = min(app.code_seconds or settings.code_seconds, 60)
+    seconds = min(app.code_life(settings.code_seconds, day_of_law(now)), 60)
     life = (
         timedelta(days=settings.refresh_days)
         if offline

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from idp import apps as registered
 from idp import models
-from idp.admin import apps
+from idp.admin import app_list, app_secrets, app_stopping, apps
 from idp.admin.apps import Change
 from idp.errors import Invalid, NotFound
 from idp.oidc import clients
@@ -184,10 +184,10 @@ def test_export_is_what_import_takes(house):
         document("two", pkce_exempt_until="2027-06-30"),
     )
     with house.database.reading() as db:
-        documents = apps.export(db)
-        assert apps.export(db, ["two"]) == documents[1:]
+        documents = app_list.export(db)
+        assert app_list.export(db, ["two"]) == documents[1:]
         with pytest.raises(NotFound):
-            apps.export(db, ["three"])
+            app_list.export(db, ["three"])
     assert "secret" not in str([list(one) for one in documents])
     assert {one.change for one in imported(house, *documents)} == {Change.SAME}
 
@@ -201,9 +201,9 @@ def test_what_import_prints_can_be_imported(house):
 def test_show_tells_everything_but_secrets(house):
     (one,) = imported(house, document())
     with house.database.reading() as db:
-        shown = apps.show(db, "rekenbuur")
+        shown = app_list.show(db, "rekenbuur")
         with pytest.raises(NotFound):
-            apps.show(db, "nobody")
+            app_list.show(db, "nobody")
     assert shown["sandbox"] is False
     assert len(shown["secrets"]) == 1
     assert one.client_secret not in repr(shown)
@@ -214,7 +214,7 @@ def test_two_secrets_live_side_by_side_until_the_overlap_ends(house):
     (one,) = imported(house, document())
     house.clock.move(minutes=1)
     with house.database.transaction() as db:
-        second = apps.renew_secret(db, "rekenbuur", now=house.clock.now())
+        second = app_secrets.renew(db, "rekenbuur", now=house.clock.now())
     house.clock.move(minutes=1)
     with house.database.reading() as db:
         newest, oldest = registered.load(db, "rekenbuur").secrets
@@ -222,10 +222,10 @@ def test_two_secrets_live_side_by_side_until_the_overlap_ends(house):
     assert oldest[0] == clients.digest(one.client_secret)
     assert (oldest[1] - house.clock.now()).days == 13
     with house.database.transaction() as db:
-        third = apps.renew_secret(db, "rekenbuur", now=house.clock.now())
+        third = app_secrets.renew(db, "rekenbuur", now=house.clock.now())
         kept = [digest for digest, _ in registered.load(db, "rekenbuur").secrets]
         assert kept == [clients.digest(third), clients.digest(second)], "never more than two"
-        last = apps.renew_secret(db, "rekenbuur", now=house.clock.now(), overlap_days=0)
+        last = app_secrets.renew(db, "rekenbuur", now=house.clock.now(), overlap_days=0)
         assert [digest for digest, _ in registered.load(db, "rekenbuur").secrets] == [clients.digest(last)]
     assert [event for event, _ in events(house)].count("app_secret_renewed") == 3
 
@@ -234,9 +234,9 @@ def test_an_app_that_has_no_secret_gets_no_new_one(house):
     imported(house, document(token_endpoint_auth_method="none"))
     with house.database.transaction() as db:
         with pytest.raises(Invalid, match="app_has_no_secret"):
-            apps.renew_secret(db, "rekenbuur", now=NOW)
+            app_secrets.renew(db, "rekenbuur", now=NOW)
         with pytest.raises(NotFound):
-            apps.renew_secret(db, "nobody", now=NOW)
+            app_secrets.renew(db, "nobody", now=NOW)
 
 
 def test_a_removed_app_stops_at_once_and_its_subjects_stay(house):
@@ -256,16 +256,16 @@ def test_a_removed_app_stops_at_once_and_its_subjects_stay(house):
                 "first_seen_at": NOW,
             },
         )
-        apps.remove(db, "rekenbuur", now=NOW)
-        assert apps.listing(db) == []
+        app_stopping.remove(db, "rekenbuur", now=NOW)
+        assert app_list.listing(db) == []
         assert count(db, models.VisibilityRule) == 0
         assert count(db, models.AppSecret) == 0
         assert count(db, models.AppPupil) == 1
-        assert apps.export(db) == []
+        assert app_list.export(db) == []
         with pytest.raises(NotFound):
-            apps.remove(db, "rekenbuur", now=NOW)
+            app_stopping.remove(db, "rekenbuur", now=NOW)
         with pytest.raises(NotFound):
-            apps.renew_secret(db, "rekenbuur", now=NOW)
+            app_secrets.renew(db, "rekenbuur", now=NOW)
     assert house.apps.find("rekenbuur").disabled
     assert events(house)[-1][0] == "app_removed"
     (back,) = imported(house, document())

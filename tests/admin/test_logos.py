@@ -16,8 +16,8 @@ from PIL import Image
 from sqlalchemy import delete, insert, select, text, update
 
 from idp import apps, audit, errors, fetching, models, upgrading
+from idp.admin import app_list, app_stopping, logo_pictures, logos, registering, retention
 from idp.admin import apps as store
-from idp.admin import logo_pictures, logos, registering, retention
 from idp.cli import main
 from tests import make, make_browser, make_signed
 
@@ -59,7 +59,7 @@ def imported(house, **given):
 
 def about(house):
     with house.database.reading() as db:
-        return store.show(db, "rekenbuur")["logo"]
+        return app_list.show(db, "rekenbuur")["logo"]
 
 
 def stored(house):
@@ -208,7 +208,7 @@ def test_a_logo_that_arrives_after_the_app_chose_another_is_not_kept(monkeypatch
 
     def meanwhile(*_given, **_words):
         with at_home.database.transaction() as db:
-            store.remove(db, "rekenbuur", now=at_home.clock.now())
+            app_stopping.remove(db, "rekenbuur", now=at_home.clock.now())
         return fetching.Fetched(status=200, headers={}, body=picture())
 
     with at_home.database.transaction() as db:
@@ -254,7 +254,7 @@ def test_a_bad_logo_is_no_reason_to_refuse_a_registration(site, at_home, uri):
 
     def shown():
         with at_home.database.reading() as db:
-            return store.show(db, made.client_id)["logo"]
+            return app_list.show(db, made.client_id)["logo"]
 
     assert made.metadata["logo_uri"] == f"{site.address}/nowhere"
     assert shown()["problem"] == "the answer is 404, and only 200 is read"
@@ -341,7 +341,7 @@ def test_every_worker_shows_a_new_logo_a_moment_later(house, story):
 def test_a_removed_app_leaves_no_logo(house, client, story):
     path = address(house, story)
     with house.database.transaction() as db:
-        store.remove(db, story.app.client_id, now=house.clock.now())
+        app_stopping.remove(db, story.app.client_id, now=house.clock.now())
         assert not db.execute(select(models.AppLogo.client_id)).all()
     assert client.get(path).status_code == 404
 

@@ -397,10 +397,10 @@ def test_an_app_takes_itself_out(house, client, mine):
 
 
 def test_an_app_that_the_operator_removed_looks_after_nothing(house, client, mine):
-    from idp.admin import apps as admin_apps
+    from idp.admin import app_stopping
 
     with house.database.transaction() as db:
-        admin_apps.remove(db, mine["client_id"], now=house.clock.now())
+        app_stopping.remove(db, mine["client_id"], now=house.clock.now())
     words = bearer(mine["registration_access_token"])
     assert client.get(f"/register/{mine['client_id']}", headers=words).status_code == 401
 

@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 from sqlalchemy import select
 
 from idp import config, models
-from idp.admin import apps as admin_apps
+from idp.admin import app_secrets
 from idp.claims import consent, visibility
 from idp.login import accounts, sessions
 from idp.oidc import signing
@@ -511,7 +511,7 @@ class Machine(Ground):
         elif what == "renew":
             days = 7 if overlaps else 0
             with self.house.database.transaction() as db:
-                secret = admin_apps.renew_secret(db, to.client_id, now=now, overlap_days=days)
+                secret = app_secrets.renew(db, to.client_id, now=now, overlap_days=days)
             (before, until), ends = to.secrets[-1], now + timedelta(days=days)
             to.secrets = [(before, min(until or ends, ends))] if days else []
             to.secrets.append((secret, None))
