@@ -47,6 +47,8 @@ def app(alg: str) -> dict[str, object]:
         "id_token_signed_response_alg": alg,
         "purpose": "measuring",
         "legal_ground": "none: invented pupils",
+        "supplier_protocol": "none: invented pupils",
+        "supplier_protocol_signed": "2024-09-01",
     }
 
 

@@ -41,6 +41,7 @@ class Token(StrEnum):
     STAFF_SESSION = "lst_"
     INVITATION = "lsn_"
     DEVICE = "lsd_"
+    OPERATOR_API = "lso_"
 
 
 TIMED = frozenset({Token.ACCESS, Token.REFRESH})

@@ -195,9 +195,10 @@ def supplied(house):
     return house
 
 
-def wish(house, client_id, supplier="rekenhuis", **changes):
-    with audit.acting(f"supplier:{supplier}"):
-        return app_approving.request_change(house, client_id, changes, supplier=supplier, now=NOW)
+def wish(house, client_id, **changes):
+    """Rekenhuis asks."""
+    with audit.acting("supplier:rekenhuis"):
+        return app_approving.request_change(house, client_id, changes, supplier="rekenhuis", now=NOW)
 
 
 def test_OPER_01_a_supplier_asks_nothing_about_an_app_of_somebody_else(supplied):
