@@ -16,8 +16,10 @@ BESIDE = Path(__file__).parent.parent / "templates"
 
 def create_app(house: House) -> Flask:
     """The web application for one house. Makes no connections and reads no time by itself."""
-    from idp.admin import endpoints as registering
-    from idp.admin import (
+    from idp.admin import (  # noqa: F401 - they fill the table of api_frame
+        api_frame,
+        endpoints_apps,
+        endpoints_schools,
         pages_apps,
         pages_deliveries,
         pages_devices,
@@ -38,6 +40,7 @@ def create_app(house: House) -> Flask:
         shell,
         staff_door,
     )
+    from idp.admin import endpoints as registering
     from idp.admin import pages_help as staff_help
     from idp.claims import pages as claims_pages
     from idp.claims import pages_register
@@ -66,6 +69,7 @@ def create_app(house: House) -> Flask:
         pages_sign_out,
         registering,
         feeding,
+        api_frame,
     ):
         app.register_blueprint(floor.blueprint)
     for staff in (

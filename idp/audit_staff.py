@@ -65,3 +65,8 @@ def staff_way_changed(db: Connection, *, person_id: str, what: str, change: str)
 def package_named(db: Connection, *, instellingsnummer: str, package: str, before: str | None) -> None:
     """A LeerID-beheerder said which administrative package the school has."""
     write(db, "package_named", school=instellingsnummer, package=package, before=before)
+
+
+def school_kept(db: Connection, *, instellingsnummer: str, fields: list[str]) -> None:
+    """An operator made a school known, or changed its name or package."""
+    write(db, "school_kept", school=instellingsnummer, fields=fields)

@@ -122,6 +122,13 @@ def _fits(
     return not words or all(word in text for text in [_text(row)] for word in words)
 
 
+def find(db: Connection, client_id: str) -> State | None:
+    """How this app stands; None when there never was one."""
+    columns = select(AppRow.disabled_at, AppRow.paused_at).where(AppRow.client_id == client_id)
+    row = db.execute(columns).mappings().first()
+    return state_of(row) if row else None
+
+
 def state_of(row: Mapping[Any, Any]) -> State:
     if row["disabled_at"] is None:
         return State.WORKS

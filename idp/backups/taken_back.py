@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from idp import apps
-from idp.admin import apps as registrations
+from idp.admin import app_stopping
 from idp.claims import consent, visibility
 from idp.clock import day_of_law
 from idp.context import House
@@ -203,7 +203,7 @@ def _invisible(db: Connection, _house: House, event: Event, _now: datetime) -> b
 
 def _app_removed(db: Connection, _house: House, event: Event, now: datetime) -> bool:
     try:
-        registrations.remove(db, _name(event), now=now)
+        app_stopping.remove(db, _name(event), now=now)
     except NotFound:
         return False
     return True

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from idp.admin import app_list, app_planning, app_secrets, app_stopping, logos
+from idp.admin import app_files, app_list, app_planning, app_secrets, app_stopping, logos
 from idp.admin import apps as registered
 from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say, table
 from idp.context import House
-from idp.errors import Invalid
 
 
 @click.group()
@@ -22,15 +20,14 @@ def app() -> None:
     """Registered apps (relying parties): add, import, export, list, show, logo, remove, renew-secret."""
 
 
-def _stored(house: House, documents: list[Mapping[str, Any]], *, as_list: bool) -> None:
+def _stored(house: House, documents: list[Mapping[str, Any]], *, as_list: bool, reason: str = "") -> None:
     try:
-        done = registered.import_apps(house, documents, now=house.clock.now())
+        done = registered.import_apps(house, documents, now=house.clock.now(), reason=reason)
     except app_planning.Refused as refused:
-        for sentence in refused.sentences:
-            click.echo(f"idp: {sentence}", err=True)
-        click.echo("idp: refused, nothing was stored", err=True)
-        sys.exit(REFUSED)
+        _say_refused(refused)
     for one in done:
+        if one.request:
+            click.echo(f"idp: {one.client_id} waits for somebody else to approve: {one.request}", err=True)
         if one.logo_problem:
             click.echo(f"idp: warning: {one.client_id}: no logo: {one.logo_problem}", err=True)
     shown = [{**one.as_json(), "change": one.change.value} for one in done]
@@ -39,23 +36,55 @@ def _stored(house: House, documents: list[Mapping[str, Any]], *, as_list: bool) 
 
 @app.command("import")
 @data_option
+@json_option
 @click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.option("--dry-run", is_flag=True, help="Store nothing: show what would change, field by field.")
+@click.option("--reason", default="", help="For whoever has to approve what widens an app.")
 @orderly
-def import_file(data: Path | None, file: Any) -> None:
-    """Add or change apps from FILE (- for standard input): a JSON object, or a list of them, by client_id.
+def import_file(data: Path | None, file: Any, *, dry_run: bool, reason: str, as_json: bool) -> None:
+    """Add or change apps from FILE (- for standard input), JSON or YAML: one registration or a list, by client_id.
 
     RFC 7591 metadata plus our fields (docs/apps.md). All of the file is stored, or nothing. Prints what was stored;
     a client_secret is shown only now.
     """
-    try:
-        found = json.load(file)
-    except ValueError as mistake:
-        raise Invalid("not_json", str(mistake)) from None
-    documents = found if isinstance(found, list) else [found]
-    if not documents or not all(isinstance(one, dict) for one in documents):
-        raise Invalid("not_json", "a JSON object, or a list of JSON objects, is wanted")
+    text = file.read(app_files.LARGEST + 1)
+    documents = app_files.read(text)
     with opened(data) as house:
-        _stored(house, documents, as_list=isinstance(found, list))
+        if dry_run:
+            _planned(house, documents, as_json=as_json)
+        else:
+            _stored(house, documents, as_list=text.lstrip()[:1] != "{", reason=reason)
+
+
+def _planned(house: House, documents: list[Mapping[str, Any]], *, as_json: bool) -> None:
+    """What an import would do."""
+    try:
+        planned = app_planning.plan_apps(house, documents, now=house.clock.now())
+    except app_planning.Refused as refused:
+        _say_refused(refused)
+    strict = house.settings.four_eyes
+    if as_json:
+        say([one.as_json(four_eyes=strict) for one in planned])
+        return
+    for one in planned:
+        told = one.as_json(four_eyes=strict)
+        if told["change"] == "same":
+            continue
+        click.echo(f"{one.client_id}: {told['change']}" + (", a new secret" if one.new_secret else ""))
+        for difference in one.differences:
+            wider = "   (widens)" if difference.field in one.widens else ""
+            click.echo(f"  {difference.field}{wider}")
+            for sign, value in difference.lines():
+                click.echo(f"    {sign} {value}")
+    same = sum(1 for one in planned if one.change is app_planning.Change.SAME)
+    click.echo(f"{len(planned) - same} would change, {same} stay as they are; nothing was stored")
+
+
+def _say_refused(refused: app_planning.Refused) -> NoReturn:
+    for sentence in refused.sentences:
+        click.echo(f"idp: {sentence}", err=True)
+    click.echo("idp: refused, nothing was stored", err=True)
+    sys.exit(REFUSED)
 
 
 @app.command()
@@ -96,11 +125,16 @@ def add(
 @app.command()
 @data_option
 @click.argument("client_ids", nargs=-1, metavar="[ID]…")
+@click.option("--yaml", "as_yaml", is_flag=True, help="YAML, for a file in git.")
 @orderly
-def export(data: Path | None, client_ids: tuple[str, ...]) -> None:
-    """Print registrations as JSON that `idp app import` takes: all, or these. Never holds secrets."""
+def export(data: Path | None, client_ids: tuple[str, ...], *, as_yaml: bool) -> None:
+    """Print registrations as JSON or YAML that `idp app import` takes: all, or these, in a stable order, no secrets."""
     with opened(data) as house, house.database.reading() as db:
-        say(app_list.export(db, client_ids or None))
+        documents = app_list.export(db, client_ids or None)
+    if as_yaml:
+        click.echo(app_files.write_yaml(documents), nl=False)
+    else:
+        say(documents)
 
 
 @app.command("list")

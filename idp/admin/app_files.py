@@ -1,0 +1,92 @@
+"""How does a registration look as a file that people review? JSON or YAML, in one order, never with a secret.
+
+Reading is careful: a YAML file has no tags, no anchors (a few lines of them can stand for gigabytes), and no name twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import yaml
+
+from idp.errors import Invalid
+
+LARGEST = 8 * 1024 * 1024
+MOST = 5_000
+"""Registrations in one file."""
+
+
+def write_yaml(documents: Sequence[Mapping[str, Any]]) -> str:
+    """As YAML: one registration after another, long texts whole."""
+    return yaml.dump([*map(dict, documents)], Dumper=_Writer, sort_keys=False, allow_unicode=True, width=100)
+
+
+def write_json(documents: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps([*documents], ensure_ascii=False, indent=2) + "\n"
+
+
+def read(text: str) -> list[Mapping[str, Any]]:
+    """The documents of a file, JSON or YAML: one object, or a list of them. Raises Invalid `file_refused`."""
+    if len(text) > LARGEST:
+        raise Invalid("file_refused", f"a file has at most {LARGEST} characters")
+    found = _parsed(text)
+    documents = found if isinstance(found, list) else [found]
+    if not documents or not all(isinstance(one, dict) for one in documents):
+        raise Invalid("file_refused", "a registration, or a list of registrations, is wanted")
+    if len(documents) > MOST:
+        raise Invalid("file_refused", f"a file has at most {MOST} registrations")
+    return documents
+
+
+def _parsed(text: str) -> Any:
+    if text.lstrip()[:1] in {"{", "["}:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as mistake:
+            raise Invalid("file_refused", f"this is no JSON: {mistake}"[:300]) from None
+    try:
+        return _plain(yaml.load(text, Loader=_Reader))  # noqa: S506 - a safe loader, made stricter
+    except (yaml.YAMLError, RecursionError, ValueError) as mistake:
+        said = " ".join(str(mistake).split())
+        raise Invalid("file_refused", f"this is no YAML that we read: {said}"[:300]) from None
+
+
+class _Reader(yaml.SafeLoader):
+    """Plain values only."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise yaml.YAMLError("anchors and aliases are not read: write it out")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        names = [key.value for key, _ in node.value]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise yaml.YAMLError(f"`{str(twice)[:60]}` is there twice (line {node.start_mark.line + 1})")
+        return dict(super().construct_mapping(node, deep=deep))
+
+
+class _Writer(yaml.SafeDumper):
+    """The same value twice is written twice; lists stand in under their name."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: FBT001, FBT002, ARG002
+        super().increase_indent(flow, indentless=False)
+
+
+def _plain(value: Any) -> Any:
+    """Days as text: that is how a registration has them."""
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    return value
