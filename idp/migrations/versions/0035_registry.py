@@ -1,7 +1,7 @@
 """The history of registrations, requests for changes, suppliers, and tokens for the REST API
 
 Revision ID: 0035
-Revises: 0010
+Revises: 0020
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 import idp.models
 
 revision = "0035"
-down_revision = "0010"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
