@@ -19,6 +19,7 @@ def create_app(house: House) -> Flask:
     from idp.admin import (  # noqa: F401 - they fill the table of api_frame
         api_frame,
         endpoints_apps,
+        endpoints_registrations,
         endpoints_schools,
         pages_apps,
         pages_deliveries,

@@ -14,23 +14,19 @@ from idp import context
 from idp.admin import (
     api_description,
     app_approving,
-    app_files,
     app_history,
     app_list,
     app_planning,
-    app_requests,
     app_secrets,
     app_stopping,
     apps,
-    suppliers,
 )
-from idp.admin.api_fields import MOMENT, YES_OR_NO, listed, nothing_or, number, text, thing
+from idp.admin.api_fields import listed, nothing_or, number, text, thing
 from idp.admin.api_frame import ROOT, Answer, Given, operation
 from idp.admin.api_tokens import Scope
 from idp.admin.app_list import Care, State
 from idp.admin.app_planning import Change
 from idp.errors import Invalid
-from idp.models import AppChange, RequestState
 from idp.oidc import app_log
 
 READ, WRITE = Scope.APPS_READ, Scope.APPS_WRITE
@@ -43,11 +39,8 @@ STORED = thing(
     version=number(0, 2**31),
 )
 DIFFERENCE = thing(("field", "before", "after"), closed=False, field=text(100))
-PLANNED = thing(("client_id", "change", "differences", "widens", "new_secret"), closed=False)
 VERSION = thing(("client_id", "version", "at", "by", "what", "fields"), closed=False)
 SECRET = thing(("id", "created_at", "expires_at", "good"), closed=False)
-REQUEST = thing(("id", "client_id", "state", "widens", "differences"), closed=False)
-SUPPLIER = thing(("supplier_id", "naam", "apps"), closed=False)
 
 
 def items(schema: Any) -> dict[str, Any]:
@@ -57,7 +50,6 @@ def items(schema: Any) -> dict[str, Any]:
 PATCHABLE: dict[str, Any] = {
     name: nothing_or(schema) for name, schema in api_description.fields().items() if name != "client_id"
 } | {"supplier": nothing_or(text(40))}
-REASON = thing(reason=text(1000))
 
 
 @operation("GET", "/openapi.json", summary="This description.", scope=None, answers={200: {"type": "object"}})
@@ -316,174 +308,6 @@ def list_refusals(_given: Given, client_id: str) -> Answer:
     return Answer(body={"items": shown})
 
 
-# ---------------------------------------------------------------- all of them
-
-
-@operation(
-    "GET",
-    "/changes",
-    summary="What changed in any app, newest first.",
-    scope=READ,
-    query={
-        "by": text(120),
-        "what": {"type": "string", "enum": [one.value for one in AppChange]},
-        "since": MOMENT,
-        "limit": number(1, 200, default=50),
-    },
-    answers={200: items(VERSION)},
-)
-def list_changes(given: Given) -> Answer:
-    asked = given.query
-    with context.house().database.reading() as db:
-        found = app_history.changes(
-            db,
-            by=asked["by"] or None,
-            what=AppChange(asked["what"]) if asked["what"] else None,
-            since=asked["since"],
-            most=asked["limit"],
-        )
-    return Answer(body={"items": [one.as_json() for one in found]})
-
-
-@operation(
-    "GET",
-    "/registrations",
-    summary="All registrations as one reviewable document, in a stable order and without secrets.",
-    scope=READ,
-    answers={200: listed({"type": "object"})},
-)
-def export_apps(_given: Given) -> Answer:
-    with context.house().database.reading() as db:
-        return Answer(body=app_list.export(db))
-
-
-@operation(
-    "GET",
-    "/registrations.yaml",
-    summary="The same as YAML, for a file in git.",
-    scope=READ,
-    answers={200: listed({"type": "object"}) | {"x-yaml": True}},
-)
-def export_apps_as_yaml(_given: Given) -> Answer:
-    with context.house().database.reading() as db:
-        return Answer(text=app_files.write_yaml(app_list.export(db)))
-
-
-@operation(
-    "POST",
-    "/registrations",
-    summary="Add or change many apps: all or none. With dry_run nothing is stored, and the differences are told.",
-    scope=WRITE,
-    query={"dry_run": YES_OR_NO | {"default": False}},
-    body=listed({"type": "object"}, minItems=1, maxItems=500),
-    answers={200: items(thing(("client_id", "change"), closed=False))},
-)
-def import_apps(given: Given) -> Answer:
-    house = context.house()
-    if given.query["dry_run"]:
-        planned = app_planning.plan_apps(house, given.body, now=house.clock.now())
-        told = [one.as_json(four_eyes=house.settings.four_eyes) for one in planned]
-        return Answer(body={"items": told})
-    done = apps.import_apps(house, given.body, now=house.clock.now())
-    return Answer(body={"items": [_told(one) for one in done]})
-
-
-# ---------------------------------------------------------------- requests and suppliers
-
-
-@operation(
-    "GET",
-    "/requests",
-    summary="Changes that wait for somebody else, and how earlier ones ended.",
-    scope=READ,
-    query={"state": {"type": "string", "enum": [one.value for one in RequestState]}},
-    answers={200: items(REQUEST)},
-)
-def list_requests(given: Given) -> Answer:
-    state = RequestState(given.query["state"]) if given.query["state"] else None
-    with context.house().database.reading() as db:
-        found = app_requests.listing(db, state=state)
-    return Answer(body={"items": [one.as_json() for one in found]})
-
-
-@operation(
-    "GET",
-    "/requests/{request_id}",
-    summary="One request, field by field.",
-    scope=READ,
-    answers={200: REQUEST},
-)
-def show_request(_given: Given, request_id: str) -> Answer:
-    with context.house().database.reading() as db:
-        return Answer(body=app_requests.find(db, request_id).as_json())
-
-
-@operation(
-    "POST",
-    "/requests/{request_id}/approval",
-    summary="Do it. Never by who asked.",
-    scope=WRITE,
-    body=REASON,
-    answers={200: STORED},
-)
-def approve_request(given: Given, request_id: str) -> Answer:
-    house = context.house()
-    done = app_approving.approve(house, request_id, answer=given.body.get("reason"), now=house.clock.now())
-    return Answer(body=_told(done), version=done.version)
-
-
-@operation(
-    "POST",
-    "/requests/{request_id}/refusal",
-    summary="Do not do it.",
-    scope=WRITE,
-    body=REASON,
-    answers={200: REQUEST},
-)
-def refuse_request(given: Given, request_id: str) -> Answer:
-    house = context.house()
-    with house.database.transaction() as db:
-        app_approving.refuse(db, request_id, answer=given.body.get("reason"), now=house.clock.now())
-        return Answer(body=app_requests.find(db, request_id).as_json())
-
-
-@operation("GET", "/suppliers", summary="Who makes apps.", scope=READ, answers={200: items(SUPPLIER)})
-def list_suppliers(_given: Given) -> Answer:
-    with context.house().database.reading() as db:
-        return Answer(body={"items": [one.as_json() for one in suppliers.listing(db)]})
-
-
-@operation(
-    "PUT",
-    "/suppliers/{supplier_id}",
-    summary="Make a supplier known, or change name and contact.",
-    scope=WRITE,
-    body=thing(("naam",), naam=text(200, least=1), contact=text(254)),
-    answers={200: thing(("supplier_id", "new"), closed=False)},
-)
-def keep_supplier(given: Given, supplier_id: str) -> Answer:
-    house, body = context.house(), given.body
-    with house.database.transaction() as db:
-        new = suppliers.keep(
-            db, supplier_id, naam=body["naam"], contact=body.get("contact"), now=house.clock.now()
-        )
-    return Answer(body={"supplier_id": supplier_id, "new": new})
-
-
-@operation(
-    "DELETE",
-    "/suppliers/{supplier_id}",
-    summary="Nothing new comes from it; its apps stay.",
-    scope=WRITE,
-    answers={204: None},
-)
-def end_supplier(_given: Given, supplier_id: str) -> Answer:
-    house = context.house()
-    with house.database.transaction() as db:
-        suppliers.end(db, supplier_id, now=house.clock.now())
-    return Answer(status=204)
-
-
 # ---------------------------------------------------------------- inside
 
 
@@ -505,12 +329,12 @@ def _stored(document: dict[str, Any], *, expected: int | None, status: int = 200
         reason=request.headers.get("X-Reason", "")[:1000],
     )
     return Answer(
-        body=_told(done),
+        body=told(done),
         status=202 if done.request else status,
         version=done.version,
         location=f"{ROOT}/requests/{done.request}" if done.request else f"{ROOT}/apps/{done.client_id}",
     )
 
 
-def _told(done: apps.Imported) -> dict[str, Any]:
+def told(done: apps.Imported) -> dict[str, Any]:
     return done.as_json() | {"change": done.change.value, "version": done.version}
