@@ -57,6 +57,13 @@ class Node:
         self.process.wait(40)
 
 
+def _no_error(answer: requests.Response, **_: Any) -> None:
+    said = re.search(r"<h1[^>]*>(.*?)</h1>", answer.text, re.DOTALL)
+    assert answer.status_code < 400, (
+        f"{answer.request.method} {answer.status_code} {said and said[1].strip()}"
+    )
+
+
 class Traffic(threading.Thread):
     """Somebody who signs in, fetches tokens and reads userinfo, again and again; every answer that is not right is kept."""
 
@@ -79,6 +86,7 @@ class Traffic(threading.Thread):
     def _once(self, app: dict[str, Any]) -> None:
         with requests.Session() as browser:
             way = _request(app)
+            browser.hooks["response"].append(_no_error)
             signed = _sign_in(self._server, browser, self._pupil["username"], self._pupil["secret"], way)
             assert signed.status_code == 303, f"sign-in {signed.status_code}"
             tokens = _redeem(self._server, app, _code(self._server, browser, way))
