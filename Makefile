@@ -1,13 +1,14 @@
 # Two commands do everything on a fresh machine with Python 3.11+ and make:
 #   make run    a demo on http://localhost:8080 (PORT=… changes it), data in ./var
 #   make test   everything this machine can test; says what it skipped and why
+#   make test-long  after it: what breaks on purpose and takes minutes
 
 PYTHON ?= python3
 PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test bench wheel lock clean
+.PHONY: run test test-long bench wheel lock clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.installed
@@ -15,6 +16,10 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	$(BIN)/python tools/check.py
+
+# what breaks on purpose and takes minutes: databases that fail over, full disks, killed processes
+test-long: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m long -rs tests/long
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python bench/bench.py

@@ -41,7 +41,7 @@ def main() -> None:
             failed.append("known holes in dependencies")
     tests = [sys.executable, "-m", "pytest", "-rs", "--durations=12", *_side_by_side()]
     if quick:
-        tests += ["-m", "not browser"]
+        tests += ["-m", "not browser and not long"]
     if not _passes("tests", tests, show=True):
         failed.append("tests")
     for what, why in _missing():
