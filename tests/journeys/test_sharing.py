@@ -81,6 +81,9 @@ def test_a_school_agrees_shows_an_app_to_a_class_and_stops(demo, somebody, tmp_p
     expect(
         director.get_by_role("heading", name=re.compile("^Gedeeld sinds .* door Ann Vuurtoren$"))
     ).to_be_visible()
+    director.get_by_role("link", name="Lees het protocol opnieuw").click()
+    expect(director.get_by_role("heading", name=re.compile("^Voorbeeldprotocol"))).to_be_visible()
+    director.go_back()
     deliver(demo, tmp_path)
     director.reload()
     expect(director.get_by_text("1 nieuw, 0 gebleven, 0 weg")).to_be_visible()
@@ -105,10 +108,19 @@ def test_a_school_agrees_shows_an_app_to_a_class_and_stops(demo, somebody, tmp_p
 
     director.get_by_role("link", name="Stop het delen van klasinformatie").click()
     expect(director.get_by_text("Regels op een klas die nu gelden: 1, voor 1 apps.")).to_be_visible()
+    expect(director.get_by_text("Ze worden regels op de 1 leerlingen")).to_be_visible()
+    director.get_by_role("link", name="Annuleer").click()
+    expect(director.get_by_role("heading", name=re.compile("^Gedeeld sinds"))).to_be_visible()
+    director.get_by_role("link", name="Stop het delen van klasinformatie").click()
     director.get_by_role("button", name="Stop het delen").click()
     expect(director.get_by_role("heading", name="Je school deelt geen klasinformatie")).to_be_visible()
     director.go_back()
     expect(director.get_by_role("heading", name="Je school deelt geen klasinformatie")).to_be_visible()
+
+    expect(director.get_by_role("link", name="Deel klasinformatie")).to_be_visible()
+    beheerder.reload()
+    expect(beheerder.get_by_text("Zichtbaar voor 1 van 1 leerlingen.")).to_be_visible()
+    expect(beheerder.get_by_text("Per klas kan als je school klasinformatie deelt.")).to_be_visible()
 
     child.goto(f"{demo.apps_at}/rekenrijk/start")
     expect(child.get_by_role("heading", name="Dag Fee!")).to_be_visible()
