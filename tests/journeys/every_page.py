@@ -22,6 +22,7 @@ from sqlalchemy import create_engine, delete, insert, update
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from idp import audit, clock, config, context, keys, models
+from idp.claims import disclose
 from idp.login import (
     browsers,
     cards,
@@ -1013,6 +1014,74 @@ def _(page, there):
         make.right(db, person, school, kind=RightKind.BEHEERDER)
     there.sign_in_staff(page, person)
     page.goto(f"{there.issuer}/schoolloket/klasinformatie/leveringen/{delivery}")
+
+
+_goes("register", "/apps?zoek=donau")
+
+
+@stop("register-one-app")
+def _(page, there):
+    page.goto(f"{there.issuer}/apps?zoek=rekenbuur")
+    page.locator("summary").first.click()
+
+
+@stop("staff-who-knows-what")
+def _(page, there):
+    there.sign_in_staff(page)
+    page.goto(
+        f"{there.issuer}/schoolloket/leerid-beheer/leerling/{there.pupils['noor.peeters']}/wie-weet-wat"
+    )
+
+
+@stop("staff-what-apps-were-told")
+def _(page, there):
+    _told(there)
+    there.sign_in_staff(page)
+    page.goto(f"{there.issuer}/schoolloket/verstrekkingen")
+
+
+@stop("staff-breach")
+def _(page, there):
+    _told(there)
+    there.sign_in_staff(page, make_staff.staff(there.house, RightKind.OPERATOR).person_id)
+    page.goto(f"{there.issuer}/beheer/datalek")
+    page.locator("button.primary").click()
+    page.wait_for_selector("#gevonden")
+
+
+@stop("staff-processing")
+def _(page, there):
+    there.sign_in_staff(page, make_staff.staff(there.house, RightKind.OPERATOR).person_id)
+    page.goto(f"{there.issuer}/beheer/verwerkingen")
+
+
+@stop("staff-explain")
+def _(page, there):
+    there.sign_in_staff(page, make_staff.staff(there.house, RightKind.OPERATOR).person_id)
+    page.goto(f"{there.issuer}/beheer/uitleg")
+    page.locator("#app").fill("lang")
+    page.locator("#leerling").fill("noor.peeters")
+    page.locator("button.primary").click()
+    page.wait_for_selector("#gevonden")
+
+
+def _told(there: Place) -> None:
+    """An app was told something about Noor."""
+    house, now = there.house, there.house.clock.now()
+    with house.database.transaction() as db:
+        disclose.disclose(
+            db,
+            keys=house.keys,
+            app=there.apps["lang"],
+            account_uuid=there.pupils["noor.peeters"],
+            instellingsnummer=there.staff.school,
+            scope=make.ALL_SCOPES,
+            asked=None,
+            channel=disclose.Channel.USERINFO,
+            now=now,
+            today=house.clock.today(),
+            record=True,
+        )
 
 
 PUPILS = [name for name in STOPS if not name.startswith("staff-")]
