@@ -199,6 +199,28 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Dat zijn er te veel in één keer."),
         _("Kies hoogstens 1000 leerlingen, bijvoorbeeld per administratieve groep."),
     ),
+    "app_exists": (_("Er is al een app met dit id."), _("Wijzig die, of kies een ander id.")),
+    "app_changed_meanwhile": (
+        _("Iemand anders wijzigde deze app intussen."),
+        _("Open ze opnieuw en kijk wat er veranderde."),
+    ),
+    "last_secret": (
+        _("Dit is het laatste geheim dat werkt."),
+        _("Maak eerst een nieuw, of sluit de app."),
+    ),
+    "not_confirmed": (_("Er gebeurde niets."), _("Typ het id van de app om te bevestigen.")),
+    "request_decided": (_("Hierover werd al beslist."), _("Kijk hieronder wat er nog wacht.")),
+    "request_outdated": (
+        _("De app veranderde sinds deze aanvraag."),
+        _("Weiger ze en laat ze opnieuw vragen."),
+    ),
+    "four_eyes": (
+        _("Je kunt je eigen aanvraag niet goedkeuren."),
+        _("Iemand anders moet het doen."),
+    ),
+    "token_refused": (_("Dit token kan zo niet."), _("Kijk het label, de scopes en de datum na.")),
+    "scope_refused": (_("Deze scopes kunnen niet."), _("Kies er uit de lijst, met openid erbij.")),
+    "date_refused": (_("Deze datum kan niet."), _("Kies een dag die nog komt.")),
     "card_unknown": (_("Deze kaart werkt niet meer."), _("Vraag hulp aan je juf of meester.")),
 }
 

@@ -179,6 +179,7 @@ def show(db: Connection, client_id: str) -> dict[str, Any]:
     state = state_of(row)
     return {
         **as_document(row),
+        "sector": row["sector"],
         "sandbox": row["sandbox"],
         "state": state.value,
         "version": row["version"],

@@ -27,13 +27,6 @@ def home() -> Response:
     return shell.page("admin/nothing_yet.html")
 
 
-@blueprint.get("/beheer")
-@web.door(web.Door.STAFF)
-@staff_door.needs(RightKind.OPERATOR)
-def operators() -> Response:
-    return shell.page("admin/operators.html")
-
-
 @blueprint.get(f"{shell.HOME}/instelling")
 @web.door(web.Door.STAFF)
 @staff_door.needs(*staff_door.ANY)

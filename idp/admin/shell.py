@@ -16,6 +16,7 @@ from idp.models import RightKind
 
 _ = lazy_gettext
 HOME = "/schoolloket"
+OPERATOR = "/beheer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,8 @@ class Item:
     path: str
     """Also the beginning of the addresses under it."""
     opens_to: frozenset[RightKind]
+    exactly: bool = False
+    """What lies under its address belongs to other items."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,7 @@ class Tab:
 
 _BEHEER = frozenset({RightKind.BEHEERDER})
 _DATA = frozenset({RightKind.DATABEHEERDER})
+_OPERATOR = frozenset({RightKind.OPERATOR})
 _OPERATOR = frozenset({RightKind.OPERATOR})
 TABS = (
     Tab(
@@ -83,6 +87,19 @@ TABS = (
             Item(name=_("Verwerkingen"), path="/beheer/verwerkingen", opens_to=_OPERATOR),
         ),
     ),
+    Tab(
+        name=_("Beheer"),
+        icon="key-round",
+        items=(
+            Item(name=_("Overzicht"), path=OPERATOR, opens_to=_OPERATOR, exactly=True),
+            Item(name=_("Apps"), path=f"{OPERATOR}/apps", opens_to=_OPERATOR),
+            Item(name=_("Wijzigingen"), path=f"{OPERATOR}/wijzigingen", opens_to=_OPERATOR),
+            Item(name=_("Tokens"), path=f"{OPERATOR}/tokens", opens_to=_OPERATOR),
+            Item(name=_("Systeem"), path=f"{OPERATOR}/systeem", opens_to=_OPERATOR),
+            Item(name=_("Wie moet wachten"), path=f"{OPERATOR}/wachten", opens_to=_OPERATOR),
+            Item(name=_("Audit"), path=f"{OPERATOR}/audit", opens_to=_OPERATOR),
+        ),
+    ),
 )
 """Whoever builds a page gives it one of these addresses, or adds a line. Only what has a route is shown."""
 
@@ -103,7 +120,7 @@ def tabs(desk: Desk) -> tuple[Shown, ...]:
     found = []
     for tab in TABS:
         items = tuple(
-            Shown(name=item.name, path=item.path, now=_is_here(item.path))
+            Shown(name=item.name, path=item.path, now=_is_here(item))
             for item in tab.items
             if _opens(desk, item)
         )
@@ -151,12 +168,5 @@ def _opens(desk: Desk, item: Item) -> bool:
     return False
 
 
-def _is_here(path: str) -> bool:
-    """Under this address, and under no longer one of a tab."""
-    under = [
-        item.path
-        for tab in TABS
-        for item in tab.items
-        if request.path == item.path or request.path.startswith(f"{item.path}/")
-    ]
-    return path == max(under, key=len, default="")
+def _is_here(item: Item) -> bool:
+    return request.path == item.path or (not item.exactly and request.path.startswith(f"{item.path}/"))

@@ -96,3 +96,17 @@ for (const field of document.querySelectorAll("[data-from-hash]")) {
 }
 
 document.querySelector("[data-focus]")?.focus();
+
+// An identifier is copied with a button; it says so for a moment.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  const word = button.textContent;
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = button.dataset.copied;
+      setTimeout(() => (button.textContent = word), 2000);
+    } catch {
+      getSelection().selectAllChildren(button.previousElementSibling);
+    }
+  });
+}

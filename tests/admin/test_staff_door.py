@@ -171,7 +171,9 @@ def test_operators_arrive_on_their_own_page(house, client):
     assert path(answer) == "/beheer"
     page = client.get("/beheer")
     assert "idp rights list" in page.text
-    assert "nav" not in page.text.partition("<main")[2].partition("</main>")[0]
+    nav = page.text.partition("<nav")[2].partition("</nav>")[0]
+    assert "/beheer/apps" in nav
+    assert "/schoolloket/" not in nav
 
 
 def test_the_list_counts_pupils_of_this_school_only(house, client):

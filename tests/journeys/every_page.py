@@ -959,6 +959,26 @@ def _(page, there):
     page.goto(f"{there.issuer}/beheer")
 
 
+def _operator(name: str, path: str) -> None:
+    def way(page: Any, there: Place) -> None:
+        there.sign_in_staff(page, make_staff.staff(there.house, RightKind.OPERATOR).person_id)
+        page.goto(there.issuer + path)
+
+    STOPS[name] = way
+
+
+_operator("operator-apps", "/beheer/apps")
+_operator("operator-app", "/beheer/apps/rekenbuur")
+_operator("operator-app-form", "/beheer/apps/rekenbuur/wijzig")
+_operator("operator-app-history", "/beheer/apps/rekenbuur/geschiedenis")
+_operator("operator-app-refusals", "/beheer/apps/rekenbuur/geweigerd")
+_operator("operator-changes", "/beheer/wijzigingen")
+_operator("operator-tokens", "/beheer/tokens")
+_operator("operator-system", "/beheer/systeem")
+_operator("operator-waiting", "/beheer/wachten")
+_operator("operator-audit", "/beheer/audit")
+
+
 @stop("staff-without-rights")
 def _(page, there):
     with there.house.database.transaction() as db:
