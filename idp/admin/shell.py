@@ -79,16 +79,6 @@ TABS = (
     ),
     Tab(
         name=_("Beheer"),
-        icon="info",
-        items=(
-            Item(name=_("Overzicht"), path="/beheer", opens_to=_OPERATOR),
-            Item(name=_("Uitleg"), path="/beheer/uitleg", opens_to=_OPERATOR),
-            Item(name=_("Datalek"), path="/beheer/datalek", opens_to=_OPERATOR),
-            Item(name=_("Verwerkingen"), path="/beheer/verwerkingen", opens_to=_OPERATOR),
-        ),
-    ),
-    Tab(
-        name=_("Beheer"),
         icon="key-round",
         items=(
             Item(name=_("Overzicht"), path=OPERATOR, opens_to=_OPERATOR, exactly=True),
@@ -97,6 +87,9 @@ TABS = (
             Item(name=_("Tokens"), path=f"{OPERATOR}/tokens", opens_to=_OPERATOR),
             Item(name=_("Systeem"), path=f"{OPERATOR}/systeem", opens_to=_OPERATOR),
             Item(name=_("Wie moet wachten"), path=f"{OPERATOR}/wachten", opens_to=_OPERATOR),
+            Item(name=_("Uitleg"), path="/beheer/uitleg", opens_to=_OPERATOR),
+            Item(name=_("Datalek"), path="/beheer/datalek", opens_to=_OPERATOR),
+            Item(name=_("Verwerkingen"), path="/beheer/verwerkingen", opens_to=_OPERATOR),
             Item(name=_("Audit"), path=f"{OPERATOR}/audit", opens_to=_OPERATOR),
         ),
     ),
