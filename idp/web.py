@@ -175,8 +175,8 @@ def nonce() -> str:
 
 
 def for_every_answer(settings: Settings) -> tuple[tuple[str, str], ...]:
-    """The headers of every answer, of pages and of programs."""
-    here = [("X-Content-Type-Options", "nosniff")]
+    """The headers of every answer, of pages and of programs. `Server` stands in for the banner of the real server."""
+    here = [("X-Content-Type-Options", "nosniff"), ("Server", "idp")]
     if not settings.loopback:
         here.append(("Strict-Transport-Security", "max-age=63072000; includeSubDomains"))
     return tuple(here)
