@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -43,7 +45,7 @@ def list_all(data: Path | None, *, as_json: bool) -> None:
         say(shown)
         return
     columns = ("delivery", "school", "format", "received_at", "snapshot_at", "because", "rows")
-    table("Deliveries that wait", columns, ([one[name] for name in columns] for one in shown))
+    table("Deliveries that wait", columns, _plain(shown, columns))
 
 
 @holds.command()
@@ -77,8 +79,7 @@ def show(data: Path | None, delivery: str, *, as_json: bool) -> None:
     for sentence in plan.sentences():
         click.echo(sentence)
     columns = ("class", "name", "was", "before", "after", "leave", "come")
-    words = ([" ".join(c) if isinstance(c := one[name], list) else c for name in columns] for one in shown)
-    table("What would change", columns, words)
+    table("What would change", columns, _plain(shown, columns))
     if found.others:
         click.echo(f"and {found.others} classes more")
 
@@ -112,6 +113,11 @@ def decline(data: Path | None, delivery: str) -> None:
             waiting = held.find(db, delivery)
         held.decline(house, delivery, instellingsnummer=waiting.instellingsnummer, by=BY)
     click.echo(f"declined {delivery}")
+
+
+def _plain(shown: list[dict[str, Any]], columns: tuple[str, ...]) -> Iterator[list[Any]]:
+    for one in shown:
+        yield [" ".join(cell) if isinstance(cell := one[name], list) else cell for name in columns]
 
 
 COMMANDS = (holds,)
