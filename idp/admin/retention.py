@@ -13,6 +13,7 @@ from idp.admin import sealing
 from idp.claims import consent, visibility
 from idp.clock import day_of_law, midnight
 from idp.context import House
+from idp.feeds import deliveries
 from idp.models import (
     AccessToken,
     Account,
@@ -143,7 +144,7 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
     yield ClassMembership, _membership_of_who_left(now)
     yield ClassMembership, _membership_after_stopping(now)
     yield HeldPart, HeldPart.held_at < replaced
-    yield HeldPart, _of_who_does_not_share(HeldPart.instellingsnummer, now)
+    yield HeldPart, _held_classes_of_who_does_not_share(now)
     yield (
         Klas,
         and_(
@@ -203,6 +204,12 @@ def _support_of_who_left(now: datetime) -> ColumnElement[bool]:
 def _membership_after_stopping(now: datetime) -> ColumnElement[bool]:
     """All within 24 hours of stopping: whatever is here of a school that does not share."""
     return _of_who_does_not_share(ClassMembership.instellingsnummer, now)
+
+
+def _held_classes_of_who_does_not_share(now: datetime) -> ColumnElement[bool]:
+    """Enrolments are no part of an agreement: those wait for their week."""
+    of_classes = select(Delivery.id).where(Delivery.kind == deliveries.CLASSES)
+    return and_(HeldPart.delivery.in_(of_classes), _of_who_does_not_share(HeldPart.instellingsnummer, now))
 
 
 def _of_who_does_not_share(school: Any, now: datetime) -> ColumnElement[bool]:

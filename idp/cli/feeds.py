@@ -44,7 +44,7 @@ def import_enrolments(
     """Import enrolments from FILE: UTF-8 CSV or JSON Lines, a full snapshot of each school in it.
 
     A file that cannot be read is refused; a bad row is reported and changes nothing; a school of which suspiciously
-    many enrolments would end is held for a person. Each school is one transaction.
+    many enrolments would end is held for a person: see `idp holds`. Each school is one transaction.
     """
     found = enrolments.read(file)
     with opened(data) as house:
@@ -86,6 +86,12 @@ def import_enrolments(
         for sentence in planned.sentences():
             click.echo(sentence)
         click.echo("planned, nothing changed" if dry_run else outcome.state.value)
+        waiting = [number for number, state in outcome.schools.items() if state is DeliveryState.HELD]
+        if waiting:
+            click.echo(
+                f"{', '.join(waiting)}: nothing changed there; it waits 7 days for you: idp holds list, then show,"
+                " and apply or decline"
+            )
     _end(outcome.state)
 
 

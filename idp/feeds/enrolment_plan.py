@@ -99,6 +99,11 @@ class SchoolPlan:
             "refused": self.refused,
         }
 
+    def sentence(self) -> str:
+        """The counts, for the command line."""
+        counts = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in self.counts.items() if n)
+        return f"{self.instellingsnummer}: {counts or 'nothing'}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -132,8 +137,7 @@ class Plan:
             yield f"refused ({self.refused.code}): {self.refused.sentence}"
             return
         for school in self.schools:
-            counts = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in school.counts.items() if n)
-            yield f"{school.instellingsnummer}: {counts or 'nothing'}"
+            yield school.sentence()
             for hold in school.holds:
                 yield f"{school.instellingsnummer}: held ({hold.code}): {hold.sentence}"
         for problem in self.all_problems:
@@ -221,14 +225,14 @@ def plan_school(
     for row in sorted(rows, key=lambda row: (row.stamnummer not in by_stamnummer, row.line)):
         here = by_stamnummer.get(row.stamnummer, [])
         try:
-            if kind is SchoolKind.SANDBOX and row.numbers:
+            if kind is SchoolKind.SANDBOX and row.numbered:
                 raise RowRefused("sandbox_school")  # noqa: TRY301 - one place for every refusal
             pupil = people.match(row, holders.get(row.stamnummer))
         except RowRefused as fault:
             told.append(Problem(code=fault.code, line=row.line, column=fault.column))
             named.add(row.stamnummer)
             continue
-        if here and not row.numbers and _another_name(row, here[-1]):
+        if here and not row.numbered and _another_name(row, here[-1]):
             told.append(Problem(code="other_name", line=row.line, column="naam"))
         usable.append((row, holders.setdefault(row.stamnummer, pupil.account_uuid)))
     matched = _matched([row for row, _ in usable], by_stamnummer)

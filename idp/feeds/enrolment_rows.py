@@ -72,6 +72,13 @@ class Row:
     vestigingsplaats: str | None
     begindatum: date
     einddatum: date
+    digests: tuple[str, ...] = field(default=(), repr=False)
+    """Keyed digests in place of numbers: of a row that was kept while it waited for a person."""
+
+    @property
+    def numbered(self) -> bool:
+        """Has it a valid national number?"""
+        return bool(self.numbers or self.digests)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

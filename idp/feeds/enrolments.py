@@ -6,7 +6,8 @@
     outcome = enrolments.apply(house, plan)
 
 A school is one transaction: all of it, or nothing. Inside it the school is planned again on what is there at
-that moment, so that an import that was broken off, or that meets another one, is simply started once more.
+that moment, so that an import that was broken off, or that meets another one, is simply started once more. A school
+that is held waits, its rows sealed, until an operator decides (`decide`) or a newer file of it arrives.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
-from idp import audit, entropy
+from idp import audit, audit_feeds, entropy
 from idp.claims import pseudonym
 from idp.context import House
-from idp.feeds import deliveries, problems
+from idp.feeds import deliveries, held, held_enrolments, problems
 from idp.feeds.enrolment_plan import FIELDS, Plan, SchoolPlan, plan, plan_school
 from idp.feeds.enrolment_rows import Reading, Row, read
 from idp.feeds.matching import Known, Merge, People
 from idp.models import ClassMembership, DeliveryState, Enrolment, Pupil, School
 
-__all__ = ["Outcome", "Plan", "Reading", "Row", "SchoolPlan", "apply", "plan", "read"]
+__all__ = ["Outcome", "Plan", "Reading", "Row", "SchoolPlan", "apply", "decide", "plan", "read"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +65,14 @@ def apply(
     totals: dict[str, int] = {}
     for number, one in enumerate(plan.schools):
         progress(number, len(plan.schools))
-        work = partial(_apply_school, house=house, plan=plan, planned=one, accept_holds=accept_holds)
-        done, held = house.database.retrying(work)
-        states[one.instellingsnummer] = DeliveryState.HELD if held else DeliveryState.APPLIED
-        for name, count in {} if held else done.counts.items():
+        waits = bool(one.holds) and not accept_holds
+        kept = held_enrolments.sealed(house.keys, plan, one.instellingsnummer) if waits else None
+        work = partial(
+            _apply_school, house=house, plan=plan, planned=one, accept_holds=accept_holds, sealed=kept
+        )
+        done, state = house.database.retrying(work)
+        states[one.instellingsnummer] = state
+        for name, count in done.counts.items() if state is DeliveryState.APPLIED else ():
             totals[name] = totals.get(name, 0) + count
     waits = DeliveryState.HELD in states.values()
     if plan.problems:
@@ -79,6 +84,27 @@ def apply(
     return Outcome(state=state, schools=states, counts=totals)
 
 
+def decide(house: House, delivery: str, *, by: str) -> SchoolPlan:
+    """Apply a snapshot that was held: somebody (an actor) looked. Returns what was done; needs `audit.circumstances`.
+
+    Raises NotFound `hold_gone` when it no longer waits.
+    """
+    with house.database.reading() as db:
+        plan = held_enrolments.load(house, db, delivery)
+    (one,) = plan.schools
+    work = partial(
+        _apply_school,
+        house=house,
+        plan=plan,
+        planned=one,
+        accept_holds=True,
+        delivery=delivery,
+        decided_by=by,
+    )
+    done, _state = house.database.retrying(work)
+    return done
+
+
 def _refused(house: House, plan: Plan) -> None:
     assert plan.refused is not None
     with house.database.transaction() as db:
@@ -87,11 +113,21 @@ def _refused(house: House, plan: Plan) -> None:
 
 
 def _apply_school(
-    db: Connection, *, house: House, plan: Plan, planned: SchoolPlan, accept_holds: bool
-) -> tuple[SchoolPlan, bool]:
-    """One school, and whether it is held."""
+    db: Connection,
+    *,
+    house: House,
+    plan: Plan,
+    planned: SchoolPlan,
+    accept_holds: bool,
+    sealed: held.Sealed | None = None,
+    delivery: str | None = None,
+    decided_by: str | None = None,
+) -> tuple[SchoolPlan, DeliveryState]:
+    """One school: what was planned for it in the end, and what became of it."""
     deliveries.one_at_a_time(db)
     number, now = planned.instellingsnummer, house.clock.now()
+    if delivery is not None:
+        held.find(db, delivery, number, deliveries.ENROLMENTS)
     school = db.execute(select(School.kind).where(School.instellingsnummer == number)).scalar_one()
     fresh = plan_school(
         db,
@@ -104,25 +140,40 @@ def _apply_school(
         delta=plan.delta,
         problems=planned.problems,
     )
-    held = bool(fresh.holds) and not accept_holds
-    delivery = _record(db, house, plan, fresh, DeliveryState.HELD if held else DeliveryState.APPLIED)
-    if held:
+    state = DeliveryState.HELD if fresh.holds and not accept_holds else DeliveryState.APPLIED
+    delivery = _record(db, house, plan, fresh, state, delivery=delivery)
+    held.replace_older(db, instellingsnummer=number, delivery=delivery, kind=deliveries.ENROLMENTS)
+    if state is DeliveryState.HELD:
         because = [hold.code for hold in fresh.holds]
+        what = sealed or held_enrolments.sealed(house.keys, plan, number)
+        held.keep(db, delivery=delivery, instellingsnummer=number, what=what, now=now)
         audit.delivery_held(db, instellingsnummer=number, delivery=delivery, because=because)
-        return fresh, held
+        return fresh, state
     _write_pupils(db, fresh, house)
     _write_enrolments(db, fresh, house)
     audit.enrolments_imported(db, instellingsnummer=number, delivery=delivery, counts=fresh.counts)
-    return fresh, held
+    if decided_by is not None:
+        held.decided(db, delivery, decided_by, now)
+        audit_feeds.hold_decided(db, instellingsnummer=number, delivery=delivery, decision=state.value)
+    return fresh, state
 
 
-def _record(db: Connection, house: House, plan: Plan, school: SchoolPlan | None, state: DeliveryState) -> str:
+def _record(
+    db: Connection,
+    house: House,
+    plan: Plan,
+    school: SchoolPlan | None,
+    state: DeliveryState,
+    *,
+    delivery: str | None = None,
+) -> str:
     report: dict[str, Any] = problems.stored(school.problems if school else plan.problems)
     if school is not None:
         report |= {"counts": school.counts, "delta": plan.delta}
         report |= {"holds": [{"code": hold.code, "sentence": hold.sentence} for hold in school.holds]}
     return deliveries.record(
         db,
+        delivery=delivery,
         kind=deliveries.ENROLMENTS,
         form=plan.reading.format,
         sha256=plan.reading.sha256,

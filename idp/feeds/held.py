@@ -1,6 +1,7 @@
 """Which deliveries wait for a person? What we need of their rows is kept sealed until somebody decides, seven days at most.
 
-A newer delivery of the same school, and a school that stops sharing, end the waiting: its rows are deleted.
+A newer delivery of the same school and kind ends the waiting, and so does a school that stops sharing (for classes): the
+rows are deleted. What a row of each kind looks like is elsewhere: here for classes, in held_enrolments for enrolments.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ PURPOSE = "held delivery"
 PART = 192 * 1024
 """Packed bytes in one row of the table."""
 DECLINED, REPLACED = "declined", "replaced"
+GONE = "it does not wait (any more): decided, replaced by a newer one, or seven days old"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,8 @@ class Waiting:
     """A held delivery."""
 
     id: str
+    kind: str
+    """Of `deliveries`: classes, for the school to decide; or enrolments, for the operator."""
     instellingsnummer: str
     format: str
     received_at: datetime
@@ -64,17 +68,22 @@ class Kept:
 
 
 def sealed(keys: Keys, found: Reading, words: Mapping[str, Any]) -> Sealed:
-    """The rows of a delivery, packed and encrypted."""
+    """The rows of a delivery of classes, packed and encrypted."""
+    return pack(keys, _lines(found, words), len(found.rows))
+
+
+def pack(keys: Keys, lines: Iterable[Any], records: int) -> Sealed:
+    """Anything that JSON can say, line by line, packed and encrypted."""
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0) as file:
-        for line in _lines(found, words):
+        for line in lines:
             file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
     content = packed.getvalue()
     parts = tuple(
         keys.keep(PURPOSE, base64.b64encode(content[start : start + PART]).decode()).encode()
         for start in range(0, len(content), PART)
     )
-    return Sealed(parts=parts, records=len(found.rows))
+    return Sealed(parts=parts, records=records)
 
 
 def keep(db: Connection, *, delivery: str, instellingsnummer: str, what: Sealed, now: datetime) -> None:
@@ -87,11 +96,13 @@ def keep(db: Connection, *, delivery: str, instellingsnummer: str, what: Sealed,
     )
 
 
-def replace_older(db: Connection, *, instellingsnummer: str, delivery: str) -> int:
+def replace_older(
+    db: Connection, *, instellingsnummer: str, delivery: str, kind: str = deliveries.CLASSES
+) -> int:
     """A newer delivery is here: what waited for a person waits no more. Returns how many."""
     older = select(Delivery.id, Delivery.report).where(
         Delivery.instellingsnummer == instellingsnummer,
-        Delivery.kind == deliveries.CLASSES,
+        Delivery.kind == kind,
         Delivery.state == DeliveryState.HELD,
         Delivery.id != delivery,
     )
@@ -101,14 +112,18 @@ def replace_older(db: Connection, *, instellingsnummer: str, delivery: str) -> i
     return len(rows)
 
 
-def waiting(db: Connection, instellingsnummer: str | None = None) -> tuple[Waiting, ...]:
-    """Deliveries of classes that a person can still decide about, the newest first."""
+def waiting(
+    db: Connection, instellingsnummer: str | None = None, kind: str | None = deliveries.CLASSES
+) -> tuple[Waiting, ...]:
+    """Deliveries that a person can still decide about, the newest first; `kind` None: of every kind."""
     records = select(HeldPart.records).where(HeldPart.delivery == Delivery.id, HeldPart.part == 0)
     query = (
         select(Delivery, records.scalar_subquery().label("records"))
-        .where(Delivery.state == DeliveryState.HELD, Delivery.kind == deliveries.CLASSES)
+        .where(Delivery.state == DeliveryState.HELD)
         .order_by(Delivery.received_at.desc(), Delivery.id.desc())
     )
+    if kind is not None:
+        query = query.where(Delivery.kind == kind)
     if instellingsnummer is not None:
         query = query.where(Delivery.instellingsnummer == instellingsnummer)
     columns = [*Delivery.__table__.columns, query.selected_columns["records"]]
@@ -116,40 +131,55 @@ def waiting(db: Connection, instellingsnummer: str | None = None) -> tuple[Waiti
     return tuple(_waiting(row) for row in rows if row["records"] is not None)
 
 
-def find(db: Connection, delivery: str, instellingsnummer: str | None = None) -> Waiting:
-    """Raises NotFound `hold_gone`: decided, replaced, purged, of another school, or never there."""
-    found = next((one for one in waiting(db, instellingsnummer) if one.id == delivery), None)
+def find(
+    db: Connection,
+    delivery: str,
+    instellingsnummer: str | None = None,
+    kind: str | None = deliveries.CLASSES,
+) -> Waiting:
+    """Raises NotFound `hold_gone`: decided, replaced, purged, of another school or kind, or never there."""
+    found = next((one for one in waiting(db, instellingsnummer, kind) if one.id == delivery), None)
     if found is None:
-        raise NotFound("hold_gone")
+        raise NotFound("hold_gone", GONE)
     return found
 
 
 def records(db: Connection, instellingsnummer: str) -> int:
-    """How many rows of this school wait."""
+    """How many rows of klasinformatie of this school wait."""
     mine = (HeldPart.instellingsnummer == instellingsnummer, HeldPart.part == 0)
-    return int(db.execute(select(func.coalesce(func.sum(HeldPart.records), 0)).where(*mine)).scalar_one())
+    of_classes = select(Delivery.id).where(Delivery.kind == deliveries.CLASSES)
+    query = select(func.coalesce(func.sum(HeldPart.records), 0)).where(*mine)
+    return int(db.execute(query.where(HeldPart.delivery.in_(of_classes))).scalar_one())
 
 
 def load(db: Connection, keys: Keys, delivery: str) -> Kept:
-    """The rows again. Raises NotFound `hold_gone`."""
+    """The rows of classes again. Raises NotFound `hold_gone`."""
+    return _read(unpack(db, keys, delivery))
+
+
+def unpack(db: Connection, keys: Keys, delivery: str) -> Iterator[Any]:
+    """The lines of `pack` again. Raises NotFound `hold_gone`."""
     query = select(HeldPart.sealed).where(HeldPart.delivery == delivery).order_by(HeldPart.part)
     opened = [keys.kept(PURPOSE, part.decode()) for part in db.execute(query).scalars()]
     if not opened or None in opened:
-        raise NotFound("hold_gone")
+        raise NotFound("hold_gone", GONE)
     content = b"".join(base64.b64decode(part or "") for part in opened)
     with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-        return _read(json.loads(line) for line in file)
+        yield from (json.loads(line) for line in file)
 
 
-def decline(house: House, delivery: str, *, instellingsnummer: str, by: str) -> None:
+def decline(
+    house: House, delivery: str, *, instellingsnummer: str, by: str, kind: str = deliveries.CLASSES
+) -> None:
     """What is there stays, and the rows are deleted. Raises NotFound `hold_gone`. Needs `audit.circumstances`."""
-    work = partial(_decline, delivery=delivery, school=instellingsnummer, by=by, now=house.clock.now())
+    now = house.clock.now()
+    work = partial(_decline, delivery=delivery, school=instellingsnummer, by=by, kind=kind, now=now)
     house.database.retrying(work)
 
 
-def _decline(db: Connection, *, delivery: str, school: str, by: str, now: datetime) -> None:
+def _decline(db: Connection, *, delivery: str, school: str, by: str, kind: str, now: datetime) -> None:
     deliveries.one_at_a_time(db)
-    find(db, delivery, school)
+    find(db, delivery, school, kind)
     report = db.execute(select(Delivery.report).where(Delivery.id == delivery)).scalar_one()
     _end(db, delivery, report, DECLINED)
     decided(db, delivery, by, now)
@@ -173,6 +203,7 @@ def _end(db: Connection, delivery: str, report: Mapping[str, Any], code: str) ->
 def _waiting(row: Mapping[Any, Any]) -> Waiting:
     return Waiting(
         id=row["id"],
+        kind=row["kind"],
         instellingsnummer=row["instellingsnummer"],
         format=row["format"],
         received_at=row["received_at"],

@@ -59,7 +59,7 @@ class People:
 
     def digests(self, row: Row) -> list[str]:
         """The keyed digests of a row's numbers, the one to keep first."""
-        return [entropy.keyed_digest(self._key, number) for number in row.numbers]
+        return [*row.digests, *(entropy.keyed_digest(self._key, number) for number in row.numbers)]
 
     def meet(self, db: Connection, rows: Sequence[Row], there: Iterable[str]) -> None:
         """Look up whoever the rows of one school may be about; `there`: pupils enrolled at it before."""
