@@ -31,6 +31,11 @@ def deliveries_missing(db: Connection, *, count: int) -> None:
     write(db, "deliveries_missing", result="missing", count=count)
 
 
+def directors_missing(db: Connection, *, days: int) -> None:
+    """The weekly list of directors did not come; 0 days: it never did."""
+    write(db, "directors_missing", result="missing", days=days)
+
+
 def directors_imported(db: Connection, *, delivery: str, counts: dict[str, int]) -> None:
     write(db, "directors_imported", delivery=delivery, counts=counts)
 

@@ -21,6 +21,7 @@ from idp import config, health, job_book, steps
 from idp.config import LOOPBACK
 from idp.context import House
 from idp.errors import Refusal
+from idp.feeds import deliveries, held, overdue
 from idp.hashing import Stored
 from idp.login import postman
 from idp.models import AccessToken, Account
@@ -59,7 +60,7 @@ def examine(house: House) -> list[Finding]:
     first = [*_database(house)]
     found += first
     if all(one.weight is not Weight.BAD for one in first):
-        looks: tuple[Callable[[House], Finds], ...] = (_signing, _peppers, _clock, _jobs, _old)
+        looks: tuple[Callable[[House], Finds], ...] = (_signing, _peppers, _clock, _jobs, _arrivals, _old)
         for look in looks:
             found += look(house)
     return [*found, *_mail(house), *_redis(house)]
@@ -245,6 +246,27 @@ def _jobs(house: House) -> Finds:
             yield _bad("jobs", seen, "does `idp serve` run, or the timer for `idp jobs due`?")
     if not unwell:
         yield _well("jobs", f"{len(book)} jobs, none failed or late")
+
+
+def _arrivals(house: House) -> Finds:
+    """What others send, and what of it waits for an operator."""
+    with house.database.reading() as db:
+        late = overdue.directors(db, house.clock.now())
+        waiting = held.waiting(db, kind=deliveries.ENROLMENTS)
+    if late is not None:
+        since = f"since {late.last:%Y-%m-%d}" if late.last else "ever"
+        yield _note(
+            "directors",
+            f"no list of directors came {since}, and one is due each Monday",
+            "ask who sends it, or `idp import-directors FILE`; rights that the last list gave stay until they end",
+        )
+    if waiting:
+        schools = ", ".join(sorted({one.instellingsnummer for one in waiting})[:5])
+        yield _note(
+            "enrolments",
+            f"{len(waiting)} lists wait for you, and are deleted after 7 days: {schools}",
+            "`idp holds list`",
+        )
 
 
 def _old(house: House) -> Finds:

@@ -36,7 +36,7 @@ from idp.clock import day_of_law
 from idp.config import ConfigurationError
 from idp.context import House
 from idp.errors import Refusal
-from idp.feeds import drop, missing
+from idp.feeds import drop, missing, overdue
 from idp.job_book import Line, Rhythm
 from idp.login import postman, sessions
 from idp.oidc import backchannel, signing
@@ -189,6 +189,12 @@ JOBS = (
         what="look which schools had no klasinformatie this night",
         rhythm=Rhythm(at=time(9, 0)),
         work=missing.note,
+    ),
+    Job(
+        name="missing-directors",
+        what="look whether the weekly list of directors came (docs/operating.md)",
+        rhythm=Rhythm(at=time(9, 0)),
+        work=overdue.note,
     ),
 )
 BY_NAME = {job.name: job for job in JOBS}

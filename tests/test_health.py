@@ -37,7 +37,7 @@ from idp import (
     watched,
 )
 from idp.config import ConfigurationError
-from tests import make, make_signing
+from tests import make, make_feeds, make_signing
 
 
 @pytest.fixture
@@ -332,6 +332,16 @@ def test_the_doctor_says_what_to_do_about_each_ill(served):
     seen = " ".join(one.seen for one in doctor.examine(served))
     assert "pepper-9" in seen
     assert "throttle" in seen
+
+
+def test_the_doctor_says_that_no_list_of_directors_came_and_that_enrolments_wait(served):
+    make_feeds.schools(served, "800001", kind=models.SchoolKind.REAL)
+    rows = [make_feeds.row(str(n), instellingsnummer="800001") for n in range(12)]
+    make_feeds.bring(served, make_feeds.file(*rows))
+    make_feeds.bring(served, make_feeds.file(*rows[:3]))
+    noted = found(served, doctor.Weight.NOTE)
+    assert "no list of directors came ever" in noted["directors"].seen
+    assert ("800001" in noted["enrolments"].seen, noted["enrolments"].do) == (True, "`idp holds list`")
 
 
 def test_the_doctor_knows_a_database_that_is_behind_or_away(served):

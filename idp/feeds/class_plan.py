@@ -147,11 +147,15 @@ def refusal(
     known = db.execute(query).first()
     if known is None:
         return Problem(code="school_not_known")
+    if package is not None and package != known.pakket:
+        return Problem(
+            code="wrong_package"
+        )  # before the next line: whether it shares is nothing to strangers
     if not consent.state(db, school, today).shares:
         return Problem(code="does_not_share")
     allowed = FORMATS_OF.get(known.pakket or "", frozenset({known.pakket}))
     ours = form == OURS and (operator or package is not None)
-    if (package is not None and package != known.pakket) or not (form in allowed or ours):
+    if not (form in allowed or ours):
         return Problem(code="wrong_package")
     last = deliveries.last_applied(db, kind=deliveries.CLASSES, instellingsnummer=school)
     if snapshot_at is not None and last is not None and snapshot_at < last:

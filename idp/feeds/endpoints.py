@@ -23,6 +23,7 @@ from sqlalchemy import select
 from werkzeug.exceptions import ClientDisconnected
 
 from idp import audit_feeds, context, web
+from idp.clock import Clock
 from idp.errors import Busy, NotAllowed, NotFound, Refusal, SignInRequired
 from idp.feeds import class_plan, classes, directors, feed_clients, identifiers, intake, unpacking
 from idp.feeds.feed_clients import Feeder
@@ -37,6 +38,8 @@ AT_ONCE = 2
 EARLY = timedelta(minutes=5)
 """Clocks of packages may run ahead by this much."""
 STATUS = {DeliveryState.APPLIED: 200, DeliveryState.HELD: 202, DeliveryState.REFUSED: 422}
+SLOWEST = timedelta(minutes=10)
+"""A body that is not whole by then is not coming: it holds a place that another package needs."""
 UNLIMITED = 2**40
 """For Flask: its limit is for forms, ours is looked at while the body is read."""
 UPLOAD = re.compile(rf"{PATH}/(?:scholen/[0-9]{{1,6}}/klasinformatie|directeurs)", re.ASCII)
@@ -275,8 +278,25 @@ class _Unsupported(Refusal):
 def _body(*, gzip: bool) -> AbstractContextManager[BinaryIO]:
     """The body itself, on disk. Raises Broken."""
     request.max_content_length = UNLIMITED
-    most = context.house().settings.import_megabytes
-    return unpacking.body(request.stream, gzip=gzip, megabytes=most, announced=request.content_length)
+    house = context.house()
+    stream = _Timely(request.stream, house.clock)
+    most = house.settings.import_megabytes
+    return unpacking.body(stream, gzip=gzip, megabytes=most, announced=request.content_length)
+
+
+class _Timely:
+    """A body whose parts each come in time (idp/patience.py), and the whole of it too."""
+
+    def __init__(self, stream: unpacking.Stream, clock: Clock) -> None:
+        self._stream, self._clock = stream, clock
+        self._until = clock.monotonic() + SLOWEST.total_seconds()
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Raises OSError when it takes too long."""
+        part = self._stream.read(size)
+        if self._clock.monotonic() > self._until:
+            raise OSError("the body took too long")
+        return part
 
 
 def _turned_away(because: Problem, words: dict[str, Any], *, delivery: str | None = None) -> Response:

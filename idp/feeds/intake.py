@@ -16,6 +16,8 @@ from idp.feeds import cells, class_plan, classes, deliveries, problems, reading
 from idp.feeds.problems import Problem
 from idp.models import DeliveryState
 
+STRANGERS = frozenset({"school_not_known", "wrong_package"})
+
 
 def shut(
     house: House, *, form: str, instellingsnummer: str, snapshot_at: datetime | None, package: str
@@ -43,7 +45,11 @@ def turn_away(
     snapshot_at: datetime | None = None,
     delivery: str | None = None,
 ) -> str:
-    """Remember a delivery of which nothing is kept; returns its id. Needs `audit.circumstances`."""
+    """Remember a delivery of which nothing is kept; returns its id. Needs `audit.circumstances`.
+
+    What a stranger sent is no delivery of the school: it would hide that its own package sent nothing.
+    """
+    theirs = instellingsnummer if because.code not in STRANGERS else None
     with house.database.transaction() as db:
         delivery = deliveries.record(
             db,
@@ -54,7 +60,7 @@ def turn_away(
             state=DeliveryState.REFUSED,
             report=problems.stored([because]),
             now=house.clock.now(),
-            instellingsnummer=instellingsnummer,
+            instellingsnummer=theirs,
             snapshot_at=snapshot_at,
         )
         audit.delivery_refused(

@@ -9,7 +9,7 @@ from datetime import date
 import pytest
 from sqlalchemy import delete, select
 
-from idp import audit, models
+from idp import audit, jobs, models
 from idp.feeds import directors
 from tests import make as plain
 from tests import make_feeds as make
@@ -114,3 +114,30 @@ def test_a_permanent_appointment_has_a_right_for_ten_years(house, director):
         query = select(models.Right.einddatum).where(models.Right.source == directors.SOURCE)
         (end,) = db.execute(query).scalars()
     assert date(2036, 11, 1) < end < date(2036, 12, 31)
+
+
+def test_operators_hear_of_a_list_that_did_not_come_and_only_then(house, app):
+    said = [one.name for one in jobs.JOBS]
+    job = jobs.JOBS[said.index("missing-directors")]
+
+    def told():
+        with audit.circumstances(audit.Circumstances(now=house.clock.now(), actor="system")):
+            return job.work(house)
+
+    make.schools(house)
+    assert told() == {}  # no real school: nobody's list is awaited
+    make.schools(house, "800001", kind=models.SchoolKind.REAL)
+    assert told() == {"missing": 1, "days": 0}
+    week(house, line())
+    assert told() == {}
+    house.clock.move(days=7, hours=23)
+    assert told() == {}
+    house.clock.move(hours=1)
+    assert told() == {"missing": 1, "days": 8}
+    with audit.circumstances(audit.Circumstances(now=house.clock.now(), actor="feed:week")):
+        assert directors.take_in(house, b"no,list\n1,2\n").refused
+    assert told() == {"missing": 1, "days": 8}
+    with house.database.reading() as db:
+        assert "directors_missing" in db.execute(select(models.AuditEvent.event)).scalars().all()
+    week(house, line())
+    assert told() == {}

@@ -289,6 +289,35 @@ def test_IMP_01_IMP_05_bombs_and_bodies_that_are_too_large_or_cut_short_are_refu
     assert cut.json["reasons"] == ["cut_short"]
 
 
+def test_IMP_05_a_body_that_drips_gives_its_place_back_after_ten_minutes(house, client, theirs):
+    class Dripping(io.BytesIO):
+        def read(self, _size=-1):
+            house.clock.move(minutes=2)
+            return b" "
+
+    answer = client.put(
+        f"{API}/scholen/999002/klasinformatie?formaat=informat",
+        input_stream=Dripping(),
+        headers=theirs,
+        environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": "1000000"},
+    )
+    assert (answer.status_code, answer.json["reasons"]) == (422, ["cut_short"])
+    assert put(client, theirs, INFORMAT, formaat="informat").json["state"] == "applied"
+
+
+def test_IMP_13_another_package_hides_nothing_of_a_school_and_learns_nothing(house, client, theirs):
+    wisa = token(client, *program(house, "wisa"))
+    for school in ("999002", "999004"):  # one shares, the other does not
+        answer = put(client, wisa, INFORMAT, school, formaat="informat")
+        assert (answer.status_code, answer.json["reasons"]) == (403, ["wrong_package"])
+        ask = client.get(f"{API}/scholen/{school}/leveringen/{answer.json['delivery']}", headers=wisa)
+        assert ask.status_code == 403
+    with house.database.reading() as db:
+        mine = Delivery.instellingsnummer.in_(("999002", "999004"))
+        query = select(func.count()).select_from(Delivery).where(mine, Delivery.kind == "classes")
+        assert db.execute(query).scalar() == 0
+
+
 def test_IMP_04_a_document_with_entities_or_a_workbook_is_refused_unread(house, client, theirs):
     xml = b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>'
     book = io.BytesIO()

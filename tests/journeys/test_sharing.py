@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from idp import clock
 from tests.journeys.conftest import code_of
+from tests.journeys.hands import Keys
 from tests.journeys.test_pupils import claims, open_app, say_who, type_secret, withheld
 
 pytestmark = pytest.mark.browser
@@ -126,3 +127,56 @@ def test_a_school_agrees_shows_an_app_to_a_class_and_stops(demo, somebody, tmp_p
     expect(child.get_by_role("heading", name="Dag Fee!")).to_be_visible()
     assert "ov_klassen" not in claims(child)
     assert withheld(child)["ov_klassen"] == "school_does_not_share"
+
+
+def test_a_beheerder_decides_about_deliveries_that_wait_by_keyboard(demo, somebody, tmp_path):
+    """Twelve pupils in two classes; the package sends one class empty, twice: refused, then applied."""
+    base = {"instellingsnummer": SCHOOL, "voornaam": "Bo", "hoofdstructuur": "211", "leerjaar": "2"}
+    base |= {"administratieve_groep": "2de leerjaar", "administratieve_groep_code": "1112"}
+    base |= {"begindatum": str(BEGINS), "einddatum": str(ENDS)}
+    enrolled = [base | {"stamnummer": f"7{n:02}", "naam": f"Poort {n}"} for n in range(12)]
+    file = tmp_path / "twelve.csv"
+    table(file, enrolled)
+    demo.idp("import-enrolments", str(file), "--delta")
+    director, page = somebody(), somebody()
+    at_the_desk(director, demo, "sandbox-directeur")
+    director.get_by_role("link", name="Deel klasinformatie").click()
+    director.get_by_role("button", name="Akkoord: deel klasinformatie").click()
+
+    def send(pupils: Any, *more: str, code: int = 0) -> None:
+        seat = {"soort": "klas", "begindatum": str(BEGINS), "einddatum": ""}
+        rows = [
+            seat
+            | {"stamnummer": f"7{n:02}"}
+            | dict.fromkeys(("klas_id", "klascode", "klasnaam"), f"2{'XY'[n % 2]}")
+            for n in pupils
+        ]
+        table(file, rows)
+        words = ("--format", "leersleutel", "--school", SCHOOL)
+        demo.idp("import-classes", str(file), *words, *more, exit_code=code)
+
+    send(range(12), "--accept-holds")
+    send(range(0, 12, 2), code=1)
+    at_the_desk(page, demo, "sandbox-beheerder")
+    keys = Keys(page, script=True)
+    page.goto(f"{demo.issuer}/schoolloket/klasinformatie")
+    keys.press(page.get_by_role("link", name="Bekijk en beslis"))
+    expect(page.get_by_role("heading", name="Levering die wacht")).to_be_visible()
+    expect(page.get_by_text("wordt leeg")).to_be_visible()
+    expect(page.get_by_text("Bo Poort 11", exact=False)).to_be_visible()
+    keys.press(page.get_by_role("button", name="Weiger"))
+    expect(page.get_by_role("link", name="Bekijk en beslis")).to_have_count(0)
+
+    send(range(0, 12, 2), code=1)
+    page.reload()
+    keys.press(page.get_by_role("link", name="Bekijk en beslis"))
+    keys.press(page.get_by_role("button", name="Pas toe"))
+    expect(page.get_by_role("heading", name="Levering die wacht")).to_have_count(0)
+    expect(page.get_by_text("0 nieuw, 6 gebleven, 6 weg").first).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("button", name="Pas toe")).to_have_count(0)
+
+
+def table(file: Any, rows: list[dict[str, str]]) -> None:
+    lines = [";".join(rows[0]), *(";".join(row.values()) for row in rows)]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
