@@ -149,7 +149,7 @@ def _named(url: str, name: str) -> str:
 def _create_database(url: str, name: str, template: str = "template0") -> None:
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as db:
-        db.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        db.execute(text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
     engine.dispose()
 
 

@@ -11,8 +11,7 @@ from alembic import command
 from sqlalchemy import select
 
 from idp import audit, audit_accounts, audit_staff, config, context, entropy, journal, models, upgrading
-from idp.admin import access
-from idp.admin import apps as registrations
+from idp.admin import access, app_stopping
 from idp.backups import box, dump, making, restoring, taken_back
 from idp.claims import consent, visibility
 from idp.errors import Invalid
@@ -208,7 +207,7 @@ def test_OPS_05_cards_rights_rules_apps_and_ways_to_sign_in_that_went_stay_gone(
             if one.client_id == story.app.client_id
         ]
         visibility.remove(db, instellingsnummer=story.school, rule_id=rule.id)
-        registrations.remove(db, gone.app.client_id, now=now)
+        app_stopping.remove(db, gone.app.client_id, now=now)
     done, there = drill.restore()
     ((voided,),) = rows(there, select(models.Card.voided_at).where(models.Card.id == card.id))
     assert voided is not None
