@@ -171,7 +171,13 @@ def _enrolments(
         )
     outcome = enrolments.apply(house, planned)
     schools = {number: state.value for number, state in outcome.schools.items()}
-    report = {"state": outcome.state.value, "schools": schools, "counts": dict(outcome.counts)}
+    report: dict[str, Any] = {"state": outcome.state.value, "schools": schools}
+    report["counts"] = dict(outcome.counts)
+    report["holds"] = [
+        {"instellingsnummer": school.instellingsnummer, "code": hold.code, "sentence": hold.sentence}
+        for school in planned.schools
+        for hold in school.holds
+    ]
     return outcome.state, report | problems.stored(list(planned.all_problems)), True
 
 

@@ -25,7 +25,7 @@ from werkzeug.exceptions import ClientDisconnected
 from idp import audit_feeds, context, web
 from idp.clock import Clock
 from idp.errors import Busy, NotAllowed, NotFound, Refusal, SignInRequired
-from idp.feeds import class_plan, classes, directors, feed_clients, identifiers, intake, unpacking
+from idp.feeds import class_plan, classes, deliveries, directors, feed_clients, identifiers, intake, unpacking
 from idp.feeds.feed_clients import Feeder
 from idp.feeds.problems import Broken, Problem
 from idp.models import Delivery, DeliveryState, School
@@ -156,7 +156,8 @@ def delivered(instellingsnummer: str, delivery: str) -> Response:
         if not re.fullmatch(r"[0-9a-f-]{36}", delivery):
             raise NotFound("delivery_unknown")
         columns = (Delivery.id, Delivery.format, Delivery.state, Delivery.report)
-        mine = (Delivery.id == delivery, Delivery.instellingsnummer == school)
+        of_classes = Delivery.kind == deliveries.CLASSES
+        mine = (Delivery.id == delivery, Delivery.instellingsnummer == school, of_classes)
         with context.house().database.reading() as db:
             row = db.execute(select(*columns).where(*mine)).first()
         if row is None:

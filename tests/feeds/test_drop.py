@@ -139,4 +139,6 @@ def test_enrolments_come_in_by_the_folder_too_and_a_file_that_would_end_many_is_
     assert drop.take_in(house, place)["applied"] == 1
     put(place / "inschrijvingen/b.csv", b"".join(rows[:400]))
     assert drop.take_in(house, place)["held"] == 1
-    assert "held" in reports(place / "inschrijvingen")[-1]["schools"].values()
+    told = reports(place / "inschrijvingen")[-1]
+    assert "held" in told["schools"].values()
+    assert {one["code"] for one in told["holds"]} == {"many_enrolments_end"}

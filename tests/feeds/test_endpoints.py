@@ -318,6 +318,16 @@ def test_IMP_13_another_package_hides_nothing_of_a_school_and_learns_nothing(hou
         assert db.execute(query).scalar() == 0
 
 
+def test_IDOR_13_a_package_reads_reports_of_classes_and_of_nothing_else(house, client, theirs):
+    with house.database.reading() as db:
+        mine = (Delivery.instellingsnummer == "999002", Delivery.kind == "enrolments")
+        enrolments = db.execute(select(Delivery.id).where(*mine)).scalars().first()
+    classes = put(client, theirs, INFORMAT, formaat="informat").json["delivery"]
+    path = f"{API}/scholen/999002/leveringen"
+    assert client.get(f"{path}/{classes}", headers=theirs).status_code == 200
+    assert client.get(f"{path}/{enrolments}", headers=theirs).status_code == 404
+
+
 def test_IMP_04_a_document_with_entities_or_a_workbook_is_refused_unread(house, client, theirs):
     xml = b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>'
     book = io.BytesIO()

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from idp import web
+from idp import cli, web
+from idp.login import sessions, staff_sessions
 from tests.make_matrix import RIGHTS, ROLES, Cast, Row, outcome, rows
 
 DENIED = frozenset({"401", "403", "404", "in"})
@@ -100,6 +101,31 @@ def test_IDOR_01_02_14_every_visitor_is_answered_as_the_table_says_and_told_noth
                 wrong.append(f"{row.name} ({row.send}): {role} was told {sorted(leaked)}")
     capsys.readouterr()
     assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_ROLE_08_an_operator_becomes_nobody_else(house, cast, capsys):
+    """No page of ours hands an operator the session of a pupil or of a colleague, and no command is made to."""
+    mine = {sessions.COOKIE, staff_sessions.COOKIE}
+    given: list[str] = []
+    for row in TABLE:
+        if house.database.sqlite or row.method == "GET":
+            answer = cast.ask("operator", row)
+            cookies = [one.partition(";")[0] for one in answer.headers.getlist("Set-Cookie")]
+            given += [f"{row.name}: {one}" for one in cookies if _opens(one, mine)]
+    capsys.readouterr()
+    assert not given
+    assert _opens(f"__Host-idp-{sessions.COOKIE}=lss_x", mine)
+    words = {name for command in (cli.main, *cli.main.commands.values()) for name in _names(command)}
+    assert not {one for one in words if re.search("imperson|sign-in|signin|login|become|as-pupil|sudo", one)}
+
+
+def _opens(cookie: str, names: set[str]) -> bool:
+    name, _, value = cookie.partition("=")
+    return name.rpartition("-")[2] in names and bool(value.strip('"'))
+
+
+def _names(command):
+    return [*getattr(command, "commands", {})]
 
 
 def test_the_table_has_no_row_twice():
