@@ -35,6 +35,7 @@ def init(data: Path | None, issuer: str | None, database_url: str | None) -> Non
     if not file.exists():
         chosen = {name: value for name, value in given.items() if value} or {"issuer": settings.issuer}
         lines = "".join(f'{name} = "{value}"\n' for name, value in chosen.items())
+        file.touch(mode=0o600)  # the address of a database may hold its password
         file.write_text(f"# All settings: docs/settings.md\n{lines}", encoding="utf-8")
         click.echo(f"made {file}")
     for name in keys.create(settings.keys_folder):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from idp import cli, clock
+from idp import cli, clock, config
 
 TODAY = clock.Clock().today()
 BEGINS = clock.school_year_ends(TODAY).year - 1
@@ -74,7 +74,7 @@ def test_a_new_installation_is_made_and_checked_and_made_again(tmp_path):
     assert "made" not in run("init")
     assert json.loads(run("check-config", "--json"))["issuer"] == "https://id.school.example"
     assert "up to date" in run("upgrade")
-    for secret in (tmp_path / "new" / "keys").rglob("*"):
+    for secret in [tmp_path / "new" / config.FILE, *(tmp_path / "new" / "keys").rglob("*")]:
         assert secret.is_dir() or secret.stat().st_mode & 0o077 == 0
     run("sandbox", "--json", code=2)
 
@@ -139,8 +139,8 @@ def test_an_app_is_imported_shown_exported_and_imported_again(idp, tmp_path):
             '{"client_name": "x", "redirect_uris": ["https://a.example/cb"], "skope": "openid"}',
             "no such field",
         ),
-        ("[]", "JSON object"),
-        ("{", "not_json"),
+        ("[]", "a list of registrations, is wanted"),
+        ("{", "this is no JSON"),
     ],
 )
 def test_RURI_16_a_bad_registration_is_refused_with_a_reason_and_nothing_is_stored(idp, document, said):

@@ -7,13 +7,15 @@ import re
 from pathlib import Path
 
 import click
+import pytest
 
 from idp import cli, config
 from idp.claims import catalogue
 from idp.oidc import discovery, registration, request_checks
 
 ROOT = Path(__file__).parent.parent.parent
-DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+DOCS += [ROOT / "deploy" / "README.md", ROOT / "bench" / "README.md"]
 
 
 def commands(group: click.Group, before: str = "idp"):
@@ -23,21 +25,47 @@ def commands(group: click.Group, before: str = "idp"):
             yield from commands(command, f"{before} {name}")
 
 
-def test_the_page_of_settings_is_up_to_date():
-    spec = importlib.util.spec_from_file_location(
-        "describe_settings", ROOT / "tools" / "describe_settings.py"
-    )
+@pytest.mark.parametrize("what", ["settings", "commands"])
+def test_the_pages_that_are_made_are_up_to_date(what):
+    path = ROOT / "tools" / f"describe_{what}.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     described = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(described)
-    assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == described.page()
+    stored = (ROOT / "docs" / f"{what}.md").read_text(encoding="utf-8")
+    assert stored == described.page(), f"run: python tools/{path.name}"
 
 
 def test_every_command_that_a_document_names_exists():
     known = {name for name, _ in commands(cli.main)} | {"idp"}
     for path in DOCS:
-        for line in re.findall(r"`(idp [a-z][a-z -]*)", path.read_text(encoding="utf-8")):
+        text = path.read_text(encoding="utf-8")
+        told = re.findall(r"(?:`|^ {4}|^)(idp [a-z][a-z -]*)", text, re.MULTILINE)
+        for line in told:
             words = line.split()
-            assert any(" ".join(words[:n]) in known for n in (2, 3)), f"{path.name}: {line}"
+            found = [name for name in (" ".join(words[:n]) for n in (2, 3)) if name in known]
+            assert found, f"{path.name}: {line}"
+            # a word behind a group must be one of its commands
+            group = " ".join(words[:2])
+            if any(name.startswith(f"{group} ") for name in known) and len(words) > 2:
+                assert " ".join(words[:3]) in known, f"{path.name}: {line}"
+
+
+def test_every_option_of_a_command_that_a_document_names_exists():
+    """In the lines that a reader copies: indented blocks, fences and the words between backticks."""
+    every = dict(commands(cli.main))
+    for path in DOCS:
+        if path.name == "commands.md":
+            continue
+        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+        told = re.findall(r"`(idp [^`\n]+)`", text) + re.findall(r"^(?: {4})?(idp .+)$", text, re.MULTILINE)
+        for line in told:
+            words = line.split("  ")[0].split(" #")[0].split()
+            name = next((name for n in (4, 3, 2) if (name := " ".join(words[:n])) in every), None)
+            if name is None:  # `idp --help`
+                continue
+            known = {opt for option in every[name].params for opt in option.opts} | {"--help"}
+            given = {word.split("=")[0].strip(",") for word in words if word.startswith("--")}
+            assert given <= known, f"{path.name}: {line}: {given - known}"
 
 
 def test_every_command_helps_and_takes_a_data_folder():
