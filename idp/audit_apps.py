@@ -27,9 +27,9 @@ def app_secret_renewed(db: Connection, *, client_id: str) -> None:
     write(db, "app_secret_renewed", object=app(client_id))
 
 
-def app_secret_ended(db: Connection, *, client_id: str) -> None:
-    """Somebody ended a secret before its time."""
-    write(db, "app_secret_ended", object=app(client_id))
+def app_secret_ended(db: Connection, *, client_id: str, secret: str) -> None:
+    """Somebody ended a secret before its time; `secret` is its id."""
+    write(db, "app_secret_ended", object=app(client_id), secret=secret)
 
 
 def app_disabled(db: Connection, *, client_id: str) -> None:

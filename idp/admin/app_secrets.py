@@ -90,7 +90,7 @@ def end(db: Connection, client_id: str, secret_id: str, *, now: datetime) -> Non
         raise Invalid("last_secret", client_id)
     db.execute(delete(AppSecret).where(AppSecret.id == secret_id))
     _told(db, client_id, AppChange.SECRET_ENDED, now)
-    audit_apps.app_secret_ended(db, client_id=client_id)
+    audit_apps.app_secret_ended(db, client_id=client_id, secret=secret_id)
 
 
 # ---------------------------------------------------------------- with a registration

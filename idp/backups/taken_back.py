@@ -15,11 +15,11 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from idp import apps
-from idp.admin import app_stopping
+from idp.admin import app_stopping, widening
 from idp.claims import consent, visibility
 from idp.clock import day_of_law
 from idp.context import House
-from idp.errors import NotFound
+from idp.errors import Invalid, NotFound
 from idp.login import blocking, support
 from idp.models import (
     AccessToken,
@@ -31,6 +31,8 @@ from idp.models import (
     ClassDevice,
     DeviceCode,
     ErrandState,
+    FeedClient,
+    FeedSecret,
     Grant,
     HelpCode,
     InitialAccessToken,
@@ -39,6 +41,7 @@ from idp.models import (
     LogoutDelivery,
     MailLink,
     Marker,
+    OperatorToken,
     Paperwork,
     Passkey,
     PushedRequest,
@@ -51,8 +54,10 @@ from idp.models import (
     StaffAccount,
     StaffLink,
     StaffSession,
+    Supplier,
     VisibilityRule,
 )
+from idp.models import App as AppRow
 
 RESTORED = "restored"
 Event = dict[str, Any]
@@ -68,6 +73,12 @@ def cut_off(db: Connection, now: datetime) -> dict[str, int]:
         .where(Grant.revoked_at.is_(None))
         .values(revoked_at=now, revoked_because=RESTORED),
         "access tokens": update(AccessToken).where(AccessToken.revoked_at.is_(None)).values(revoked_at=now),
+        "tokens of operators": update(OperatorToken)
+        .where(OperatorToken.revoked_at.is_(None), OperatorToken.expires_at > now)
+        .values(revoked_at=now),
+        "initial access tokens": update(InitialAccessToken)
+        .where(InitialAccessToken.revoked_at.is_(None), InitialAccessToken.expires_at > now)
+        .values(revoked_at=now),
         "help codes": update(HelpCode)
         .where(HelpCode.used_at.is_(None), HelpCode.voided_at.is_(None))
         .values(voided_at=now),
@@ -110,7 +121,7 @@ def _last(events: Iterable[Event]) -> list[Event]:
             pair,
             event["object"],
             event["instellingsnummer"],
-            *map(details.get, KEY_DETAILS.get(pair, ())),
+            *(SAME.get(str(value), str(value)) for value in map(details.get, KEY_DETAILS.get(pair, ()))),
         )
         last.pop(about, None)
         last[about] = event
@@ -122,6 +133,7 @@ PAIRS = {
     "card_alone_allowed": "card_alone_stopped",
     "app_made_visible": "app_made_invisible",
     "app_registered": "app_removed",
+    "app_enabled": "app_disabled",
     "right_given": "right_stopped",
     "password_changed": "secret_renewed",
     "password_reset": "secret_renewed",
@@ -133,7 +145,15 @@ KEY_DETAILS = {
     "card_voided": ("card",),
     "staff_way_changed": ("what", "change"),
     "signing_key_retired": ("kid",),
+    "app_secret_ended": ("secret",),
+    "app_changed": ("fields",),
+    "feed_client_changed": ("change",),
+    "school_kept": ("fields",),
 }
+SAME = {"opened": "closed"}
+"""Details of two events that are about the same thing."""
+STEERING = frozenset(name for name, rule in widening.RULES.items() if rule is not widening.never)
+"""Fields of an app with which it can do more or less: the older registration may be the wider one."""
 
 
 # ---------------------------------------------------------------- one function an act; each answers: did it change?
@@ -223,11 +243,65 @@ def _device(db: Connection, _house: House, event: Event, _now: datetime) -> bool
     return bool(db.execute(mine.values(revoked_at=event["at"])).rowcount)
 
 
-def _initial_token(db: Connection, _house: House, event: Event, _now: datetime) -> bool:
-    mine = update(InitialAccessToken).where(
-        InitialAccessToken.id == _name(event), InitialAccessToken.revoked_at.is_(None)
+def _app_disabled(db: Connection, _house: House, event: Event, now: datetime) -> bool:
+    try:
+        app_stopping.disable(db, _name(event), now=now)
+    except (NotFound, Invalid):
+        return False
+    return True
+
+
+def _app_changed(db: Connection, house: House, event: Event, now: datetime) -> bool:
+    """An address or a key that was withdrawn would be good again: the app waits until somebody has compared."""
+    older = select(AppRow.client_id).where(AppRow.client_id == _name(event), AppRow.created_at < event["at"])
+    if not STEERING & {*event["details"].get("fields", ())} or db.execute(older).first() is None:
+        return False
+    return _app_disabled(db, house, event, now)
+
+
+def _app_secret_ended(db: Connection, house: House, event: Event, now: datetime) -> bool:
+    secret = event["details"].get("secret")
+    if secret is None:
+        return _app_secrets(db, house, event, now)  # from before the event said which one
+    gone = bool(db.execute(delete(AppSecret).where(AppSecret.id == secret)).rowcount)
+    if gone:
+        apps.changed(db)
+    return gone
+
+
+def _feed_client(db: Connection, _house: House, event: Event, now: datetime) -> bool:
+    """Its tokens are gone already; what lives is the program, its secrets and its keys."""
+    mine = _name(event)
+    match event["details"].get("change"):
+        case "secret made" | "secrets ended":
+            old = delete(FeedSecret).where(FeedSecret.client_id == mine, FeedSecret.created_at < event["at"])
+            return bool(db.execute(old).rowcount)
+        case "opened":
+            return False
+        case _:  # closed, or its keys became others, which are lost
+            stop = update(FeedClient).where(FeedClient.client_id == mine, FeedClient.disabled_at.is_(None))
+            return bool(db.execute(stop.values(disabled_at=now)).rowcount)
+
+
+def _supplier(db: Connection, _house: House, event: Event, now: datetime) -> bool:
+    if event["details"].get("change") != "ended":
+        return False
+    mine = update(Supplier).where(Supplier.supplier_id == _name(event), Supplier.ended_at.is_(None))
+    return bool(db.execute(mine.values(ended_at=now)).rowcount)
+
+
+def _package(db: Connection, _house: House, event: Event, _now: datetime) -> bool:
+    """The package of before would meet the school's pupils again: the school names its package anew."""
+    details = event["details"]
+    if event["event"] == "school_kept" and "pakket" not in details.get("fields", ()):
+        return False
+    named = details.get("package")
+    mine = update(School).where(
+        School.instellingsnummer == event["instellingsnummer"], School.pakket.is_not(None)
     )
-    return bool(db.execute(mine.values(revoked_at=event["at"])).rowcount)
+    if named is not None:
+        mine = mine.where(School.pakket != named)
+    return bool(db.execute(mine.values(pakket=None)).rowcount)
 
 
 def _right_stopped(db: Connection, _house: House, event: Event, _now: datetime) -> bool:
@@ -296,9 +370,16 @@ ACTS: dict[str, Callable[[Connection, House, Event, datetime], bool]] = {
     "card_alone_stopped": _card_alone_stopped,
     "app_made_invisible": _invisible,
     "app_removed": _app_removed,
+    "app_changed": _app_changed,
+    "app_disabled": _app_disabled,
+    "app_secret_ended": _app_secret_ended,
     "app_secret_renewed": _app_secrets,
     "device_revoked": _device,
-    "initial_token_revoked": _initial_token,
+    "feed_client_changed": _feed_client,
+    "package_named": _package,
+    "right_narrowed": _right_stopped,
+    "school_kept": _package,
+    "supplier_changed": _supplier,
     "right_stopped": _right_stopped,
     "staff_set_up": _staff_way,
     "staff_way_changed": _staff_way,

@@ -151,6 +151,14 @@ def restore(
     )
     if done.again.get("sharing_stopped"):
         click.echo("schools that stopped sharing stay stopped; who agreed again since must agree once more")
+    if done.again.get("app_changed") or done.again.get("app_disabled"):
+        click.echo(
+            "apps that changed or were disabled since are disabled: bring each up to date (`idp app import`), then `idp app enable`"
+        )
+    if done.again.get("package_named") or done.again.get("school_kept"):
+        click.echo("schools whose package changed since have none: they name it again in the Schoolloket")
+    if done.again.get("right_narrowed"):
+        click.echo("teachers whose pupils were chosen since have no right: the school gives it again")
     if any(name.startswith("staff_") for name in done.again):
         click.echo("staff who changed how they sign in need a new invitation: `idp staff invite`")
     click.echo("now: idp check-config, then idp serve")

@@ -8,13 +8,25 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from alembic import command
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from idp import audit, audit_accounts, audit_staff, config, context, entropy, journal, models, upgrading
-from idp.admin import access, app_stopping
+from idp import (
+    audit,
+    audit_accounts,
+    audit_apps,
+    audit_staff,
+    config,
+    context,
+    entropy,
+    journal,
+    models,
+    upgrading,
+)
+from idp.admin import access, api_tokens, app_secrets, app_stopping, sharing, suppliers
 from idp.backups import box, dump, making, restoring, taken_back
 from idp.claims import consent, visibility
 from idp.errors import Invalid
+from idp.feeds import feed_clients
 from idp.login import accounts, blocking, cards, support
 from tests import make
 from tests.conftest import _create_database, _drop_database, _named
@@ -229,6 +241,69 @@ def test_OPS_05_cards_rights_rules_apps_and_ways_to_sign_in_that_went_stay_gone(
         "app_made_invisible",
         "app_removed",
     } <= {*done.again}
+
+
+def test_OPS_05_apps_programs_suppliers_packages_and_tokens_that_went_stay_gone(drill):
+    house, now = drill.house, drill.house.clock.now()
+    disabled, opened, moved, renamed, ended = (drill.bench.story() for _ in range(5))
+    with house.database.transaction() as db:
+        closed, _ = feed_clients.add(db, naam="Package", pakket="wisa", now=now)
+        lost, _ = feed_clients.add(db, naam="Package", pakket="informat", now=now)
+        reopened, _ = feed_clients.add(db, naam="Package", pakket="wisa", now=now)
+        suppliers.keep(db, "maker", naam="Maker", now=now)
+        suppliers.keep(db, "other", naam="Other", now=now)
+        api_tokens.issue(
+            db,
+            label="program",
+            scopes=frozenset({api_tokens.Scope.APPS_READ}),
+            until=TODAY + timedelta(days=9),
+            now=now,
+        )
+        db.execute(update(models.School).values(pakket="wisa"))
+        teacher = make.person(db)
+        right = make.right(db, teacher, moved.school, kind=models.RightKind.TEACHER)
+        first = app_secrets.listing(db, ended.app.client_id)
+    drill.backup()
+    now = drill.later(minutes=5)
+    with house.database.transaction() as db:
+        app_stopping.disable(db, disabled.app.client_id, now=now)
+        app_stopping.disable(db, opened.app.client_id, now=now)
+        audit_apps.app_changed(db, client_id=moved.app.client_id, fields=["redirect_uris"])
+        audit_apps.app_changed(db, client_id=renamed.app.client_id, fields=["client_name"])
+        for one in first:
+            audit_apps.app_secret_ended(db, client_id=ended.app.client_id, secret=one.id)
+        feed_clients.close(db, closed, closed=True, now=now)
+        feed_clients.close(db, reopened, closed=True, now=now)
+        feed_clients.end_secrets(db, lost, now=now)
+        suppliers.end(db, "maker", now=now)
+        suppliers.end(db, "other", now=now)
+        sharing.name_package(db, instellingsnummer=moved.school, pakket="informat")
+        audit.right_narrowed(
+            db, person_id=teacher, right="leerkracht", instellingsnummer=moved.school, counts={"klas": 1}
+        )
+    now = drill.later(minutes=5)
+    with house.database.transaction() as db:
+        app_stopping.enable(db, opened.app.client_id, now=now)
+        audit_apps.app_changed(db, client_id=moved.app.client_id, fields=["client_name"])
+        feed_clients.close(db, reopened, closed=False, now=now)
+        suppliers.keep(db, "other", naam="Other", now=now)
+    done, there = drill.restore()
+    off = {*rows(there, select(models.App.client_id).where(models.App.paused_at.is_not(None)))}
+    assert off == {(disabled.app.client_id,), (moved.app.client_id,)}
+    assert not rows(there, select(models.AppSecret.id).where(models.AppSecret.id.in_([x.id for x in first])))
+    feeds = dict(rows(there, select(models.FeedClient.client_id, models.FeedClient.disabled_at)))
+    assert {one for one, at in feeds.items() if at} == {closed}
+    assert lost not in {row[0] for row in rows(there, select(models.FeedSecret.client_id))}
+    over = dict(rows(there, select(models.Supplier.supplier_id, models.Supplier.ended_at)))
+    assert over["maker"] is not None
+    assert over["other"] is None
+    packages = dict(rows(there, select(models.School.instellingsnummer, models.School.pakket)))
+    assert packages[moved.school] is None
+    assert packages[opened.school] == "wisa"
+    ((until,),) = rows(there, select(models.Right.einddatum).where(models.Right.id == right))
+    assert until < TODAY
+    assert done.cut_off["tokens of operators"] == 1
+    assert not rows(there, select(models.OperatorToken.id).where(models.OperatorToken.revoked_at.is_(None)))
 
 
 def test_the_trail_tells_of_the_restore_and_stays_whole(drill):

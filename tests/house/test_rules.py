@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import idp
-from idp import audit, config, models, web
+from idp import audit, config, journal, models, web
 from tests import make_matrix
 
 HOUSE = Path(idp.__file__).parent
@@ -162,6 +162,21 @@ def test_every_event_of_the_audit_trail_is_used():
     }
     said = "\n".join(path.read_text(encoding="utf-8") for path in PYTHON if path.name != "audit.py")
     assert not {event for event in events if event not in said}
+
+
+def test_every_event_of_the_audit_trail_is_thought_of_for_a_restore():
+    written = {
+        node.args[1].value
+        for path in HOUSE.glob("audit*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", None) in {"write", "_write", "_refused"}
+        and isinstance(node.args[1], ast.Constant)
+    }
+    assert written - {*journal.KINDS} == set(), (
+        "does it take something away? Say so in idp/journal.py (KINDS)"
+    )
+    assert {*journal.KINDS} - written == set(), "this event is never written: take it out of idp/journal.py"
 
 
 @pytest.mark.parametrize("name", config.Settings.model_fields)
