@@ -28,6 +28,7 @@ from idp.admin import (
 from idp.admin.app_list import Care
 from idp.clock import BRUSSELS
 from idp.errors import Invalid, NotFound, Refusal
+from idp.feeds import deliveries, held, overdue
 from idp.job_book import overview
 from idp.login import attention
 from idp.models import RightKind, School
@@ -49,8 +50,12 @@ def home() -> Response:
         schools = db.execute(select(func.count()).select_from(School)).scalar_one()
         jobs = overview(db, now)
         keys = signing.listing(db)
+        held_lists = held.waiting(db, kind=deliveries.ENROLMENTS)
+        no_directors = overdue.directors(db, now)
     return shell.page(
         "admin/operators.html",
+        held_lists=held_lists,
+        no_directors=no_directors,
         apps=len(lines),
         waiting=waiting,
         schools=schools,

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from idp import audit
+from idp import audit, models
 from idp.admin import api_tokens, app_form, app_list, apps
 from idp.app import create_app
 from idp.models import RightKind
 from idp.oidc import registration
-from tests import make, make_staff
+from tests import make, make_feeds, make_staff
 from tests.admin.test_apps import document
 from tests.make_browser import path
 
@@ -183,6 +183,19 @@ def test_the_other_pages_of_an_operator(house, client, mira):
     found = client.get("/beheer/audit", query_string={"over": "app:rekenbuur", "van": "2026-11-01"})
     assert "app_registered" in found.text
     assert post(client, "/beheer/wachten", leerling="niemand").status_code == 404
+
+
+def test_operators_see_which_enrolments_wait_and_that_no_list_of_directors_came(house, client, mira):
+    assert "Er kwam nog geen lijst" not in client.get("/beheer").text
+    make_feeds.schools(house, "800001", kind=models.SchoolKind.REAL)
+    rows = [make_feeds.row(str(n), instellingsnummer="800001") for n in range(12)]
+    make_feeds.bring(house, make_feeds.file(*rows))
+    assert "inschrijvingen van" not in client.get("/beheer").text
+    make_feeds.bring(house, make_feeds.file(*rows[:3]))
+    page = client.get("/beheer").text
+    assert "De inschrijvingen van 800001 wachten" in page
+    assert "idp holds show " in page
+    assert "Er kwam nog geen lijst van directeurs" in page
 
 
 def test_who_waits_is_opened_again(house, client, mira):
