@@ -28,6 +28,9 @@ EVENTS = {
     "pupils_listed": _("Leerlingenlijst bekeken"),
     "pupil_exported": _("In een zipbestand gedownload"),
     "trail_exported": _("Logboek gedownload"),
+    "extract_given": _("Alles over een leerling gedownload"),
+    "school_extract_given": _("Uittreksel van de school gedownload"),
+    "breach_reported": _("Nagekeken wie een lek raakt"),
     "account_created": _("LeerID aangemaakt"),
     "secret_renewed": _("Wachtwoord vernieuwd"),
     "username_changed": _("Gebruikersnaam gewijzigd"),
@@ -41,6 +44,7 @@ EVENTS = {
     "cards_printed": _("Kaarten klaargemaakt"),
     "papers_fetched": _("Zipbestand gedownload"),
     "help_given": _("Hulpcode gegeven"),
+    "sign_in_needs_help": _("Te veel foute pogingen: wacht op hulp"),
     "sign_in_released": _("Wachttijd opgeheven"),
     "app_made_visible": _("App zichtbaar gemaakt"),
     "app_made_invisible": _("App niet meer zichtbaar"),
@@ -60,6 +64,9 @@ EVENTS = {
     "classes_imported": _("Klassen verwerkt"),
     "delivery_held": _("Levering tegengehouden"),
     "delivery_refused": _("Levering geweigerd"),
+    "hold_decided": _("Over een tegengehouden levering beslist"),
+    "identifiers_fetched": _("Lijst van leerlingen opgehaald"),
+    "school_kept": _("Naam of pakket van de school ingesteld"),
 }
 TOPIC_NAMES = {
     Topic.SEEN: _("Wie zag wat"),
@@ -72,11 +79,19 @@ TOPIC_NAMES = {
     Topic.DEVICES: _("Toestellen"),
     Topic.DATA: _("Binnengekomen gegevens"),
 }
+DECISIONS = {
+    "applied": _("toegepast"),
+    "declined": _("niet toegepast"),
+    "refused": _("geweigerd"),
+}
+"""What was decided about a held delivery."""
 OTHERS = {
     "system": _("Vanzelf"),
     "operator": _("De beheerder van het systeem"),
     "app": _("Een app"),
-    "package": _("Het pakket van de school"),
+    "feed": _("Het pakket van de school"),
+    "operator-token": _("Een programma van het systeem"),
+    "nobody": _("Iemand die niet was aangemeld"),
     "person": _("Iemand die hier niet meer bekend is"),
 }
 
@@ -103,6 +118,7 @@ def lines() -> Response:
         people=people,
         pupil=pupil,
         said=said,
+        decisions=DECISIONS,
         who=who,
         topics=TOPIC_NAMES,
         to=to,
@@ -143,7 +159,8 @@ def who(line: Line) -> str:
 
 def _cells(line: Line) -> tuple[str, ...]:
     count = "" if line.count is None else str(line.count)
-    return (trail.moment(line.at), who(line), said(line), line.pupil or line.person, count, line.event)
+    what = f"{said(line)}: {DECISIONS[line.kind]}" if line.kind in DECISIONS else said(line)
+    return (trail.moment(line.at), who(line), what, line.pupil or line.person, count, line.event)
 
 
 def _asked() -> Asked:

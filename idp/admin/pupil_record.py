@@ -10,8 +10,8 @@ from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
-from idp import audit, audit_accounts
-from idp.admin import pupil_list
+from idp import audit_accounts
+from idp.admin import pupil_list, trail
 from idp.admin.pupil_list import State
 from idp.claims import agreements, visibility
 from idp.clock import day_of_law
@@ -20,7 +20,6 @@ from idp.login import cards, sessions, support
 from idp.models import (
     Account,
     AccountType,
-    AuditEvent,
     Card,
     ClassMembership,
     Enrolment,
@@ -31,25 +30,6 @@ from idp.models import (
     Soort,
 )
 
-SHOWN = 30
-"""Lines of history."""
-ACTS = frozenset(
-    {
-        "account_created",
-        "secret_renewed",
-        "username_changed",
-        "card_issued",
-        "card_voided",
-        "account_blocked",
-        "account_unblocked",
-        "help_given",
-        "words_first",
-        "card_alone_allowed",
-        "card_alone_stopped",
-    }
-)
-"""What a school does to an account. What the pupil does is not in here."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class OwnCard:
@@ -59,18 +39,6 @@ class OwnCard:
     """Of this school, which may stop it."""
     day: date
     until: date
-
-
-@dataclass(frozen=True, kw_only=True)
-class Act:
-    """A line of the history."""
-
-    event: str
-    kind: str
-    """Of a secret, where there is one."""
-    who: str
-    """Empty: not a person of this school."""
-    day: date
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +78,7 @@ class Record:
     needs: support.Needs
     decided_by: str
     """The name of who decided that a card is enough; empty when none is."""
-    history: tuple[Act, ...]
+    history: tuple[trail.Act, ...]
     shares: bool
 
     @property
@@ -187,7 +155,7 @@ def read(db: Connection, instellingsnummer: str, account_uuid: str, now: datetim
         cards=_cards(db, instellingsnummer, account_uuid, now),
         needs=needs,
         decided_by=_name(db, needs.decided_by),
-        history=_history(db, instellingsnummer, account_uuid),
+        history=trail.acts(db, instellingsnummer, account_uuid),
         shares=shares,
     )
 
@@ -254,35 +222,3 @@ def _cards(db: Connection, instellingsnummer: str, account_uuid: str, now: datet
 def _name(db: Connection, person_id: str | None) -> str:
     row = db.execute(select(Person.voornaam, Person.naam).where(Person.person_id == person_id)).first()
     return f"{row.voornaam} {row.naam}" if row else ""
-
-
-def _history(db: Connection, instellingsnummer: str, account_uuid: str) -> tuple[Act, ...]:
-    rows = db.execute(
-        select(
-            AuditEvent.event,
-            AuditEvent.at,
-            AuditEvent.actor,
-            AuditEvent.details,
-            AuditEvent.instellingsnummer,
-        )
-        .where(AuditEvent.object == audit.pupil(account_uuid), AuditEvent.event.in_(ACTS))
-        .order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
-        .limit(SHOWN)
-    ).all()
-    names = {
-        audit.person(row.person_id): f"{row.voornaam} {row.naam}"
-        for row in db.execute(
-            select(Person.person_id, Person.voornaam, Person.naam).where(
-                Person.person_id.in_({row.actor.removeprefix(audit.person("")) for row in rows})
-            )
-        )
-    }
-    return tuple(
-        Act(
-            event=row.event,
-            kind=str(row.details.get("kind", "")),
-            who=names.get(row.actor, "") if row.instellingsnummer == instellingsnummer else "",
-            day=day_of_law(row.at),
-        )
-        for row in rows
-    )

@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from idp import audit, audit_accounts
 from idp.admin import workbook
-from idp.clock import BRUSSELS, midnight
+from idp.clock import BRUSSELS, day_of_law, midnight
 from idp.context import House
 from idp.models import AuditEvent, Enrolment, Person, Right
 
@@ -47,6 +47,9 @@ TOPICS: dict[str, Topic] = {
     "pupils_listed": Topic.SEEN,
     "pupil_exported": Topic.SEEN,
     "trail_exported": Topic.SEEN,
+    "extract_given": Topic.SEEN,
+    "school_extract_given": Topic.SEEN,
+    "breach_reported": Topic.SEEN,
     "account_created": Topic.ACCOUNTS,
     "secret_renewed": Topic.ACCOUNTS,
     "username_changed": Topic.ACCOUNTS,
@@ -60,6 +63,7 @@ TOPICS: dict[str, Topic] = {
     "cards_printed": Topic.PAPERS,
     "papers_fetched": Topic.PAPERS,
     "help_given": Topic.HELP,
+    "sign_in_needs_help": Topic.HELP,
     "sign_in_released": Topic.HELP,
     "app_made_visible": Topic.APPS,
     "app_made_invisible": Topic.APPS,
@@ -79,8 +83,19 @@ TOPICS: dict[str, Topic] = {
     "classes_imported": Topic.DATA,
     "delivery_held": Topic.DATA,
     "delivery_refused": Topic.DATA,
+    "hold_decided": Topic.DATA,
+    "identifiers_fetched": Topic.DATA,
+    "school_kept": Topic.DATA,
 }
-"""Events that have a sentence on the page; others of the school are shown by their own word."""
+"""Every event that a school may see; each has a sentence on the page."""
+ON_AN_ACCOUNT = frozenset(event for event, topic in TOPICS.items() if topic is Topic.ACCOUNTS) | {
+    "card_issued",
+    "card_voided",
+    "help_given",
+}
+"""What a school does to an account. What the pupil does is not in here."""
+LATEST = 30
+"""Lines about one pupil."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +126,19 @@ class Line:
     refused: bool
     count: int | None
     kind: str
-    """Of a secret, or the route that was refused."""
+    """Of a secret, a right or a decision, or the route that was refused."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act:
+    """What a school did to the account of a pupil: a day, and a name for whoever is of the school that reads."""
+
+    event: str
+    kind: str
+    """Of a secret, where there is one."""
+    who: str
+    """Empty: not a person of this school."""
+    day: date
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +176,28 @@ def people(db: Connection, instellingsnummer: str) -> tuple[tuple[str, str], ...
 def pupil_name(db: Connection, instellingsnummer: str, account_uuid: str) -> str:
     """Of a pupil who is or was enrolled here; empty for anybody else."""
     return _pupils(db, instellingsnummer, [account_uuid]).get(account_uuid, "") if account_uuid else ""
+
+
+def acts(db: Connection, instellingsnummer: str, account_uuid: str) -> tuple[Act, ...]:
+    """What schools did to the account of this pupil, the latest first; what another school did without a name."""
+    of = AuditEvent
+    rows = db.execute(
+        select(*_COLUMNS)
+        .where(of.object == audit.pupil(account_uuid), of.event.in_(ON_AN_ACCOUNT))
+        .order_by(of.at.desc(), of.id.desc())
+        .limit(LATEST)
+    ).all()
+    ours = {row.actor for row in rows if row.instellingsnummer == instellingsnummer}
+    names = _staff(db, ours)
+    return tuple(
+        Act(
+            event=row.event,
+            kind=str(row.details.get("kind", "")),
+            who=names.get(row.actor, "") if row.instellingsnummer == instellingsnummer else "",
+            day=day_of_law(row.at),
+        )
+        for row in rows
+    )
 
 
 def saw(house: House, *, person_id: str, instellingsnummer: str, account_uuid: str) -> None:
@@ -208,11 +257,19 @@ def _statement(instellingsnummer: str, asked: Asked, after: tuple[datetime, str]
     if after:
         at, last = after
         wanted.append((of.at < at) | ((of.at == at) & (of.id < last)))
-    return (
-        select(of.id, of.at, of.event, of.actor, of.object, of.result, of.details)
-        .where(*wanted)
-        .order_by(of.at.desc(), of.id.desc())
-    )
+    return select(*_COLUMNS).where(*wanted).order_by(of.at.desc(), of.id.desc())
+
+
+_COLUMNS = (
+    AuditEvent.id,
+    AuditEvent.at,
+    AuditEvent.event,
+    AuditEvent.actor,
+    AuditEvent.object,
+    AuditEvent.instellingsnummer,
+    AuditEvent.result,
+    AuditEvent.details,
+)
 
 
 def _named(db: Connection, instellingsnummer: str, rows: Iterable[Any]) -> tuple[Line, ...]:
@@ -221,16 +278,17 @@ def _named(db: Connection, instellingsnummer: str, rows: Iterable[Any]) -> tuple
     pupils = _pupils(
         db, instellingsnummer, [one.removeprefix("pupil:") for one in about if one.startswith("pupil:")]
     )
-    staff = {one for one in about | {row.actor for row in rows} if one.startswith("person:")}
-    names = {
-        audit.person(row.person_id): f"{row.voornaam} {row.naam}"
-        for row in db.execute(
-            select(Person.person_id, Person.voornaam, Person.naam).where(
-                Person.person_id.in_({one.removeprefix("person:") for one in staff})
-            )
-        )
-    }
+    names = _staff(db, about | {row.actor for row in rows})
     return tuple(_line(row, pupils, names) for row in rows)
+
+
+def _staff(db: Connection, among: set[str]) -> dict[str, str]:
+    """Names by actor or object, of those who are members of staff."""
+    ids = {one.removeprefix("person:") for one in among if one.startswith("person:")}
+    rows = db.execute(
+        select(Person.person_id, Person.voornaam, Person.naam).where(Person.person_id.in_(ids))
+    )
+    return {audit.person(row.person_id): f"{row.voornaam} {row.naam}" for row in rows}
 
 
 def _line(row: Any, pupils: dict[str, str], names: dict[str, str]) -> Line:
@@ -247,8 +305,12 @@ def _line(row: Any, pupils: dict[str, str], names: dict[str, str]) -> Line:
         person=names.get(about, "") if about != row.actor else "",
         refused=row.result == "refused",
         count=count if isinstance(count, int) else None,
-        kind=str(row.details.get("kind") or row.details.get("right") or row.details.get("route") or ""),
+        kind=next((str(row.details[word]) for word in _KINDS if row.details.get(word)), ""),
     )
+
+
+_KINDS = ("kind", "right", "route", "decision")
+"""Details that say which of several things happened."""
 
 
 def _pupils(db: Connection, instellingsnummer: str, account_uuids: list[str]) -> dict[str, str]:

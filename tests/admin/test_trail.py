@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 from datetime import timedelta
 from html import unescape
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event as sa_event
 from sqlalchemy import func, select, text
 
-from idp import audit, audit_accounts, models
-from idp.admin import trail
+from idp import audit, audit_accounts, audit_feeds, models
+from idp.admin import pages_trail, trail
 from idp.admin.trail import Asked, Topic
 from idp.models import RightKind
 from tests import make, make_staff
@@ -211,3 +213,27 @@ def test_a_page_is_found_by_the_index_however_long_the_trail(house, school):
             assert "Index" in plan
     with house.database.reading() as db:
         assert db.scalar(select(func.count()).select_from(models.AuditEvent)) == 0
+
+
+def test_every_event_that_a_school_may_see_has_a_sentence_and_a_topic():
+    seen = set()
+    for file in Path(audit.__file__).parent.glob("audit*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and any(word.arg == "school" for word in node.keywords):
+                seen |= {one.value for one in node.args if isinstance(one, ast.Constant)}
+    assert {"pupil_seen", "identifiers_fetched"} <= seen
+    assert seen == {*trail.TOPICS} == {*pages_trail.EVENTS}
+
+
+def test_who_is_no_person_is_told_in_words_and_a_decision_too(house, client, school, desk):
+    write(house, audit_feeds.identifiers_fetched, actor="feed:w", instellingsnummer=school, count=7)
+    words = {"instellingsnummer": school, "delivery": "d", "decision": "declined"}
+    write(house, audit_feeds.hold_decided, actor=audit.person(desk.person_id), **words)
+    page = unescape(client.get(TRAIL).text)
+    for shown in (
+        "Het pakket van de school",
+        "Lijst van leerlingen opgehaald",
+        "Over een tegengehouden levering beslist</strong> niet toegepast",
+    ):
+        assert shown in page
+    assert "Over een tegengehouden levering beslist: niet toegepast" in client.get(f"{TRAIL}/export").text
