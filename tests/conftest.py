@@ -7,6 +7,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -213,6 +214,9 @@ def house(
         db.execute(insert(models.RegistryVersion), {"id": 1, "version": 1})
     with audit.circumstances(audit.Circumstances(now=stopped.now(), actor="system", source="test")):
         yield made
+    for one in threading.enumerate():
+        if one.name == "papers":
+            one.join()
     made.database.close()
 
 

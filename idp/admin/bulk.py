@@ -367,7 +367,12 @@ def _finish(
         begins = coming[school].get(one.account_uuid)
         note = f"Werkt vanaf {long_date(begins)}." if begins else ""
         note = note or (KEY_NOTE if one.account_uuid in keys[school] else "")
-        full = replace(one, klassen=klassen[school].get(one.account_uuid, ()), note=note)
+        full = replace(
+            one,
+            klassen=klassen[school].get(one.account_uuid, ()),
+            begins=begins.isoformat() if begins else "",
+            note=note,
+        )
         if with_cards:
             card = cards.issue(
                 db,

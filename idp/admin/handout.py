@@ -47,6 +47,8 @@ class Handout:
     personal_url: str
     card_url: str | None = field(default=None, repr=False)
     """What the QR code says; None: no card."""
+    begins: str = ""
+    """The first day on which name, secret and card work (ISO 8601), when that is still to come."""
     note: str = ""
     """What whoever holds the card must know: from which day it works."""
 
@@ -73,6 +75,7 @@ class Handout:
             "klassen": [*self.klassen],
             "personal_url": self.personal_url,
             "card_url": self.card_url,
+            "begins": self.begins or None,
         }
 
 

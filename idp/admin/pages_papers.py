@@ -79,7 +79,7 @@ def start(
 def show(work_id: str) -> Response:
     work, state = _work(work_id), _state(work_id)
     if work.done:
-        return _done(work)
+        return _done(work, state)
     if state and state.problem is None:
         return _busy(work, state)
     return _proposal(
@@ -226,10 +226,12 @@ def _busy(work: Work, state: underway.State) -> Response:
     )
 
 
-def _done(work: Work) -> Response:
+def _done(work: Work, state: underway.State | None) -> Response:
+    """While the zip is drawn it says how far that is."""
     return shell.page(
         "admin/papers_done.html",
         work=work,
+        state=state,
         counts=Counter(one.kind for one in work.handouts),
         at=f"{WORK}/{work.id}",
         home=pages_pupils.LIST,

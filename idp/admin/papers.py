@@ -227,6 +227,7 @@ def carry_out(house: House, desk: Desk, work: Work, *, progress: Progress = sile
         values = {
             "sealed": _seal(desk, work.id, said),
             "done_at": now,
+            "drawn": 0,
             "expires_at": _end(house, now),
             "count": len(handouts),
         }
@@ -262,12 +263,13 @@ def carry_out(house: House, desk: Desk, work: Work, *, progress: Progress = sile
 def zipped(house: House, desk: Desk, work: Work, *, apart: bool = False) -> tuple[str, bytes]:
     """(name, content) of the zip: Excel, cards, and lists and stickers per (sub)klas or group. Audited.
 
-    `apart`: the secrets on sheets of their own.
+    It was drawn ahead, or is drawn now. `apart`: the secrets on sheets of their own.
     """
-    now = house.clock.now()
+    today = house.clock.today()
     with house.database.transaction() as db:
-        look = bulk.look(db, house, desk.instellingsnummer)
-        shares = agreements.shares_today(db, desk.instellingsnummer, house.clock.today())
+        shares = agreements.shares_today(db, desk.instellingsnummer, today)
+        ahead = select(Paperwork.file).where(*_mine(desk, work.id), Paperwork.file_by_klas == shares)
+        sealed = None if apart else db.execute(ahead).scalar()
         audit_accounts.papers_fetched(
             db, instellingsnummer=desk.instellingsnummer, papers=work.id, count=len(work.handouts)
         )
@@ -278,10 +280,21 @@ def zipped(house: House, desk: Desk, work: Work, *, apart: bool = False) -> tupl
                 instellingsnummer=desk.instellingsnummer,
                 papers=work.id,
             )
-    handouts = [one if shares else replace(one, klassen=()) for one in work.handouts]
-    file = BytesIO()
-    bundle.write(file, handouts, replace(look, made_on=house.clock.today()), by_klas=shares, apart=apart)
-    return bundle.zip_name(desk.instellingsnummer, now.date()), file.getvalue()
+    content = _safe(desk, work.id).decrypt(sealed) if sealed else None
+    if content is None:
+        content = _drawn_zip(house, desk, work, shares=shares, apart=apart)
+    return bundle.zip_name(desk.instellingsnummer, today), content
+
+
+def draw_ahead(house: House, desk: Desk, work_id: str, *, progress: Progress = silent) -> None:
+    """Draw the zip before somebody asks, and keep it encrypted as long as the rest. `progress` counts cards and stickers."""
+    with house.database.reading() as db:
+        work = find(db, desk, work_id, house.clock.now())
+        shares = agreements.shares_today(db, desk.instellingsnummer, house.clock.today())
+    content = _drawn_zip(house, desk, work, shares=shares, progress=progress)
+    values = {"file": _safe(desk, work_id).encrypt(content), "file_by_klas": shares, "working_until": None}
+    with house.database.transaction() as db:
+        db.execute(update(Paperwork).where(*_mine(desk, work_id)).values(values))
 
 
 def with_kind(one: Proposal, kind: SecretKind) -> Proposal:
@@ -291,6 +304,24 @@ def with_kind(one: Proposal, kind: SecretKind) -> Proposal:
 
 
 # ---------------------------------------------------------------- inside
+
+
+def _drawn_zip(
+    house: House,
+    desk: Desk,
+    work: Work,
+    *,
+    shares: bool,
+    apart: bool = False,
+    progress: Progress = silent,
+) -> bytes:
+    """With classes only while the school shares them."""
+    with house.database.reading() as db:
+        look = bulk.look(db, house, desk.instellingsnummer)
+    handouts = [one if shares else replace(one, klassen=()) for one in work.handouts]
+    file = BytesIO()
+    bundle.write(file, handouts, look, by_klas=shares, apart=apart, progress=progress)
+    return file.getvalue()
 
 
 def _drawn(proposals: Sequence[Proposal]) -> dict[str, str]:

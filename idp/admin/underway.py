@@ -2,8 +2,9 @@
 
 Hashing hundreds of secrets takes longer than a request should. `start` begins it in a thread of this process and waits a
 moment, so that work for a few is simply done. How far it is stands in the row: any browser page, reload or other worker
-sees it. Everything is written in one transaction at the end (admin/papers.py), so a process that dies leaves nothing half;
-its lease runs out, and the person who holds the key goes on from the beginning.
+sees it. Everything is written in one transaction (admin/papers.py), so a process that dies leaves nothing half;
+its lease runs out, and the person who holds the key goes on from the beginning. Then the same thread draws the zip; where
+it does not come that far, the zip is drawn when somebody asks for it.
 """
 
 from __future__ import annotations
@@ -29,19 +30,25 @@ PATIENCE = 2.0
 """Seconds that a click waits for the end: work for a few needs no page that says how far it is."""
 EVERY = 8
 """Secrets between two notes of how far it is; about a fifth of a second."""
+EVERY_CARD = 40
+"""Cards and stickers between two notes; about as long."""
 FAILED = "papers_failed"
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Work that was started and is not done."""
+    """Work that was started and is not finished."""
 
-    hashed: int
+    ready: int
+    """Secrets; once they are made, cards and stickers."""
     count: int
+    """Of so many."""
     works: bool
     """Somebody is at it. False: it was interrupted, and may be started again."""
     problem: str | None
     """The code of why it could not be done; nothing was made."""
+    made: bool = False
+    """Everything is written, and the zip is being drawn."""
 
 
 def start(house: House, desk: Desk, work: Work, *, patience: float = PATIENCE) -> None:
@@ -55,7 +62,7 @@ def start(house: House, desk: Desk, work: Work, *, patience: float = PATIENCE) -
 
 
 def look(db: Connection, work_id: str, now: datetime) -> State | None:
-    """None when it was not started, or is done."""
+    """None when it was not started, or is finished: what is left of the zip is drawn when somebody asks for it."""
     row = db.execute(
         select(
             Paperwork.hashed,
@@ -63,12 +70,16 @@ def look(db: Connection, work_id: str, now: datetime) -> State | None:
             Paperwork.working_until,
             Paperwork.problem,
             Paperwork.done_at,
+            Paperwork.drawn,
         ).where(Paperwork.id == work_id)
     ).one_or_none()
-    if row is None or row.done_at is not None or (row.working_until is None and row.problem is None):
+    works = row is not None and row.working_until is not None and row.working_until > now
+    if row is None or (row.working_until is None and row.problem is None):
         return None
-    works = row.working_until is not None and row.working_until > now
-    return State(hashed=row.hashed or 0, count=row.many, works=works, problem=row.problem)
+    if row.done_at is not None:
+        drawing = works and row.drawn is not None
+        return State(ready=row.drawn, count=2 * row.many, works=True, problem=None, made=True) if drawing else None
+    return State(ready=row.hashed or 0, count=row.many, works=works, problem=row.problem)
 
 
 # ---------------------------------------------------------------- inside
@@ -91,6 +102,7 @@ def _do(house: House, desk: Desk, work: Work) -> None:
     """Nobody waits for the answer of a thread: what went wrong is noted in the row, and in the log."""
     try:
         papers.carry_out(house, desk, work, progress=_noting(house, work))
+        papers.draw_ahead(house, desk, work.id, progress=_noting_cards(house, work))
     except Refusal as refusal:
         _stop(house, work, refusal.code)
     except Exception as failure:
@@ -110,8 +122,20 @@ def _noting(house: House, work: Work) -> Callable[[int, int], None]:
     return note
 
 
+def _noting_cards(house: House, work: Work) -> Callable[[int, int], None]:
+    mine = update(Paperwork).where(Paperwork.id == work.id)
+
+    def note(done: int, _of: int) -> None:
+        if done % EVERY_CARD == 0:
+            values = {"drawn": done, "working_until": house.clock.now() + LEASE}
+            with house.database.transaction() as db:
+                db.execute(mine.values(values))
+
+    return note
+
+
 def _stop(house: House, work: Work, code: str) -> None:
-    values = {"working_until": None, "problem": code}
-    mine = update(Paperwork).where(Paperwork.id == work.id, Paperwork.done_at.is_(None))
+    mine = update(Paperwork).where(Paperwork.id == work.id)
     with house.database.transaction() as db:
-        db.execute(mine.values(values))
+        db.execute(mine.where(Paperwork.done_at.is_(None)).values(working_until=None, problem=code))
+        db.execute(mine.where(Paperwork.done_at.is_not(None)).values(working_until=None))

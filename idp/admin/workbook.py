@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import BinaryIO
 
 from idp.admin.handout import Handout
@@ -16,7 +17,9 @@ HEADINGS = (
     "LeerID Gebruikersnaam",
     "LeerID Wachtwoord",
 )
-WIDTHS = (13, 20, 28, 36, 22, 32, 34)
+BEGINS = "Geldig vanaf"
+"""One more column, when somebody's first day is still to come."""
+WIDTHS = (13, 20, 28, 36, 22, 32, 34, 14)
 STEERING = "=+-@\t\r\n"
 """A cell that begins with one of these is a formula to some program that reads it (CWE-1236)."""
 
@@ -38,15 +41,16 @@ def write(target: BinaryIO, handouts: Sequence[Handout]) -> None:
     plain = book.add_format({"num_format": "@"})
     quoted = book.add_format({"num_format": "@", "quote_prefix": True})
     sheet = book.add_worksheet("LeerID's")
-    for column, (heading, width) in enumerate(zip(HEADINGS, WIDTHS, strict=True)):
+    headings = (*HEADINGS, BEGINS) if any(one.begins for one in handouts) else HEADINGS
+    for column, (heading, width) in enumerate(zip(headings, WIDTHS, strict=False)):
         sheet.set_column(column, column, width, plain)
         sheet.write_string(0, column, heading, head)
     for row, one in enumerate(handouts, 1):
-        for column, value in enumerate(_cells(one)):
+        for column, value in enumerate(_cells(one)[: len(headings)]):
             shown = cell(value)
             sheet.write_string(row, column, shown, quoted if shown[:1] in STEERING else plain)
     sheet.freeze_panes(1, 0)
-    sheet.autofilter(0, 0, max(len(handouts), 1), len(HEADINGS) - 1)
+    sheet.autofilter(0, 0, max(len(handouts), 1), len(headings) - 1)
     book.close()
 
 
@@ -65,4 +69,10 @@ def _cells(one: Handout) -> tuple[str, ...]:
         ", ".join(one.klassen),
         one.username,
         words or one.secret or "",
+        _day(one.begins),
     )
+
+
+def _day(iso: str) -> str:
+    """As it is written here: `01/09/2027`."""
+    return date.fromisoformat(iso).strftime("%d/%m/%Y") if iso else ""

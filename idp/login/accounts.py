@@ -28,7 +28,7 @@ from idp import audit, entropy
 from idp.config import Settings
 from idp.errors import Invalid, NotFound
 from idp.hashing import Stored
-from idp.login import free_names, passwords, pictures, usernames
+from idp.login import first_days, free_names, passwords, pictures, usernames
 from idp.models import Account as AccountRow
 from idp.models import (
     AccountEmail,
@@ -211,10 +211,11 @@ def create(
         if code := usernames.valid(proposal.username):
             raise Invalid(code, proposal.account_uuid)
     todo = sorted(zip(proposals, hashed, strict=True), key=lambda pair: pair[0].username)
+    begins = first_days.first_moments(db, [proposal.account_uuid for proposal in proposals], now)
     retired = free_names.retired(db, [proposal.username for proposal in proposals])
     made = {}
     for proposal, stored in todo:
-        row = _row(proposal, stored, now, settings)
+        row = _row(proposal, stored, now, settings, usable=begins.get(proposal.account_uuid, now))
         free = proposal.username not in retired and _insert(db, row)
         name = proposal.username if free else _insert_next(db, row, _base(proposal))
         if name is None:
@@ -346,7 +347,9 @@ def _find(db: Connection, which: ColumnElement[bool], today: date) -> Account | 
     return from_row(row) if row is not None else None
 
 
-def _row(proposal: Proposal, stored: Stored, now: datetime, settings: Settings) -> dict[str, Any]:
+def _row(
+    proposal: Proposal, stored: Stored, now: datetime, settings: Settings, *, usable: datetime
+) -> dict[str, Any]:
     return {
         "account_uuid": proposal.account_uuid,
         "username": proposal.username,
@@ -355,13 +358,9 @@ def _row(proposal: Proposal, stored: Stored, now: datetime, settings: Settings) 
         "secret_hash": stored.hash,
         "pepper_id": stored.pepper_id,
         "secret_set_at": now,
-        "secret_expires_at": _expiry(proposal.secret_kind, now, settings),
+        "secret_expires_at": first_days.expiry(proposal.secret_kind, usable, settings),
         "created_at": now,
     }
-
-
-def _expiry(kind: SecretKind, now: datetime, settings: Settings) -> datetime | None:
-    return now + timedelta(days=settings.temporary_password_days) if kind is SecretKind.TEMPORARY else None
 
 
 def _insert(db: Connection, row: dict[str, Any]) -> bool:
@@ -415,6 +414,9 @@ def _set_secret(
     """A new secret; what else would have opened the account stops: help codes, and links that were mailed."""
     codes = (HelpCode.account_uuid == account_uuid, HelpCode.used_at.is_(None), HelpCode.voided_at.is_(None))
     db.execute(update(HelpCode).where(*codes).values(voided_at=now))
+    usable = now
+    if kind is SecretKind.TEMPORARY:
+        usable = first_days.first_moments(db, [account_uuid], now).get(account_uuid, now)
     links = (MailLink.account_uuid == account_uuid, MailLink.used_at.is_(None))
     db.execute(update(MailLink).where(*links, MailLink.kind == LinkKind.RESET).values(used_at=now))
     done = db.execute(
@@ -425,7 +427,7 @@ def _set_secret(
             secret_hash=stored.hash,
             pepper_id=stored.pepper_id,
             secret_set_at=now,
-            secret_expires_at=_expiry(kind, now, settings),
+            secret_expires_at=first_days.expiry(kind, usable, settings),
             **also,
         )
     ).rowcount

@@ -28,6 +28,9 @@ class Act(StrEnum):
     PICTURES = "pictures"
     PASSWORD = "password"
     USERNAME = "username"
+    CARD_ALONE = "card_alone"
+    """From now on a card is enough."""
+    CARD_NOT_ALONE = "card_not_alone"
 
 
 class Helper(StrEnum):
@@ -53,6 +56,8 @@ ACTS: dict[str, Callable[[Mapping[str, Any]], Act]] = {
     "help_given": lambda _details: Act.CODE,
     "secret_renewed": _renewed,
     "username_changed": lambda _details: Act.USERNAME,
+    "card_alone_allowed": lambda _details: Act.CARD_ALONE,
+    "card_alone_stopped": lambda _details: Act.CARD_NOT_ALONE,
 }
 """Event of the audit trail → what the pupil reads."""
 

@@ -14,7 +14,7 @@ from flask_babel import format_date
 
 from idp import context, web
 from idp.clock import BRUSSELS, day_of_law
-from idp.login import helped, pages_own, sessions, way_back, whereabouts
+from idp.login import helped, pages_own, sessions, support, way_back, whereabouts
 
 blueprint = Blueprint("mine", __name__)
 PAGE = "/mijn-aanmeldingen"
@@ -31,12 +31,14 @@ def signed_in_where() -> Response:
         live = whereabouts.live(db, house.settings, who.account_uuid, now)
         remembering = whereabouts.remembering_apps(db, who.account_uuid, now)
         acts = helped.acts(db, who.account_uuid, now)
+        alone = support.alone(db, who.account_uuid, house.clock.today())
     live.sort(key=lambda one: one.sid != who.sid)
     body = render_template(
         "login/mine.html",
         mine=[_shown(one, who.sid, now) for one in live],
         remembering=remembering,
         acts=[{"act": one.act, "by": one.by, "school": one.school, "day": _day(one.day)} for one in acts],
+        alone=[{"school": one.school, "since": _day(one.since), "until": _day(one.until)} for one in alone],
         home=way_back.HOME,
         shared=who.shared,
     )

@@ -21,7 +21,7 @@ from idp.login import accounts, browsers, cards, sessions
 from idp.login.cards import HeldCard
 from idp.login.help import Visit
 from idp.login.sign_in import SignedIn
-from idp.models import Account, AccountType, Card, Support
+from idp.models import Account, AccountType, Card, School, Support
 
 AMR = ("card",)
 ACR = f"{sessions.ACR}card"
@@ -69,6 +69,36 @@ def who_types(db: Connection, username: str) -> str | None:
         .where(Account.username == username, Support.typed)
     )
     return db.execute(wanted.limit(1)).scalar()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alone:
+    """A school decided that its card is enough for this pupil."""
+
+    school: str
+    """Its name."""
+    since: date
+    until: date
+
+
+def alone(db: Connection, account_uuid: str, today: date) -> tuple[Alone, ...]:
+    """Where a card is enough today, for the pupil to know."""
+    rows = db.execute(
+        select(School.naam, Support.card_alone_since, Support.card_alone_until)
+        .join(School, School.instellingsnummer == Support.instellingsnummer)
+        .join(Account, Account.account_uuid == Support.account_uuid)
+        .where(
+            Support.account_uuid == account_uuid,
+            Support.card_alone_since.is_not(None),
+            Support.card_alone_until >= today,
+            Account.type == AccountType.BASIC,
+        )
+        .order_by(School.naam)
+    )
+    return tuple(
+        Alone(school=row.naam, since=day_of_law(row.card_alone_since), until=row.card_alone_until)
+        for row in rows
+    )
 
 
 # ---------------------------------------------------------------- deciding

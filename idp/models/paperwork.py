@@ -37,3 +37,9 @@ class Paperwork(Base):
     """How many secrets are ready."""
     problem: Mapped[str | None] = mapped_column(String(60))
     """The code of why it could not be done."""
+    drawn: Mapped[int | None]
+    """How many cards and stickers are in the zip, once it is done; None: nobody draws it ahead."""
+    file: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """The zip, encrypted as `sealed` is."""
+    file_by_klas: Mapped[bool | None]
+    """Whether it says classes; it is not handed out when the school shares no more, or only since."""

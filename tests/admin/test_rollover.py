@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -12,7 +12,7 @@ from idp import audit, models
 from idp.admin import bulk, papers, rollover
 from idp.admin.rollover import Part
 from idp.errors import Invalid
-from idp.login import cards, sign_in
+from idp.login import accounts, cards, sign_in
 from idp.models import AccountType, PaperworkKind, SecretKind
 from tests import make, make_login, make_staff
 from tests.make_browser import path
@@ -145,6 +145,7 @@ def test_LIFE_a_card_and_an_account_made_in_august_open_nothing_before_the_first
         proposals = papers.propose(db, house, desk, PaperworkKind.CREATE, [new])
     (made,) = bulk.create(house, proposals)
     assert made.note == "Werkt vanaf 1 september 2027."
+    assert made.begins == "2027-09-01"
     token = made.card_url.rpartition("/")[2]
 
     def opens():
@@ -157,6 +158,28 @@ def test_LIFE_a_card_and_an_account_made_in_august_open_nothing_before_the_first
     assert opens() == (False, False)
     house.clock.move(seconds=1)
     assert opens() == (True, True)
+
+
+def test_the_days_of_a_temporary_password_count_from_the_first_day_that_it_can_be_used(house, school):
+    found = look(house, school, AUGUST)
+    (new,) = [one.account_uuid for one in found.parts[Part.WITHOUT] if one.naam == "Nieuw"]
+    with house.database.reading() as db:
+        desk = papers.Desk(person_id="p", instellingsnummer=school, key="k")
+        proposals = papers.propose(db, house, desk, PaperworkKind.CREATE, [new])
+    bulk.create(house, proposals)
+
+    def ends():
+        with house.database.reading() as db:
+            return accounts.find(db, new, house.clock.today()).secret_expires_at
+
+    midnight = datetime(2027, 8, 31, 22, 0, tzinfo=UTC)
+    assert ends() == midnight + timedelta(days=90)
+    house.clock.move(days=2)
+    bulk.renew(house, instellingsnummer=school, account_uuids=[new])
+    assert ends() == midnight + timedelta(days=90)
+    house.clock.moment = SEPTEMBER
+    bulk.renew(house, instellingsnummer=school, account_uuids=[new])
+    assert ends() == SEPTEMBER + timedelta(days=90)
 
 
 def test_QR_03_the_card_of_the_school_before_stops_and_the_one_of_the_new_school_begins(house, school):

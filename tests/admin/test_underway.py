@@ -9,7 +9,9 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
 from sqlalchemy import func, select, update
@@ -75,9 +77,10 @@ def test_how_far_it_is_is_seen_while_it_goes_on_and_nothing_is_written_before_th
     seen = []
     while (now := state(house, work)) is not None:
         assert now.works
-        assert now.count == 60
-        assert count(house) == 0 or state(house, work) is None
-        seen.append(now.hashed)
+        assert now.count == (120 if now.made else 60)
+        assert now.made or count(house) == 0 or state(house, work).made
+        if not now.made:
+            seen.append(now.ready)
     assert seen == sorted(seen)
     assert len({*seen} - {60}) > 1, "it was seen on the way"
     assert len(found(house, desk, work.id).handouts) == count(house) == 60
@@ -108,11 +111,52 @@ def test_what_cannot_be_done_says_why_and_can_be_mended(house, desk):
     with house.database.transaction() as db:
         db.execute(update(models.Enrolment).values(einddatum=make.TODAY - timedelta(days=1)))
     underway.start(house, desk, work)
-    assert state(house, work) == underway.State(hashed=0, count=60, works=False, problem="papers_for_nobody")
+    assert state(house, work) == underway.State(ready=0, count=60, works=False, problem="papers_for_nobody")
     with house.database.transaction() as db:
         db.execute(update(models.Enrolment).values(einddatum=make.YEAR_ENDS))
     underway.start(house, desk, work)
     assert count(house) == 60
+
+
+def test_the_zip_is_drawn_ahead_says_how_far_and_lies_encrypted(house, desk):
+    work = begun(house, desk)
+    underway.start(house, desk, work, patience=0)
+    seen = set()
+    while (now := state(house, work)) is not None:
+        seen |= {now.ready} if now.made else set()
+    assert len(seen) > 1, "it was seen on the way"
+    with house.database.reading() as db:
+        kept = db.execute(select(models.Paperwork)).one().file
+    assert not kept.startswith(b"PK"), "nobody opens it without the key of that browser"
+    name, content = papers.zipped(house, desk, found(house, desk, work.id))
+    assert name.endswith(f"{make.TODAY}.zip")
+    assert "Kaarten A4.pdf" in zipfile.ZipFile(BytesIO(content)).namelist()
+    assert papers._safe(desk, work.id).decrypt(kept) == content, "what was drawn is what is handed out"
+
+
+def test_a_zip_that_was_drawn_with_classes_is_not_handed_out_after_the_school_stopped(house, school, desk):
+    with house.database.transaction() as db:
+        pupil = db.scalars(select(models.Enrolment.account_uuid)).first()
+        make.membership(db, make.klas(db, school, "3Geheim"), pupil)
+        make.agreement(db, school)
+    work = begun(house, desk)
+    underway.start(house, desk, work, patience=60)
+
+    def names():
+        _, content = papers.zipped(house, desk, found(house, desk, work.id))
+        return zipfile.ZipFile(BytesIO(content)).namelist()
+
+    assert "Lijst 3Geheim.pdf" in names()
+    with house.database.transaction() as db:
+        db.execute(update(models.Agreement).values(stopped_at=house.clock.now()))
+    assert "Lijst 3Geheim.pdf" not in names()
+
+
+def test_a_zip_that_nobody_finished_is_drawn_when_it_is_asked_for(house, desk):
+    work = begun(house, desk)
+    papers.carry_out(house, desk, work)
+    assert state(house, work) is None
+    assert papers.zipped(house, desk, found(house, desk, work.id))[1].startswith(b"PK")
 
 
 DIES = """
@@ -141,7 +185,7 @@ def test_FAULT_11_RACE_a_process_that_is_killed_leaves_nothing_half_and_the_pers
     words.append(stopped.now().isoformat())
     process = subprocess.Popen([sys.executable, "-c", DIES, *map(str, words)])
     try:
-        until(lambda: (now := state(house, work)) is not None and now.hashed > 0, seconds=60)
+        until(lambda: (now := state(house, work)) is not None and now.ready > 0, seconds=60)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait(20)

@@ -71,3 +71,9 @@ def test_CARD_01_what_looks_like_a_formula_is_text(evil):
 
 def test_numbers_keep_their_zeros():
     assert rows([handout(stamnummer="000123")])[1][0] == "000123"
+
+
+def test_a_first_day_that_is_still_to_come_has_a_column_of_its_own():
+    found = rows([handout(begins="2027-09-01"), handout()])
+    assert found[0] == [*workbook.HEADINGS, workbook.BEGINS]
+    assert [row[-1] for row in found[1:]] == ["01/09/2027", ""]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert, select
 
-from idp import audit, audit_staff, entropy
+from idp import audit, audit_accounts, audit_staff, entropy
 from idp.login import helped, sessions
 from idp.models import DeviceKind, Grant, RightKind, SecretKind
 from tests import make, make_browser, make_devices, make_login
@@ -184,5 +184,5 @@ def test_help_to_another_and_help_of_long_ago_is_not_shown(house, noor, school):
 
 
 def test_every_event_that_a_pupil_reads_is_one_of_the_audit_trail():
-    pages = (audit, audit_staff)
+    pages = (audit, audit_accounts, audit_staff)
     assert all(any(hasattr(page, event) for page in pages) for event in helped.ACTS)

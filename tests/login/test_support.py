@@ -329,3 +329,19 @@ def test_nothing_of_a_need_is_kept_when_the_pupil_left(house, noor, school):
     retention.tidy(house, house.clock.now())
     with house.database.reading() as db:
         assert db.scalars(select(models.Support.instellingsnummer)).all() == [school]
+
+
+def test_a_pupil_reads_that_a_card_is_enough_since_when_and_that_it_stopped(house, client, noor, school):
+    make_browser.sign_in(client, house, noor)
+    assert "Mijn kaart" not in client.get("/mijn-aanmeldingen").text
+    allow(house, noor, school)
+    page = client.get("/mijn-aanmeldingen").text
+    assert "Met alleen je kaart kom je binnen" in page
+    assert re.search(r"van \d+ \w+ tot en met 31 augustus", page)
+    assert "Vanaf dan is je kaart genoeg om binnen te komen." in page
+    with house.database.transaction() as db:
+        support.stop_card_alone(db, account_uuid=noor, instellingsnummer=school, now=house.clock.now())
+    make_browser.sign_in(client, house, noor)
+    page = client.get("/mijn-aanmeldingen").text
+    assert "Mijn kaart" not in page
+    assert "Vanaf dan is je kaart alleen niet meer genoeg." in page
