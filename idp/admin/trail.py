@@ -285,9 +285,7 @@ def _named(db: Connection, instellingsnummer: str, rows: Iterable[Any]) -> tuple
 def _staff(db: Connection, among: set[str]) -> dict[str, str]:
     """Names by actor or object, of those who are members of staff."""
     ids = {one.removeprefix("person:") for one in among if one.startswith("person:")}
-    rows = db.execute(
-        select(Person.person_id, Person.voornaam, Person.naam).where(Person.person_id.in_(ids))
-    )
+    rows = db.execute(select(Person.person_id, Person.voornaam, Person.naam).where(Person.person_id.in_(ids)))
     return {audit.person(row.person_id): f"{row.voornaam} {row.naam}" for row in rows}
 
 

@@ -78,7 +78,11 @@ def look(db: Connection, work_id: str, now: datetime) -> State | None:
         return None
     if row.done_at is not None:
         drawing = works and row.drawn is not None
-        return State(ready=row.drawn, count=2 * row.many, works=True, problem=None, made=True) if drawing else None
+        return (
+            State(ready=row.drawn, count=2 * row.many, works=True, problem=None, made=True)
+            if drawing
+            else None
+        )
     return State(ready=row.hashed or 0, count=row.many, works=works, problem=row.problem)
 
 

@@ -209,7 +209,7 @@ def test_a_failure_on_the_way_leaves_neither_accounts_nor_papers(house, client, 
     assert count(house) == 3, "and the same work can be done after all"
 
 
-def test_the_papers_wait_for_an_hour_and_then_nobody_reads_them(house, client, school, desk, stopped):
+def test_CARD_06_the_papers_wait_for_an_hour_and_then_nobody_reads_them(house, client, school, desk, stopped):
     where = carried_out(client)
     stopped.move(minutes=25)
     assert "Papieren voor 3 leerlingen staan klaar." in client.get(LIST).text
@@ -233,7 +233,7 @@ def test_signing_in_again_in_the_same_browser_finds_them(house, client, school, 
     assert client.get(f"{where}/zip").status_code == 200
 
 
-def test_papers_open_in_no_other_browser_for_no_other_person_and_at_no_other_school(
+def test_CARD_03_papers_open_in_no_other_browser_for_no_other_person_and_at_no_other_school(
     house, client, app, school, desk
 ):
     where = carried_out(client)
@@ -248,6 +248,15 @@ def test_papers_open_in_no_other_browser_for_no_other_person_and_at_no_other_sch
     with house.database.transaction() as db:
         second = make.school(db)
         make.right(db, desk.person_id, second, kind=models.RightKind.BEHEERDER)
+    mine = client.get(f"{where}/zip")
+    assert "no-store" in mine.headers["Cache-Control"]
+    with house.database.reading() as db:
+        fetched = db.execute(
+            select(models.AuditEvent).where(models.AuditEvent.event == "papers_fetched")
+        ).all()
+    assert [one.actor for one in fetched] == [f"person:{desk.person_id}"], (
+        "only who made them, and it is known"
+    )
     assert path(post(client, "/schoolloket/instelling", instelling=second)) == "/schoolloket"
     assert client.get(where).status_code == 404
 

@@ -55,7 +55,7 @@ def test_the_cookie_of_staff_opens_no_door_of_pupils(app, house, client):
         assert path(answer) in {"/aanmelden", "/nieuw-wachtwoord"}, f"{method} {where}"
 
 
-def test_a_cookie_of_staff_under_the_name_of_pupils_is_nothing_and_the_reverse(app, house, client):
+def test_ROLE_08_a_cookie_of_staff_under_the_name_of_pupils_is_nothing_and_the_reverse(app, house, client):
     make_staff.begin(client, house, make_staff.staff(house))
     token = client.get_cookie(make_staff.cookie_name(house)).value
     other = app.test_client()

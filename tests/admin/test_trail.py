@@ -237,3 +237,16 @@ def test_who_is_no_person_is_told_in_words_and_a_decision_too(house, client, sch
     ):
         assert shown in page
     assert "Over een tegengehouden levering beslist: niet toegepast" in client.get(f"{TRAIL}/export").text
+
+
+@pytest.mark.parametrize("probe", ["{{7*7}}", "${jndi:ldap://x}", "%s%n%(x)s", "{0.__class__}"])
+def test_INJ_07_a_name_that_looks_like_a_template_is_shown_as_it_is(house, client, school, desk, probe):
+    with house.database.transaction() as db:
+        odd = make.pupil(db)
+        make.enrolment(db, odd, school, voornaam=probe, naam=probe)
+        make.account(db, odd, "odd.name")
+    write(house, audit_accounts.account_blocked, account_uuid=odd, instellingsnummer=school)
+    for where in (LIST, f"{LIST}/leerling/{odd}", TRAIL, f"{TRAIL}/export"):
+        answer = client.get(where)
+        assert answer.status_code == 200
+        assert f"{probe} {probe}" in unescape(answer.text) or unescape(answer.text).count(probe) >= 2, where

@@ -6,7 +6,7 @@ import base64
 
 import orjson
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from idp import entropy, models
 from tests.make_tokens import FORM, SECRET, Bench, basic, garbage
@@ -133,6 +133,15 @@ def test_CONS_03_stopping_takes_class_claims_away_from_tokens_that_exist(bench):
     assert "ov_klassen" not in told
     assert "ov_administratieve_groep" not in told
     assert told["given_name"] == "Gaston"
+
+
+def test_IDOR_08_an_app_that_a_school_hides_again_learns_nothing_of_its_pupil(bench):
+    story = bench.story()
+    token = bench.tokens(story)["access_token"]
+    assert bench.userinfo(token).json["ov_orgcode"] == story.school
+    bench.change(delete(models.VisibilityRule))
+    told = bench.userinfo(token)
+    assert {*(told.json or {})} <= {"sub", "error", "error_description"}
 
 
 def test_a_disabled_app_learns_nothing_more(bench):
