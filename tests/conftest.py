@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import create_engine, insert, text
 
 from idp import audit, clock, config, context, keys, models
+from tests import make_shelf
 
 MONDAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 """A school morning: ten o'clock in Brussels."""
@@ -141,6 +142,14 @@ def postgres_template(postgres_url: str) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def postgres_shelf(postgres_url: str, postgres_template: str) -> Iterator[make_shelf.Shelf]:
+    """Empty databases of that server."""
+    shelf = make_shelf.Shelf(postgres_url, postgres_template)
+    yield shelf
+    shelf.close()
+
+
 def _named(url: str, name: str) -> str:
     from sqlalchemy import make_url
 
@@ -184,11 +193,10 @@ def fresh_database(request: pytest.FixtureRequest, kind: str, tmp_path: Path) ->
         shutil.copy(request.getfixturevalue("_sqlite_template"), tmp_path / "idp.sqlite")
         yield f"sqlite:///{tmp_path / 'idp.sqlite'}"
         return
-    url = request.getfixturevalue("postgres_url")
-    name = f"test_{secrets.token_hex(6)}"
-    _create_database(url, name, request.getfixturevalue("postgres_template"))
-    yield _named(url, name)
-    _drop_database(url, name)
+    shelf = request.getfixturevalue("postgres_shelf")
+    name = shelf.take()
+    yield _named(request.getfixturevalue("postgres_url"), name)
+    shelf.put_back(name)
 
 
 @pytest.fixture(scope="session")
