@@ -31,6 +31,10 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
     ),
     "school_unknown": (_("Deze school kennen we niet."), _("Geef het instellingsnummer: zes cijfers.")),
     "period_unclear": (_("Deze periode klopt niet."), _("Geef een eerste en een laatste dag.")),
+    "breach_too_wide": (
+        _("Dit is te veel voor één verslag."),
+        _("Vraag het per school, per app, of voor kortere periodes."),
+    ),
     "explain_whom": (_("Over wie?"), _("Geef een leerling, een school, of allebei.")),
     "app_disabled": (_("Deze app is even gesloten."), _("Vraag hulp aan je school.")),
     "too_many_requests": (_("Het is even heel druk."), _("Wacht een paar minuten.")),

@@ -126,6 +126,16 @@ def read(house: House, number: int, jws: str) -> Statement:
     return Statement(number=number, jws=jws, said=said if isinstance(said, dict) else {}, kid=kid, good=good)
 
 
+def made_at(house: House, jws: str) -> datetime | None:
+    """When we signed this statement, wherever it was kept; None: it is not ours."""
+    try:
+        number = int(json.loads(_from_base64(jws.split(".")[1]))["number"])
+        one = read(house, number, jws)
+        return datetime.fromisoformat(str(one.said["at"])) if one.good else None
+    except (ValueError, KeyError, TypeError, IndexError):
+        return None
+
+
 def public_keys(house: House) -> dict[str, Any]:
     """Our public keys of statements, as a JWK set for whoever checks them."""
     return {

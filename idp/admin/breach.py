@@ -9,15 +9,19 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from idp.admin import exporting, sealing
+from idp.admin import exporting, school_list, sealing
+from idp.errors import Invalid, NotFound
 from idp.models import App, AuditEvent, Release, School
 
+MOST = 500_000
+"""Lines in one report: a pupil, by one app or member of staff, at one school. All of them are in memory."""
 COLUMNS = (
     "source",
     "instellingsnummer",
@@ -112,8 +116,13 @@ class Report:
         return out.getvalue()
 
 
-def report(db: Connection, wanted: Wanted) -> Report:
-    """Everything in this period that fits. With a person only the audit trail counts, with an app only the ledger."""
+def report(db: Connection, wanted: Wanted, *, most: int = MOST) -> Report:
+    """Everything in this period that fits. With a person only the audit trail counts, with an app only the ledger.
+
+    Raises NotFound `app_unknown` and `school_unknown`: a slip of the pen must not read as "nobody was touched"; Invalid
+    `breach_too_wide` when it has more than `most` lines: ask by school, by app, or by shorter periods.
+    """
+    _known(db, wanted)
     found: dict[tuple[str, str, str, str], Touched] = defaultdict(Touched)
     chosen = exporting.Wanted(
         begin=wanted.begin, end=wanted.end, instellingsnummer=wanted.instellingsnummer or None
@@ -124,6 +133,7 @@ def report(db: Connection, wanted: Wanted) -> Report:
                 told = {name for name, word in row["claims"].items() if word == "released"}
                 key = ("ledger", row["client_id"], row["account_uuid"], row["instellingsnummer"] or "")
                 found[key].add(row["at"], told)
+                _bound(found, most)
     if not wanted.client_id:
         for row in exporting.rows(db, sealing.table_of(AuditEvent), chosen):
             kind, _, who = row["actor"].partition(":")
@@ -131,7 +141,25 @@ def report(db: Connection, wanted: Wanted) -> Report:
             if kind == "person" and about == "pupil" and wanted.person_id in ("", who):
                 key = ("audit", who, account_uuid, row["instellingsnummer"] or "")
                 found[key].add(row["at"], {row["event"]})
+                _bound(found, most)
     return Report(wanted=wanted, lines=tuple(_lines(db, found)))
+
+
+def _known(db: Connection, wanted: Wanted) -> None:
+    if (
+        wanted.client_id
+        and not db.execute(select(App.client_id).where(App.client_id == wanted.client_id)).first()
+    ):
+        raise NotFound("app_unknown", f"there is no app {wanted.client_id[:100]}: see `idp app list`")
+    if wanted.instellingsnummer:
+        school_list.require(db, wanted.instellingsnummer)
+
+
+def _bound(found: Mapping[tuple[str, str, str, str], Touched], most: int) -> None:
+    if len(found) > most:
+        raise Invalid(
+            "breach_too_wide", f"more than {most:,} lines: ask by school, by app, or by shorter periods"
+        )
 
 
 def _lines(db: Connection, found: dict[tuple[str, str, str, str], Touched]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from flask import Blueprint, Response, make_response, request
 from idp import audit_privacy, context, sentences, web
 from idp.admin import breach, processing, shell, staff_door
 from idp.clock import midnight
+from idp.errors import Refusal
 from idp.models import RightKind
 
 blueprint = Blueprint("privacy", __name__)
@@ -51,8 +52,11 @@ def answer_breach() -> Response:
         instellingsnummer=given["instelling"],
         person_id=given["persoon"],
     )
-    with house.database.reading() as db:
-        found = breach.report(db, wanted)
+    try:
+        with house.database.reading() as db:
+            found = breach.report(db, wanted)
+    except Refusal as refusal:
+        return _breach_page(given, problem=refusal.code, status=400)
     with house.database.transaction() as db:
         audit_privacy.breach_reported(
             db,

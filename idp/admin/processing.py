@@ -29,6 +29,7 @@ from idp.models import (
 from idp.oidc import signing
 
 ELSEWHERE = "Toont dit programma niet: de verwerkingsverantwoordelijke voegt het bewijs toe."
+NOT_SET = "Nog niet ingevuld: instelling `{}`."
 
 
 def activities(db: Connection, house: House) -> dict[str, Any]:
@@ -39,8 +40,9 @@ def activities(db: Connection, house: House) -> dict[str, Any]:
         "document": "register van verwerkingsactiviteiten",
         "made_at": house.clock.now(),
         "system": settings.issuer,
-        "controller": settings.controller or ELSEWHERE,
-        "data_protection_officer": settings.data_protection_officer or ELSEWHERE,
+        "controller": settings.controller or NOT_SET.format("controller"),
+        "data_protection_officer": settings.data_protection_officer
+        or NOT_SET.format("data_protection_officer"),
         "activities": [
             {
                 "name": "Leerlingen laten aanmelden",
@@ -88,7 +90,11 @@ def evidence(db: Connection, house: House) -> dict[str, Any]:
     apps = register.look(db, house.clock.today(), sandbox=settings.demo)
     without = [one.client_id for one in apps if not one.processor_agreement]
     measures = [
-        ("6.A", "functionaris voor gegevensbescherming", settings.data_protection_officer or ELSEWHERE),
+        (
+            "6.A",
+            "functionaris voor gegevensbescherming",
+            settings.data_protection_officer or ELSEWHERE,
+        ),
         ("6.B", "personeel is gesensibiliseerd", ELSEWHERE),
         ("6.C", "alleen wie gebonden is heeft toegang", _access(db, house)),
         ("6.D", "register van verwerkingsactiviteiten", "Uit dit systeem: `idp processing register`"),

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from idp.admin import anchors, exporting, sealing
+from idp.admin import anchors, exporting, school_list, sealing
 from idp.clock import day_of_law
 from idp.context import House
 from idp.models import App, AuditEvent, Release
@@ -55,7 +55,8 @@ def told(db: Connection, instellingsnummer: str, since: datetime) -> list[Told]:
 
 
 def document(db: Connection, house: House, instellingsnummer: str) -> dict[str, Any]:
-    """Everything of this school that is kept, as one document."""
+    """Everything of this school that is kept, as one document. Raises NotFound `school_unknown`."""
+    school_list.require(db, instellingsnummer)
     wanted = exporting.Wanted(instellingsnummer=instellingsnummer)
     claims: dict[tuple[str, str], set[str]] = defaultdict(set)
     first: dict[tuple[str, str], datetime] = {}

@@ -7,7 +7,7 @@ and its signature, and the anchors that a file outside the database kept. What i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, select
 from idp.admin import anchors, sealing
 from idp.context import House
 from idp.marks import Verdict
-from idp.models import Seal, SealedRows
+from idp.models import AuditEvent, Seal, SealedRows
 
 PAGE = 2_000
 
@@ -56,15 +56,22 @@ class Report:
 
 
 def verify(
-    house: House, *, kept: Iterable[Path] = (), looked_at: Callable[[int], None] | None = None
+    house: House,
+    *,
+    kept: Iterable[Path] = (),
+    accepted: Collection[str] = (),
+    looked_at: Callable[[int], None] | None = None,
 ) -> Report:
-    """Look at everything again. `kept` are files with statements that were kept elsewhere; nothing is changed."""
+    """Look at everything again. `kept` are files with statements that were kept elsewhere; nothing is changed.
+
+    `accepted`: ids of the events of restores that somebody knows of; what was lost with those is no problem.
+    """
     report = Report()
     with house.database.reading() as db:
         statements = anchors.all_of(db, house)
         _anchors(report, statements)
-        for file in kept:
-            _kept(report, statements, file)
+        lost = [one for file in kept for one in _lost(house, statements, file)]
+        _tell_lost(report, lost, _restores(db, house), accepted)
         for model in sealing.TRAILS:
             table = sealing.table_of(model)
             purge = anchors.newest_purge(db, house, table.name)
@@ -91,14 +98,70 @@ def _anchors(report: Report, statements: Sequence[anchors.Statement]) -> None:
         previous = one.sha256
 
 
-def _kept(report: Report, statements: Sequence[anchors.Statement], file: Path) -> None:
-    """What an outsider kept must stand in the database, letter for letter."""
+@dataclass(frozen=True, kw_only=True)
+class Lost:
+    """A statement that an outsider kept, and that is not in the database letter for letter."""
+
+    where: str
+    at: datetime | None
+    """When we made it; None: it is not ours, or cannot be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restore:
+    """The database came back from a backup: what was written in between is not in it."""
+
+    event: str
+    made_at: datetime
+    at: datetime
+
+    def explains(self, lost: Lost) -> bool:
+        return lost.at is not None and self.made_at <= lost.at <= self.at
+
+
+def _lost(house: House, statements: Sequence[anchors.Statement], file: Path) -> Iterator[Lost]:
     known = {one.jws for one in statements}
     for line, jws in enumerate(file.read_text(encoding="ascii", errors="replace").split(), 1):
         if jws not in known:
+            yield Lost(where=f"{file.name}:{line}", at=anchors.made_at(house, jws))
+
+
+def _restores(db: Connection, house: House) -> list[Restore]:
+    """Those that the trail tells of under our mark: nobody without the key explains a loss away."""
+    table = sealing.table_of(AuditEvent)
+    rows: Iterable[Any] = db.execute(
+        select(table).where(table.c.event == "restored").order_by(table.c.id)
+    ).mappings()
+    return [
+        Restore(event=row["id"], made_at=datetime.fromisoformat(str(row["details"]["made_at"])), at=row["at"])
+        for row in rows
+        if house.keys.marks.judge(table.name, row) is Verdict.GOOD
+    ]
+
+
+def _tell_lost(
+    report: Report, lost: Sequence[Lost], restores: Sequence[Restore], accepted: Collection[str]
+) -> None:
+    by_restore: dict[str, int] = {}
+    for one in lost:
+        because = next((restore for restore in restores if restore.explains(one)), None)
+        if because is None:
             report.wrong(
-                "anchor", "anchor_lost", f"{file.name}:{line}", "it was stated, and is not in the database"
+                "anchor",
+                "anchor_lost",
+                one.where,
+                "it was stated, and is not in the database; no restore explains it",
             )
+        else:
+            by_restore[because.event] = by_restore.get(because.event, 0) + 1
+    for restore in restores:
+        if restore.event in by_restore:
+            tell = report.note if restore.event in accepted else report.wrong
+            words = (
+                f"restored on {restore.at:%Y-%m-%d %H:%M} UTC to what was there on {restore.made_at:%Y-%m-%d %H:%M} UTC: "
+                f"what came between is lost with it, and {by_restore[restore.event]} kept anchors"
+            )
+            tell("anchor", "restored", restore.event, words)
 
 
 # ---------------------------------------------------------------- the chain

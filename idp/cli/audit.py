@@ -41,17 +41,27 @@ def audit() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A file with anchors that was kept elsewhere; may be given more than once.",
 )
+@click.option(
+    "--accept-restore",
+    "accepted",
+    multiple=True,
+    metavar="ID",
+    help="You know of this restore (the id that this command names): what was lost with it is no problem.",
+)
 @orderly
-def verify(data: Path | None, kept: tuple[Path, ...], *, as_json: bool) -> None:
+def verify(data: Path | None, kept: tuple[Path, ...], accepted: tuple[str, ...], *, as_json: bool) -> None:
     """Look whether anything was changed, added, removed or moved since it was written, and where.
 
     Exit code 1 when something was. The anchors that this machine wrote beside the database are looked at as well;
-    give those that were kept elsewhere with --anchors: only they show that the end was cut off.
+    give those that were kept elsewhere with --anchors: only they show that the end was cut off. After a restore the
+    anchors of the lost hours are named with the restore that lost them, until you accept that one by its id.
     """
     with opened(data) as house, progress("rows") as bar:
         own = anchors.file_of(house)
         files = [*kept, *([own] if own.exists() else [])]
-        report = verifying.verify(house, kept=files, looked_at=lambda count: bar(count, count))
+        report = verifying.verify(
+            house, kept=files, accepted=accepted, looked_at=lambda count: bar(count, count)
+        )
     if as_json:
         say(
             {
@@ -80,6 +90,8 @@ def _tell(report: verifying.Report) -> None:
         click.echo(f"in order: {seen}")
     else:
         click.echo(f"idp: NOT in order: {len(report.problems)} problems in {seen}", err=True)
+        if any(one.what == "restored" for one in report.problems):
+            click.echo("idp: was that restore yours? Say so with --accept-restore and its id", err=True)
 
 
 @audit.command("export")

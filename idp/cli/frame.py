@@ -7,10 +7,12 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -64,7 +66,12 @@ def settings_of(data: Path | None) -> config.Settings:
 
 @contextmanager
 def opened(data: Path | None, *, actor: str = "operator:cli") -> Iterator[context.House]:
-    """The house in this folder, its database up to date, with every event marked as done from the command line."""
+    """The house in this folder, its database up to date, with every event marked as done from the command line.
+
+    The log goes to standard error: what a command prints can be kept as it is.
+    """
+    if not structlog.is_configured():
+        structlog.configure(logger_factory=lambda *_: structlog.WriteLogger(sys.stderr))
     house = context.open_house(settings_of(data))
     try:
         if not upgrading.is_current(house.database):
@@ -77,7 +84,11 @@ def opened(data: Path | None, *, actor: str = "operator:cli") -> Iterator[contex
 
 def say(value: Any) -> None:
     """One JSON document on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plainly))
+
+
+def _plainly(value: Any) -> str:
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:

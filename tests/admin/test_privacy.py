@@ -12,6 +12,7 @@ from sqlalchemy import select
 from idp import audit, audit_accounts, models
 from idp.admin import breach, extracts, processing, school_extract
 from idp.claims import disclose
+from idp.errors import NotFound
 from idp.models import RightKind
 from tests import make, make_browser, make_staff
 
@@ -151,7 +152,11 @@ def test_an_app_that_leaked_is_told_with_schools_pupils_and_claims(house, story)
     (line,) = found(house, client_id=story.app.client_id).lines
     assert (line["account_uuid"], line["instellingsnummer"], line["times"]) == (story.pupil, story.school, 1)
     assert "ov_klassen" in line["what"]
-    assert not found(house, client_id="another").lines
+    with house.database.transaction() as db:
+        other = make.app(db)
+    assert not found(house, client_id=other.client_id).lines
+    with pytest.raises(NotFound):
+        found(house, client_id="a-slip-of-the-pen")
 
 
 def test_an_account_of_staff_in_wrong_hands_is_told_with_whom_it_reached(house, story):
@@ -200,7 +205,7 @@ def test_the_register_of_processing_names_every_app_and_what_is_kept(house, stor
         document = processing.activities(db, house)
     recipients = document["activities"][2]["recipients"]
     assert {"rekenland", story.app.client_id} <= {one["client_id"] for one in recipients}
-    assert document["controller"] == processing.ELSEWHERE
+    assert document["controller"] == processing.NOT_SET.format("controller")
     assert document["activities"][3]["kept"] == f"{house.settings.keep_audit_days} days"
 
 

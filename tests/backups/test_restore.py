@@ -22,7 +22,17 @@ from idp import (
     models,
     upgrading,
 )
-from idp.admin import access, api_tokens, app_secrets, app_stopping, sharing, suppliers
+from idp.admin import (
+    access,
+    anchors,
+    api_tokens,
+    app_secrets,
+    app_stopping,
+    sealing,
+    sharing,
+    suppliers,
+    verifying,
+)
 from idp.backups import box, dump, making, restoring, taken_back
 from idp.claims import consent, visibility
 from idp.errors import Invalid
@@ -315,6 +325,42 @@ def test_the_trail_tells_of_the_restore_and_stays_whole(drill):
     )
     assert details["made_at"] == done.manifest.made_at
     assert details["cut_off"] == done.cut_off
+
+
+def test_anchors_that_a_restore_lost_are_told_with_the_restore_until_somebody_accepts_it(drill, tmp_path):
+    drill.bench.story()
+    now = drill.later(minutes=5)
+    sealing.seal(drill.house, now)
+    sealing.anchor(drill.house, now)
+    drill.backup()
+    now = drill.later(hours=5)
+    drill.bench.story()
+    drill.house.clock.move(minutes=5)
+    sealing.seal(drill.house, now)
+    assert sealing.anchor(drill.house, now, anew=True)
+    drill.later(minutes=5)
+    _done, there = drill.restore()
+    now = drill.later(minutes=5)
+    assert sealing.seal(there, now)
+    assert sealing.anchor(there, now, anew=True)
+    kept = anchors.file_of(drill.house)
+    assert verifying.verify(there).good
+    report = verifying.verify(there, kept=[kept])
+    (told,) = report.problems
+    assert told.what == "restored"
+    assert "1 kept anchors" in told.words
+    assert verifying.verify(there, kept=[kept], accepted=[told.where]).good
+    assert not verifying.verify(there, kept=[kept], accepted=["another"]).good
+    strange = tmp_path / "strange.txt"
+    strange.write_text(f"{anchors.file_of(there).read_text().split()[-1]}x\n", encoding="ascii")
+    report = verifying.verify(there, kept=[kept, strange], accepted=[told.where])
+    assert [one.what for one in report.problems] == ["anchor_lost"]
+    with there.database.transaction() as db:
+        db.execute(
+            update(models.AuditEvent).where(models.AuditEvent.event == "restored").values(result="edited")
+        )
+    found = {one.what for one in verifying.verify(there, kept=[kept], accepted=[told.where]).problems}
+    assert "anchor_lost" in found, "a restore without our mark explains nothing"
 
 
 def test_without_a_journal_somebody_has_to_say_so_and_nothing_is_touched(drill):
