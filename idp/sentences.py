@@ -203,6 +203,15 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Dat zijn er te veel in één keer."),
         _("Kies hoogstens 1000 leerlingen, bijvoorbeeld per administratieve groep."),
     ),
+    "supplier_exists": (
+        _("Er is al een leverancier met dit id."),
+        _("Open die in de lijst, of kies een ander id."),
+    ),
+    "supplier_refused": (
+        _("Deze leverancier kan zo niet bewaard worden."),
+        _("Een id heeft kleine letters, cijfers en streepjes; een naam is nodig."),
+    ),
+    "nothing_changed": (_("Er is geen verschil met nu."), _("Verander iets, of ga terug.")),
     "app_exists": (_("Er is al een app met dit id."), _("Wijzig die, of kies een ander id.")),
     "app_changed_meanwhile": (
         _("Iemand anders wijzigde deze app intussen."),

@@ -56,7 +56,7 @@ class Door(StrEnum):
 PROGRAMS = frozenset({Door.APP})
 STAFF_DOOR = "staff_door"
 """Under this word admin/staff_door.py leaves the function that opens `Door.STAFF`, or answers instead of the view."""
-STAFF_PATHS = ("/schoolloket", "/beheer", "/personeel")
+STAFF_PATHS = ("/schoolloket", "/beheer", "/leverancier", "/personeel")
 """Where staff work: refusals there lead back there."""
 
 

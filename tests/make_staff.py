@@ -7,13 +7,15 @@ from typing import Any
 
 import pyotp
 from flask.testing import FlaskClient
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from idp import entropy
+from idp.admin import suppliers
 from idp.context import House
 from idp.login import staff_accounts, staff_factors, staff_sessions
 from idp.login.staff_sign_in import TOTP
-from idp.models import RightKind
+from idp.models import Right, RightKind
 from tests import make
 from tests.make_browser import fill_in
 
@@ -54,6 +56,17 @@ def staff(
         if app:
             staff_accounts.set_totp(db, person, house.keys.keep(TOTP, secret), step=0, now=now)
     return Staff(person_id=person, school=here, secret=secret)
+
+
+def supplier(house: House, supplier_id: str) -> Staff:
+    """A person who looks after the apps of this supplier, which is made known when it is not."""
+    made = staff(house, RightKind.TEACHER)
+    with house.database.transaction() as db:
+        if not suppliers.exists(db, supplier_id):
+            suppliers.keep(db, supplier_id, naam=supplier_id.capitalize(), now=house.clock.now())
+        changed = {"kind": RightKind.SUPPLIER, "instellingsnummer": None, "supplier": supplier_id}
+        db.execute(update(Right).where(Right.person_id == made.person_id).values(changed))
+    return made
 
 
 def sign_in(client: FlaskClient, house: House, one: Staff, **given: str) -> TestResponse:

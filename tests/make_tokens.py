@@ -72,6 +72,7 @@ class Bench:
 
     def code(self, story: make.Story, session: sessions.SignedIn | None = None, **request: Any) -> str:
         """A code for the pupil of this story; words go into the authorization request."""
+        habits = request.pop("habits", None)
         words = {"redirect_uri": story.app.redirect_uris[0]} | request
         signed_in = session or self.sign_in(story)
         with self.house.database.transaction() as db:
@@ -83,6 +84,7 @@ class Bench:
                 session=signed_in,
                 instellingsnummer=story.school,
                 now=self.house.clock.now(),
+                habits=habits,
             )
 
     # ------------------------------------------------------------ what a program sends

@@ -4,6 +4,7 @@
     LeerID-beheerder        accounts, cards and apps of one school; appoints others there
     LeerID-databeheerder    only: share and stop sharing klasinformatie, at one school
     leerkracht              helps own pupils, until the school year ends
+    leverancier             looks after the apps of one supplier, and asks for changes of them
 
 A right is looked up each time, so a session never outlives it.
 """
@@ -18,6 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, insert, select, update
 
 from idp import audit, audit_staff, entropy
+from idp.admin import suppliers
 from idp.clock import day_of_law, school_year_ends
 from idp.errors import Invalid, NotAllowed, NotFound
 from idp.login.staff_setup import APPOINTED_BY_SCHOOL
@@ -36,12 +38,14 @@ class Right:
     """None: everywhere (operators only)."""
     einddatum: date
     """Last day, included."""
+    supplier: str | None = None
+    """Whose apps (people of suppliers only)."""
 
 
 def rights(db: Connection, person_id: str, today: date) -> tuple[Right, ...]:
     """Every right of this person that counts today, by school and kind."""
     rows = db.execute(
-        select(RightRow.id, RightRow.kind, RightRow.instellingsnummer, RightRow.einddatum)
+        select(RightRow.id, RightRow.kind, RightRow.instellingsnummer, RightRow.einddatum, RightRow.supplier)
         .where(
             RightRow.person_id == person_id,
             RightRow.begindatum <= today,
@@ -66,6 +70,7 @@ class Holder:
     begindatum: date
     einddatum: date
     source: str
+    supplier: str | None
 
     @property
     def name(self) -> str:
@@ -73,14 +78,21 @@ class Holder:
 
 
 def holders(
-    db: Connection, today: date, *, instellingsnummer: str | None = None, person_id: str | None = None
+    db: Connection,
+    today: date,
+    *,
+    instellingsnummer: str | None = None,
+    person_id: str | None = None,
+    supplier: str | None = None,
 ) -> tuple[Holder, ...]:
-    """Rights that count today or will, at one school or everywhere, by name."""
+    """Rights that count today or will, at one school, one supplier or everywhere, by name."""
     asked = _holders().where(RightRow.einddatum >= today, RightRow.begindatum <= RightRow.einddatum)
     if instellingsnummer is not None:
         asked = asked.where(RightRow.instellingsnummer == instellingsnummer)
     if person_id is not None:
         asked = asked.where(RightRow.person_id == person_id)
+    if supplier is not None:
+        asked = asked.where(RightRow.supplier == supplier)
     ordered = asked.order_by(PersonRow.naam, PersonRow.voornaam, RightRow.kind, RightRow.id)
     return tuple(Holder(**row) for row in db.execute(ordered).mappings())
 
@@ -97,6 +109,7 @@ def _holders() -> Select[*tuple[Any, ...]]:
         RightRow.begindatum,
         RightRow.einddatum,
         RightRow.source,
+        RightRow.supplier,
     ).join(PersonRow, PersonRow.person_id == RightRow.person_id)
 
 
@@ -132,6 +145,7 @@ def grant(
     person_id: str,
     kind: RightKind,
     instellingsnummer: str | None,
+    supplier: str | None = None,
     einddatum: date | None = None,
     by: str | None = None,
     source: str = "cli",
@@ -140,7 +154,7 @@ def grant(
     """Give a right from today on; returns its id. Without `einddatum` it lasts as long as the school year.
 
     `by` is the person who gives it, None the command line. Raises NotFound (`person_unknown`,
-    `school_unknown`), Invalid (`right_needs_school`, `right_is_everywhere`, `dates_reversed`,
+    `school_unknown`, `supplier_unknown`), Invalid (`right_needs_school`, `right_needs_supplier`, `right_is_everywhere`, `dates_reversed`,
     `right_comes_from_assignment`: a databeheerder of a real school) and NotAllowed (`right_missing`,
     `right_for_oneself`).
     """
@@ -150,7 +164,7 @@ def grant(
     if last < today:
         raise Invalid("dates_reversed")
     require_person(db, person_id)
-    _check_place(db, kind, instellingsnummer)
+    _check_place(db, kind, instellingsnummer, supplier)
     if by == person_id:
         raise NotAllowed("right_for_oneself")
     if by is not None:
@@ -163,6 +177,7 @@ def grant(
             "person_id": person_id,
             "kind": kind,
             "instellingsnummer": instellingsnummer,
+            "supplier": supplier,
             "begindatum": today,
             "einddatum": last,
             "source": source,
@@ -241,10 +256,18 @@ def may_invite(db: Connection, person_id: str, instellingsnummer: str, today: da
     return bool(held) and theirs and known is None
 
 
-def _check_place(db: Connection, kind: RightKind, instellingsnummer: str | None) -> None:
-    if kind is RightKind.OPERATOR:
+def _check_place(
+    db: Connection, kind: RightKind, instellingsnummer: str | None, supplier: str | None
+) -> None:
+    if (supplier is not None) is not (kind is RightKind.SUPPLIER):
+        raise Invalid(
+            "right_needs_supplier", "a supplier goes with the right `leverancier`, and with no other"
+        )
+    if kind in {RightKind.OPERATOR, RightKind.SUPPLIER}:
         if instellingsnummer is not None:
             raise Invalid("right_is_everywhere")
+        if supplier is not None and not suppliers.exists(db, supplier):
+            raise NotFound("supplier_unknown", supplier[:40])
         return
     if instellingsnummer is None:
         raise Invalid("right_needs_school")

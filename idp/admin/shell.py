@@ -41,7 +41,7 @@ class Tab:
 _BEHEER = frozenset({RightKind.BEHEERDER})
 _DATA = frozenset({RightKind.DATABEHEERDER})
 _OPERATOR = frozenset({RightKind.OPERATOR})
-_OPERATOR = frozenset({RightKind.OPERATOR})
+_SUPPLIER = frozenset({RightKind.SUPPLIER})
 TABS = (
     Tab(
         name=_("LeerID-beheer"),
@@ -83,6 +83,7 @@ TABS = (
         items=(
             Item(name=_("Overzicht"), path=OPERATOR, opens_to=_OPERATOR, exactly=True),
             Item(name=_("Apps"), path=f"{OPERATOR}/apps", opens_to=_OPERATOR),
+            Item(name=_("Leveranciers"), path=f"{OPERATOR}/leveranciers", opens_to=_OPERATOR),
             Item(name=_("Wijzigingen"), path=f"{OPERATOR}/wijzigingen", opens_to=_OPERATOR),
             Item(name=_("Tokens"), path=f"{OPERATOR}/tokens", opens_to=_OPERATOR),
             Item(name=_("Systeem"), path=f"{OPERATOR}/systeem", opens_to=_OPERATOR),
@@ -92,6 +93,11 @@ TABS = (
             Item(name=_("Verwerkingen"), path="/beheer/verwerkingen", opens_to=_OPERATOR),
             Item(name=_("Audit"), path=f"{OPERATOR}/audit", opens_to=_OPERATOR),
         ),
+    ),
+    Tab(
+        name=_("Mijn apps"),
+        icon="monitor-smartphone",
+        items=(Item(name=_("Mijn apps"), path="/leverancier", opens_to=_SUPPLIER),),
     ),
 )
 """Whoever builds a page gives it one of these addresses, or adds a line. Only what has a route is shown."""

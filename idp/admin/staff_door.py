@@ -49,6 +49,8 @@ class Desk:
     """The chosen one; None for an operator without school."""
     kinds: frozenset[RightKind]
     """Rights that count here: at the chosen school, and everywhere."""
+    suppliers: frozenset[str] = frozenset()
+    """Whose apps this person looks after."""
 
     @property
     def person_id(self) -> str:
@@ -114,7 +116,8 @@ def desk_of(db: Connection, who: staff_sessions.SignedIn) -> Desk:
     place = place or (places[0] if places else None)
     at = {None, place.instellingsnummer if place else None}
     kinds = frozenset(right.kind for right in rights if right.instellingsnummer in at)
-    return Desk(who=who, places=places, place=place, kinds=kinds)
+    theirs = frozenset(right.supplier for right in rights if right.supplier)
+    return Desk(who=who, places=places, place=place, kinds=kinds, suppliers=theirs)
 
 
 def _enter(view: Any) -> Response | None:

@@ -81,6 +81,7 @@ def list_rights(data: Path | None, school: str | None, person_id: str | None, *,
             "name": one.name,
             "right": one.kind.value,
             "school": one.instellingsnummer,
+            "supplier": one.supplier,
             "from": one.begindatum,
             "until": one.einddatum,
             "source": one.source,
@@ -90,7 +91,7 @@ def list_rights(data: Path | None, school: str | None, person_id: str | None, *,
     if as_json:
         say(rows)
     else:
-        columns = ("id", "person_id", "name", "right", "school", "from", "until", "source")
+        columns = ("id", "person_id", "name", "right", "school", "supplier", "from", "until", "source")
         table("Rights", columns, ([row[name] for name in columns] for row in rows))
 
 
@@ -106,6 +107,7 @@ def list_rights(data: Path | None, school: str | None, person_id: str | None, *,
     help="What they may do.",
 )
 @click.option("--school", metavar="N", help="Instellingsnummer; left out for an operator.")
+@click.option("--supplier", metavar="ID", help="Whose apps, for a leverancier: see `idp supplier list`.")
 @click.option("--until", type=DAY, help="Last day.  [default: 31 August of this school year]")
 @click.option("--voornaam", help="For a person who is not known yet.")
 @click.option("--naam", help="For a person who is not known yet.")
@@ -117,6 +119,7 @@ def give(
     person_id: str,
     kind: str,
     school: str | None,
+    supplier: str | None,
     until: datetime | None,
     voornaam: str | None,
     naam: str | None,
@@ -136,13 +139,16 @@ def give(
                 person_id=person_id,
                 kind=RightKind(kind),
                 instellingsnummer=school,
+                supplier=supplier,
                 einddatum=until.date() if until else None,
                 now=now,
             )
     if as_json:
         say({"id": right_id})
     else:
-        click.echo(f"{person_id} is {kind} {f'at {school}' if school else 'everywhere'}; right {right_id}")
+        click.echo(
+            f"{person_id} is {kind} {f'at {place}' if (place := school or supplier) else 'everywhere'}; right {right_id}"
+        )
 
 
 @rights.command()

@@ -95,6 +95,8 @@ def _still_theirs(db: Connection, staff: Staff, made_by: str, today: date) -> bo
     maker = made_by.removeprefix(audit.person(""))
     if maker == made_by:
         return True
+    if _operator_invites_supplier(db, staff, maker, today):
+        return True
     schools = select(Right.instellingsnummer).where(
         Right.person_id == maker,
         Right.kind == RightKind.BEHEERDER,
@@ -114,6 +116,16 @@ def _still_theirs(db: Connection, staff: Staff, made_by: str, today: date) -> bo
     has_any = db.execute(select(exists().where(*alive))).scalar_one()
     has_more = db.execute(select(exists().where(*alive, more))).scalar_one()
     return staff.user_handle is None and bool(has_any) and not has_more
+
+
+def _operator_invites_supplier(db: Connection, staff: Staff, maker: str, today: date) -> bool:
+    """An operator may hand out a link to somebody who has nothing but apps of suppliers to look after."""
+    counts = (Right.begindatum <= today, Right.einddatum >= today)
+    operates = exists().where(Right.person_id == maker, Right.kind == RightKind.OPERATOR, *counts)
+    alive = (Right.person_id == staff.person_id, Right.einddatum >= today)
+    theirs = exists().where(*alive, Right.kind == RightKind.SUPPLIER)
+    more = exists().where(*alive, Right.kind != RightKind.SUPPLIER, Right.begindatum <= Right.einddatum)
+    return staff.user_handle is None and bool(db.execute(select(operates & theirs & ~more)).scalar_one())
 
 
 def handle_for(house: House, token: str) -> str:

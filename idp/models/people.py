@@ -16,6 +16,7 @@ class RightKind(StrEnum):
     DATABEHEERDER = "leerid-databeheerder"
     TEACHER = "leerkracht"
     OPERATOR = "operator"
+    SUPPLIER = "leverancier"
 
 
 class Person(Base):
@@ -37,6 +38,8 @@ class Right(Base):
     person_id: Mapped[str] = mapped_column(ForeignKey("person.person_id"), index=True)
     kind: Mapped[RightKind] = mapped_column(words(RightKind))
     instellingsnummer: Mapped[str | None] = mapped_column(ForeignKey("school.instellingsnummer"), index=True)
+    supplier: Mapped[str | None] = mapped_column(String(40), index=True)
+    """Supplier.supplier_id: whose apps this person looks after (RightKind.SUPPLIER only)."""
     begindatum: Mapped[date]
     einddatum: Mapped[date]
     source: Mapped[str] = mapped_column(String(40))

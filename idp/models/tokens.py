@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.models.base import DIGEST, ID, SCHOOL, Base
@@ -16,7 +16,7 @@ class Grant(Base):
 
     __tablename__ = "grant_"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
-    client_id: Mapped[str] = mapped_column(ForeignKey("app.client_id", ondelete="CASCADE"), index=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("app.client_id", ondelete="CASCADE"))
     account_uuid: Mapped[str] = mapped_column(ForeignKey("pupil.account_uuid"), index=True)
     instellingsnummer: Mapped[str | None] = mapped_column(SCHOOL)
     sid: Mapped[str] = mapped_column(ForeignKey("session.sid"), index=True)
@@ -33,6 +33,9 @@ class Grant(Base):
     """The absolute end of everything that comes of it."""
     revoked_at: Mapped[datetime | None]
     revoked_because: Mapped[str | None] = mapped_column(String(40))
+    habits: Mapped[int | None]
+    """How the app asked, in bits (oidc/habits.py)."""
+    __table_args__ = (Index(None, "client_id", "created_at"),)
 
 
 class AuthorizationCode(Base):

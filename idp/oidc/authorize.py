@@ -20,7 +20,7 @@ from idp.clock import day_of_law
 from idp.context import House
 from idp.login.sessions import SignedIn
 from idp.models import ID, Session
-from idp.oidc import evidence, next_step, signing, tokens
+from idp.oidc import evidence, habits, next_step, signing, tokens
 from idp.oidc.next_step import Evidence, Issue, RefuseToApp, Situation, Somebody, Step
 from idp.oidc.request import AuthorizationRequest
 from idp.prepared import Prepared
@@ -70,6 +70,7 @@ def consider(house: House, request: AuthorizationRequest, session: SignedIn | No
             session=replace(session, acr=step.acr),
             instellingsnummer=step.school,
             now=now,
+            habits=habits.of(request),
         )
     return Considered(step=Issued(code=code), schools=schools)
 

@@ -22,6 +22,21 @@ class Beside:
     """The registered address that is nearest; None when there is none at all."""
     differences: tuple[str, ...]
 
+    @property
+    def received_parts(self) -> tuple[tuple[str, bool], ...]:
+        """What came, in pieces: (text, is it not so in the registered one?)."""
+        return parts(self.received, self.registered or "")
+
+    @property
+    def registered_parts(self) -> tuple[tuple[str, bool], ...]:
+        return parts(self.registered or "", self.received)
+
+
+def parts(text: str, other: str) -> tuple[tuple[str, bool], ...]:
+    """The text in pieces, each with: does it differ from the other text?"""
+    found = difflib.SequenceMatcher(None, text, other, autojunk=False).get_opcodes()
+    return tuple((text[a:b], word != "equal") for word, a, b, _c, _d in found if b > a)
+
 
 def beside(received: str, registered: Sequence[str]) -> Beside:
     """Put an address beside the registered one from which it differs least."""

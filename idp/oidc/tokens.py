@@ -83,6 +83,7 @@ def begin_grant(
     session: SignedIn,
     instellingsnummer: str | None,
     now: datetime,
+    habits: int | None = None,
 ) -> str:
     """Write a grant and its code; returns the code, which is shown once (RFC 6749 section 4.1.2).
 
@@ -114,6 +115,7 @@ def begin_grant(
             "offline": offline,
             "created_at": now,
             "expires_at": now + life,
+            "habits": habits,
         },
     )
     _INSERT_CODE.run(

@@ -979,6 +979,33 @@ _operator("operator-waiting", "/beheer/wachten")
 _operator("operator-audit", "/beheer/audit")
 
 
+_operator("operator-suppliers", "/beheer/leveranciers")
+
+
+def _supplier(name: str, path: str) -> None:
+    def way(page: Any, there: Place) -> None:
+        made = make_staff.supplier(there.house, "rekenhuis")
+        with there.house.database.transaction() as db:
+            mine = models.App.client_id == "rekenbuur"
+            db.execute(update(models.App).where(mine).values(supplier="rekenhuis"))
+        there.sign_in_staff(page, made.person_id)
+        page.goto(there.issuer + path)
+
+    STOPS[name] = way
+
+
+_supplier("supplier-home", "/leverancier")
+_supplier("supplier-app", "/leverancier/apps/rekenbuur")
+_supplier("supplier-app-change", "/leverancier/apps/rekenbuur/wijzig")
+
+
+@stop("operator-supplier")
+def _(page, there):
+    make_staff.supplier(there.house, "rekenhuis")
+    there.sign_in_staff(page, make_staff.staff(there.house, RightKind.OPERATOR).person_id)
+    page.goto(f"{there.issuer}/beheer/leveranciers/rekenhuis")
+
+
 @stop("staff-without-rights")
 def _(page, there):
     with there.house.database.transaction() as db:
