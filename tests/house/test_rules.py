@@ -24,6 +24,7 @@ POST_WITHOUT_WORD = {
     "/par",
     "/register",
     "/api/pakket/v1/token",
+    "/leverancier/meldingen.json",
 }
 """Machine endpoints: no cookie counts there. /authorize and /end_session are listed where it is tested."""
 
