@@ -83,7 +83,7 @@ def introduce(shown: dict[str, Any], data: Path, apps_at: str | None = None) -> 
     staff = Table(title="Staff", title_justify="left", title_style="bold", caption_justify="left")
     for column in ("user name", "password", "secret for a code app", "rights"):
         staff.add_column(column, overflow="fold")
-    for person in (*shown["staff"], *shown["operators"]):
+    for person in (*shown["staff"], *shown["operators"], *shown["suppliers"]):
         words = {right["right"] for right in person["rights"]}
         staff.add_row(person["username"], person["password"], person["totp_secret"], ", ".join(sorted(words)))
     screen.print(staff)

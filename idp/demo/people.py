@@ -116,4 +116,9 @@ STAFF = (
         rights=tuple(("leerkracht", school) for school in SCHOOLS),
     ),
 )
+SUPPLIER = "sandbox"
+"""Who makes the demo's own apps."""
+SUPPLIERS = (
+    Staff(person_id="sandbox-leverancier", voornaam="Eva", naam="Kade", rights=(("leverancier", ""),)),
+)
 OPERATORS = (Staff(person_id="sandbox-operator", voornaam="Dina", naam="Loods", rights=(("operator", ""),)),)

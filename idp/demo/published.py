@@ -17,7 +17,7 @@ from idp import entropy
 from idp.claims import disclose
 from idp.config import ConfigurationError
 from idp.context import House
-from idp.demo.people import OPERATORS, PUPILS, STAFF, Invented, Staff
+from idp.demo.people import OPERATORS, PUPILS, STAFF, SUPPLIERS, Invented, Staff
 from idp.login import accounts, cards, staff_factors
 from idp.login.staff_sessions import SIGN_IN
 from idp.models import Account, AppPupil, Grant, SecretKind
@@ -26,7 +26,7 @@ CLIENT_IDS = ("demo-rekenrijk", "demo-leesland", "sandbox-native")
 
 
 def describe(house: House) -> dict[str, Any]:
-    """What scripts may know: `issuer`, `pupils`, `staff`, `operators`, `apps`, all with their secrets."""
+    """What scripts may know: `issuer`, `pupils`, `staff`, `operators`, `suppliers`, `apps`, all with their secrets."""
     if not house.settings.demo:
         raise ConfigurationError(["there is no sandbox here: it belongs to a demo (`idp demo`)"])
     with house.database.reading() as db:
@@ -37,6 +37,7 @@ def describe(house: House) -> dict[str, Any]:
         "pupils": [_described(house, one, changed=one.username in own) for one in PUPILS],
         "staff": [_person(house, one) for one in STAFF],
         "operators": [_person(house, one) for one in OPERATORS],
+        "suppliers": [_person(house, one) for one in SUPPLIERS],
         "staff_url": f"{house.settings.issuer}{SIGN_IN}",
         "apps": [
             {
@@ -57,7 +58,7 @@ def describe(house: House) -> dict[str, Any]:
 def staff_now(house: House) -> list[dict[str, Any]]:
     """Everybody of the staff, with the code that their app would show at this moment."""
     now = house.clock.now()
-    people = [_person(house, one) for one in (*STAFF, *OPERATORS)]
+    people = [_person(house, one) for one in (*STAFF, *OPERATORS, *SUPPLIERS)]
     return [one | {"code": pyotp.TOTP(one["totp_secret"]).at(now)} for one in people]
 
 

@@ -14,14 +14,25 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from idp import apps as registered
 from idp import entropy
-from idp.admin import access, apps, helping
+from idp.admin import access, apps, helping, suppliers
 from idp.admin.helping import Scope
 from idp.claims import consent, klasinformatie, seating, visibility
 from idp.clock import day_of_law, school_year_ends
 from idp.config import ConfigurationError
 from idp.context import House
 from idp.demo import published, staff
-from idp.demo.people import OPERATORS, PUPILS, SCHOOLS, SHARING, STAFF, STOPPED, TEST_SCHOOLS, Invented
+from idp.demo.people import (
+    OPERATORS,
+    PUPILS,
+    SCHOOLS,
+    SHARING,
+    STAFF,
+    STOPPED,
+    SUPPLIER,
+    SUPPLIERS,
+    TEST_SCHOOLS,
+    Invented,
+)
 from idp.demo.relying_party import DemoApp
 from idp.errors import Invalid
 from idp.login import accounts, cards
@@ -94,7 +105,8 @@ def _schools(db: Connection, now: datetime) -> None:
 
 def _people(db: Connection, now: datetime) -> None:
     today = day_of_law(now)
-    for person in (*STAFF, *OPERATORS):
+    suppliers.keep(db, SUPPLIER, naam="Sandbox-apps", now=now)
+    for person in (*STAFF, *OPERATORS, *SUPPLIERS):
         access.meet(db, person_id=person.person_id, voornaam=person.voornaam, naam=person.naam, now=now)
         held = {(right.kind, right.instellingsnummer) for right in access.rights(db, person.person_id, today)}
         for word, school in person.rights:
@@ -105,6 +117,7 @@ def _people(db: Connection, now: datetime) -> None:
                     person_id=person.person_id,
                     kind=kind,
                     instellingsnummer=where,
+                    supplier=SUPPLIER if kind is RightKind.SUPPLIER else None,
                     source="sandbox",
                     now=now,
                 )
@@ -320,6 +333,7 @@ def _apps(house: House, apps_at: str, now: datetime) -> list[DemoApp]:
             "post_logout_redirect_uris": [f"{apps_at}/"],
             "initiate_login_uri": f"{apps_at}/{app.slug}/start",
             "client_uri": f"{apps_at}/{app.slug}/",
+            "supplier": SUPPLIER,
             "grant_types": ["authorization_code", "refresh_token"],
             "reasons": {
                 name: text for name, text in reasons.items() if app is rekenrijk or name == "ov_account_uuid"

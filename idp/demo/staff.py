@@ -6,14 +6,14 @@ from datetime import datetime
 
 from idp.context import House
 from idp.demo import published
-from idp.demo.people import OPERATORS, STAFF, Staff
+from idp.demo.people import OPERATORS, STAFF, SUPPLIERS, Staff
 from idp.login import staff_accounts
 from idp.login.staff_sign_in import TOTP
 
 
 def set_up(house: House, now: datetime) -> None:
-    """Everyone of the staff and the operators has the published password and code app."""
-    for person in (*STAFF, *OPERATORS):
+    """Everyone of the staff, the operators and the maker of apps has the published password and code app."""
+    for person in (*STAFF, *OPERATORS, *SUPPLIERS):
         _put_back(house, person, now)
 
 
