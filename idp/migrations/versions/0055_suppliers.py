@@ -1,7 +1,7 @@
 """Rights of people at suppliers, and how apps ask
 
 Revision ID: 0055
-Revises: 0035
+Revises: 0060
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0055"
-down_revision = "0035"
+down_revision = "0060"
 branch_labels = None
 depends_on = None
 
