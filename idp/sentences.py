@@ -234,6 +234,29 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
     "token_refused": (_("Dit token kan zo niet."), _("Kijk het label, de scopes en de datum na.")),
     "scope_refused": (_("Deze scopes kunnen niet."), _("Kies er uit de lijst, met openid erbij.")),
     "date_refused": (_("Deze datum kan niet."), _("Kies een dag die nog komt.")),
+    "protocol_incomplete": (
+        _("Er ontbreekt nog iets."),
+        _("Vul een versie van hoogstens 40 tekens, de dag en de tekst in."),
+    ),
+    "protocol_empty": (_("Er is geen tekst."), _("Vul de tekst in.")),
+    "protocol_version_taken": (_("Deze versie bestaat al."), _("Kies een andere naam.")),
+    "protocol_out_of_order": (
+        _("Er is al een tekst die later ingaat."),
+        _("Kies een dag na die van de nieuwste tekst."),
+    ),
+    "protocol_too_soon": (
+        _("Die dag is te vroeg."),
+        _("Scholen krijgen tijd om de tekst te lezen: kies een latere dag."),
+    ),
+    "package_unknown": (_("Dit pakket kennen we niet."), _("Kies er een uit de lijst.")),
+    "too_many_secrets": (_("Er werken er al twee."), _("Wacht tot het oudste eindigt.")),
+    "name_missing": (_("De naam ontbreekt."), _("Vul een naam in.")),
+    "right_needs_school": (_("Dit recht hoort bij een school."), _("Vul het instellingsnummer in.")),
+    "right_is_everywhere": (_("Dit recht geldt overal."), _("Laat het instellingsnummer leeg.")),
+    "file_refused": (
+        _("Dit bestand kunnen we niet lezen."),
+        _("Het moet JSON of YAML zijn, zoals wat je hier kunt ophalen."),
+    ),
     "card_unknown": (_("Deze kaart werkt niet meer."), _("Vraag hulp aan je juf of meester.")),
 }
 

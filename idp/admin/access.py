@@ -86,7 +86,7 @@ def holders(
     supplier: str | None = None,
 ) -> tuple[Holder, ...]:
     """Rights that count today or will, at one school, one supplier or everywhere, by name."""
-    asked = _holders().where(RightRow.einddatum >= today, RightRow.begindatum <= RightRow.einddatum)
+    asked = all_holders().where(RightRow.einddatum >= today, RightRow.begindatum <= RightRow.einddatum)
     if instellingsnummer is not None:
         asked = asked.where(RightRow.instellingsnummer == instellingsnummer)
     if person_id is not None:
@@ -97,7 +97,8 @@ def holders(
     return tuple(Holder(**row) for row in db.execute(ordered).mappings())
 
 
-def _holders() -> Select[*tuple[Any, ...]]:
+def all_holders() -> Select[*tuple[Any, ...]]:
+    """SQL: every right with its person, to narrow down."""
     return select(
         RightRow.id,
         RightRow.person_id,
@@ -202,7 +203,9 @@ def stop(
         db.execute(select(School.instellingsnummer).where(where).with_for_update())
     right_id = _row_id(right_id)
     row = (
-        db.execute(_holders().where(RightRow.id == right_id, RightRow.einddatum >= today)).mappings().first()
+        db.execute(all_holders().where(RightRow.id == right_id, RightRow.einddatum >= today))
+        .mappings()
+        .first()
     )
     if row is None or (by is not None and row["instellingsnummer"] != instellingsnummer):
         raise NotFound("right_unknown", right_id)

@@ -25,6 +25,7 @@ __all__ = [
     "Stopped",
     "Text",
     "body",
+    "check_protocol",
     "give",
     "give_by_operator",
     "publish_protocol",
@@ -120,6 +121,25 @@ def sample() -> str:
 # ---------------------------------------------------------------- changing
 
 
+def check_protocol(
+    db: Connection, *, version: str, body: str, in_force_from: date, notice_days: int, now: datetime
+) -> bool:
+    """May this text be published? False: it is there already. Raises what `publish_protocol` raises."""
+    if not body.strip():
+        raise Invalid("protocol_empty", "there is nothing to agree to in this file")
+    sha256 = hashlib.sha256(body.encode()).hexdigest()
+    every = texts(db)
+    if any(text.sha256 == sha256 for text in every):
+        return False
+    if any(text.version == version for text in every):
+        raise Invalid("protocol_version_taken", version)
+    if every and in_force_from <= every[-1].in_force_from:
+        raise Invalid("protocol_out_of_order", f"the newest text is in force from {every[-1].in_force_from}")
+    if every and in_force_from < day_of_law(now) + timedelta(days=notice_days):
+        raise Invalid("protocol_too_soon", f"schools get {notice_days} days")
+    return True
+
+
 def publish_protocol(
     db: Connection,
     *,
@@ -135,18 +155,12 @@ def publish_protocol(
     Raises Invalid: `protocol_empty`, `protocol_too_soon` (a next text is announced `notice_days` ahead), `protocol_out_of_order`
     (it comes into force after the ones we have), `protocol_version_taken`.
     """
-    if not body.strip():
-        raise Invalid("protocol_empty", "there is nothing to agree to in this file")
     sha256 = hashlib.sha256(body.encode()).hexdigest()
-    every = texts(db)
-    if any(text.sha256 == sha256 for text in every):
+    new = check_protocol(
+        db, version=version, body=body, in_force_from=in_force_from, notice_days=notice_days, now=now
+    )
+    if not new:
         return sha256
-    if any(text.version == version for text in every):
-        raise Invalid("protocol_version_taken", version)
-    if every and in_force_from <= every[-1].in_force_from:
-        raise Invalid("protocol_out_of_order", f"the newest text is in force from {every[-1].in_force_from}")
-    if every and in_force_from < day_of_law(now) + timedelta(days=notice_days):
-        raise Invalid("protocol_too_soon", f"schools get {notice_days} days")
     row = {"sha256": sha256, "version": version, "body": body, "names_teachers": names_teachers}
     db.execute(insert(ProtocolText), row | {"published_at": now, "in_force_from": in_force_from})
     audit.protocol_published(db, version=version, protocol_sha256=sha256)

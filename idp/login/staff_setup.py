@@ -5,7 +5,8 @@ An invitation to somebody who could sign in already starts anew: what there was 
 
 Whoever holds a link can become that person. A link that a LeerID-beheerder handed out is therefore worth what that
 beheerder may give at the moment it is opened: it ends when the person got a stronger right, a right elsewhere or a way to
-sign in meanwhile, and when the beheerder is none any more.
+sign in meanwhile, and when the beheerder is none any more. One of an operator ends when that is no operator any more, or
+when the person can sign in: in the console nobody starts anew who has an account.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from idp.models import Passkey, RecoveryCode, Right, RightKind, StaffAccount, St
 PATH = "/personeel/uitnodiging/"
 APPOINTED_BY_SCHOOL = frozenset({RightKind.BEHEERDER, RightKind.TEACHER})
 """What a LeerID-beheerder may give to others. A LeerID-databeheerder comes from the directeursopdracht."""
+BY_OPERATOR = "console:"
+"""Begins `made_by` of a link that an operator handed out, before the person_id."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +95,8 @@ def invited(db: Connection, token: str, now: datetime) -> Staff:
 
 def _still_theirs(db: Connection, staff: Staff, made_by: str, today: date) -> bool:
     """May whoever made this link still hand out all that it opens? The command line always may."""
+    if made_by.startswith(BY_OPERATOR):
+        return staff.user_handle is None and _operates(db, made_by.removeprefix(BY_OPERATOR), today)
     maker = made_by.removeprefix(audit.person(""))
     if maker == made_by:
         return True
@@ -126,6 +131,17 @@ def _operator_invites_supplier(db: Connection, staff: Staff, maker: str, today: 
     theirs = exists().where(*alive, Right.kind == RightKind.SUPPLIER)
     more = exists().where(*alive, Right.kind != RightKind.SUPPLIER, Right.begindatum <= Right.einddatum)
     return staff.user_handle is None and bool(db.execute(select(operates & theirs & ~more)).scalar_one())
+
+
+def _operates(db: Connection, person_id: str, today: date) -> bool:
+    """Is this person an operator today?"""
+    right = exists().where(
+        Right.person_id == person_id,
+        Right.kind == RightKind.OPERATOR,
+        Right.begindatum <= today,
+        Right.einddatum >= today,
+    )
+    return bool(db.execute(select(right)).scalar_one())
 
 
 def handle_for(house: House, token: str) -> str:

@@ -977,6 +977,21 @@ _operator("operator-tokens", "/beheer/tokens")
 _operator("operator-system", "/beheer/systeem")
 _operator("operator-waiting", "/beheer/wachten")
 _operator("operator-audit", "/beheer/audit")
+_operator("operator-schools", "/beheer/scholen")
+_operator("operator-packages", "/beheer/pakketten")
+_operator("operator-protocol", "/beheer/protocol")
+_operator("operator-rights", "/beheer/rechten")
+_operator("operator-files", "/beheer/bestand")
+_operator("operator-health", "/beheer/gezondheid")
+
+
+@stop("operator-school-and-text")
+def _(page, there):
+    there.sign_in_staff(page, make_staff.staff(there.house, RightKind.OPERATOR).person_id)
+    page.goto(f"{there.issuer}/beheer/protocol")
+    page.locator("main td a").first.click()
+    page.goto(f"{there.issuer}/beheer/scholen")
+    page.locator("main td a").first.click()
 
 
 _operator("operator-suppliers", "/beheer/leveranciers")

@@ -1,0 +1,245 @@
+"""An operator looks after schools, packages, protocol texts, rights and files of registrations in a browser."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from idp.admin import access, app_files, app_list, apps
+from idp.claims import consent
+from idp.errors import NotFound
+from idp.feeds import feed_clients
+from idp.login import staff_setup
+from idp.models import Right, RightKind, SchoolKind, StaffLink
+from tests import make, make_staff
+from tests.admin.test_apps import document
+from tests.admin.test_pages_registry import exported, post
+from tests.make_browser import path
+
+
+@pytest.fixture
+def mira(client, house):
+    made = make_staff.staff(house, RightKind.OPERATOR)
+    make_staff.begin(client, house, made)
+    return made
+
+
+def held(house, **where):
+    with house.database.reading() as db:
+        return access.holders(db, house.clock.today(), **where)
+
+
+# ---------------------------------------------------------------- schools and packages
+
+
+def test_schools_are_found_and_shown_in_numbers_without_a_name(house, client, mira):
+    with house.database.transaction() as db:
+        school = make.school(db, naam="De Regenboog", pakket="informat", kind=SchoolKind.REAL)
+        make.agreement(db, school, given_by=make.director(db, school, kind=RightKind.DATABEHEERDER))
+        other = make.school(db, naam="Elders & <b>Verder</b>")
+    found = client.get("/beheer/scholen?zoek=regenboog&soort=real&pakket=informat").text
+    assert f"/beheer/scholen/{school}" in found
+    assert f"/beheer/scholen/{other}" not in found
+    assert "gedeeld</span>" in found
+    assert "<b>Verder" not in client.get("/beheer/scholen").text
+    page = client.get(f"/beheer/scholen/{school}").text
+    assert "Gedeeld sinds" in page
+    assert "Mira Peeters" not in page.partition("<main")[2].partition("<h1")[2]
+    assert client.get("/beheer/scholen/999999").status_code == 404
+
+
+def test_a_long_list_of_schools_goes_on(house, client, mira):
+    with house.database.transaction() as db:
+        numbers = [make.school(db, naam=f"Reeks {one}") for one in range(51)]
+    first = client.get("/beheer/scholen?zoek=reeks").text
+    assert f"/beheer/scholen/{numbers[50]}" not in first
+    after = html.unescape(re.search(r'href="(/beheer/scholen\?[^"]*na=\d+)"', first)[1])
+    assert f"/beheer/scholen/{numbers[50]}" in client.get(after).text
+
+
+def test_OPER_04_a_package_gets_a_secret_a_second_one_and_no_third(house, client, mira):
+    where = "/beheer/pakketten"
+    secret = re.compile(r"lsk_[\w-]{20,}")
+    page = post(client, where, wat="maak", naam="Wisa & co", pakket="wisa").text
+    client_id = re.search(r"<code class=\"copyable\">(wisa-[^<]+)<", page)[1]
+    assert secret.search(page)
+    assert not secret.search(client.get(where).text)
+    assert secret.search(post(client, where, wat="geheim", id=client_id, dagen="3").text)
+    with house.database.reading() as db:
+        ends = [until for _digest, until in feed_clients.find(db, client_id).secrets if until]
+    assert ends == [house.clock.now() + timedelta(days=3)]
+    assert post(client, where, wat="geheim", id=client_id).status_code == 400
+    post(client, where, wat="sluit", id=client_id)
+    assert "gesloten</span>" in client.get(where).text
+    post(client, where, wat="open", id=client_id)
+    assert "gesloten</span>" not in client.get(where).text
+    post(client, where, wat="eindig", id=client_id)
+    assert "geheimen die werken: 0" in client.get(where).text
+    assert post(client, where, wat="maak", naam=" ", pakket="wisa").status_code == 400
+    assert post(client, where, wat="maak", naam="x", pakket="nee").status_code == 400
+
+
+# ---------------------------------------------------------------- protocol texts
+
+
+def test_a_text_is_shown_as_schools_read_it_and_then_published(house, client, mira):
+    with house.database.transaction() as db:
+        old = make.protocol(db, "2026", body="# Protocol\n\nWij delen de klas.\n")
+        school = make.school(db, naam="De Regenboog", kind=SchoolKind.REAL)
+        make.agreement(db, school, old)
+        make.school(db, kind=SchoolKind.REAL)
+    day = house.clock.today() + timedelta(days=60)
+    given = {
+        "versie": "2027",
+        "vanaf": day.isoformat(),
+        "tekst": "# Protocol\r\n\r\nWij delen de <i>subklas</i>.",
+    }
+    check = post(client, "/beheer/protocol", **given).text
+    assert "&lt;i&gt;subklas&lt;/i&gt;" in check
+    assert "<del>" in check
+    assert "2027" not in client.get("/beheer/protocol").text
+    done = post(client, "/beheer/protocol", **given, bevestig="1")
+    page = client.get(path(done)).text
+    assert "Nog niet, wel met een oudere tekst" in page
+    assert re.findall(r"<dd>(\d+)</dd>", page)[:3] == ["0", "1", "1"]
+    assert "De Regenboog" in page
+    with house.database.reading() as db:
+        assert [one.version for one in consent.texts(db)] == ["2026", "2027"]
+    assert "De Regenboog" in client.get(f"/beheer/protocol/{old}").text
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"versie": ""}, {"vanaf": "morgen"}, {"tekst": " "}, {"versie": "2026"}, {"vanaf": "2026-12-01"}],
+)
+def test_a_text_that_could_not_be_published_is_told_before_the_preview(house, client, mira, wrong):
+    with house.database.transaction() as db:
+        make.protocol(db, "2026")
+    day = house.clock.today() + timedelta(days=60)
+    given = {"versie": "2027", "vanaf": day.isoformat(), "tekst": "Nieuw."} | wrong
+    page = post(client, "/beheer/protocol", **given)
+    assert page.status_code == 400
+    assert "Publiceer een tekst" in page.text
+    assert given["tekst"].strip() in page.text
+
+
+# ---------------------------------------------------------------- rights
+
+
+def test_an_operator_gives_the_first_beheerder_of_a_school_and_stops_the_right(house, client, mira):
+    with house.database.transaction() as db:
+        school = make.school(db)
+    until = house.clock.today() + timedelta(days=90)
+    given = {"voornaam": "An", "naam": "De Wit", "e_mail": "an@school.example", "tot": until.isoformat()}
+    post(client, "/beheer/rechten", **given, recht="leerid-beheerder", bij=school)
+    (one,) = held(house, instellingsnummer=school)
+    assert (one.kind, one.einddatum, one.name) == (RightKind.BEHEERDER, until, "An De Wit")
+    assert "An De Wit" in client.get("/beheer/rechten?zoek=wit").text
+    invitation = post(client, "/beheer/rechten/uitnodigen", at="/beheer/rechten", persoon=one.person_id)
+    assert "/personeel/uitnodiging/" in invitation.text
+    post(client, "/beheer/rechten/stop", at="/beheer/rechten", recht=one.id, bij=school)
+    assert not held(house, instellingsnummer=school)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        ({"recht": "leerid-databeheerder"}, 400),
+        ({"bij": ""}, 400),
+        ({"bij": "999999"}, 404),
+        ({"recht": "operator"}, 400),
+        ({"tot": "2020-01-01"}, 400),
+        ({"tot": "nooit"}, 400),
+        ({"e_mail": "an"}, 400),
+    ],
+)
+def test_ROLE_a_right_that_is_not_theirs_to_give_is_not_given(house, client, mira, wrong, status):
+    with house.database.transaction() as db:
+        school = make.school(db)
+    given = {"voornaam": "An", "naam": "De Wit", "e_mail": "an@school.example", "recht": "leerid-beheerder"}
+    given |= {"bij": school, "tot": "2027-06-30"} | wrong
+    assert post(client, "/beheer/rechten", **given).status_code == status
+    assert len(held(house)) == 1
+
+
+def test_nobody_stops_an_own_right_or_invites_who_can_sign_in(house, client, mira):
+    (own,) = held(house, person_id=mira.person_id)
+    page = post(client, "/beheer/rechten/stop", at="/beheer/rechten", recht=own.id, bij="")
+    assert page.status_code == 403
+    again = post(client, "/beheer/rechten/uitnodigen", at="/beheer/rechten", persoon=mira.person_id)
+    assert again.status_code == 403
+
+
+def test_a_link_of_an_operator_ends_with_the_right_of_the_operator(house, client, mira):
+    with house.database.transaction() as db:
+        person = make.person(db)
+        make.right(db, person, make.school(db), kind=RightKind.BEHEERDER)
+    page = post(client, "/beheer/rechten/uitnodigen", at="/beheer/rechten", persoon=person).text
+    token = re.search(r"/personeel/uitnodiging/([\w-]+)", page)[1]
+    now = house.clock.now()
+    with house.database.transaction() as db:
+        assert staff_setup.invited(db, token, now).person_id == person
+        assert db.execute(select(StaffLink.made_by)).scalar_one().startswith(staff_setup.BY_OPERATOR)
+        yesterday = house.clock.today() - timedelta(days=1)
+        db.execute(update(Right).where(Right.person_id == mira.person_id).values(einddatum=yesterday))
+    with house.database.reading() as db, pytest.raises(NotFound):
+        staff_setup.invited(db, token, now)
+
+
+# ---------------------------------------------------------------- files and health
+
+
+def test_registrations_leave_as_a_file_and_come_back_changing_nothing(house, client, mira):
+    apps.import_apps(house, [document()], now=house.clock.now())
+    for form in ("yaml", "json"):
+        text = client.get(f"/beheer/bestand/registraties.{form}").text
+        assert "lsk_" not in text
+        assert [one["client_id"] for one in app_files.read(text)] == ["rekenbuur"]
+        check = post(client, "/beheer/bestand", tekst=text).text
+        assert "0 apps veranderen, 1 blijven" in check
+        assert 'name="bevestig"' not in check
+
+
+def test_a_file_shows_what_it_would_change_and_is_stored_only_as_shown(house, client, mira):
+    apps.import_apps(house, [document()], now=house.clock.now())
+    before = exported(house)
+    changed = before | {"purpose": "Rekenen & <b>tellen</b>"}
+    fresh = document(client_id="ander", client_name="Ander")
+    text = app_files.write_yaml([changed, fresh])
+    page = client.get("/beheer/bestand").text
+    word = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+    sent = {"csrf_token": word, "bestand": (io.BytesIO(text.encode()), "alle.yaml")}
+    check = client.post("/beheer/bestand", data=sent).text
+    assert "Rekenen &amp; &lt;b&gt;tellen" in check
+    assert exported(house) == before
+    versions = html.unescape(re.search(r'<textarea name="versies" hidden>([^<]*)</textarea>', check)[1])
+    assert versions.split() == ["1", "rekenbuur", "0", "ander"]
+    confirmed = {"tekst": text, "versies": versions, "bevestig": "1"}
+    done = post(client, "/beheer/bestand", **confirmed).text
+    assert re.search(r"lsk_[\w-]{20,}", done)
+    assert exported(house)["purpose"].startswith("Rekenen")
+    elsewhere = app_files.write_yaml([changed | {"purpose": "Anders"}])
+    stale = post(client, "/beheer/bestand", tekst=elsewhere, versies=versions, bevestig="1")
+    assert stale.status_code == 400
+    assert exported(house)["purpose"].startswith("Rekenen")
+
+
+@pytest.mark.parametrize("text", ["", "[", "a: &x 1\nb: *x", "- 3", "redirect_uris: [x]"])
+def test_a_file_that_is_none_is_refused_with_what_is_wrong(house, client, mira, text):
+    page = post(client, "/beheer/bestand", tekst=text)
+    assert page.status_code == 400
+    assert '<li lang="en">' in page.text
+    with house.database.reading() as db:
+        assert not app_list.search(db, today=house.clock.today())
+
+
+def test_health_says_what_the_doctor_says(house, client, mira):
+    page = client.get("/beheer/gezondheid")
+    assert page.status_code == 200
+    assert "<strong>database</strong>" in page.text
+    assert "<strong>disk</strong>" in page.text
