@@ -264,7 +264,7 @@ def _arrivals(house: House) -> Finds:
         schools = ", ".join(sorted({one.instellingsnummer for one in waiting})[:5])
         yield _note(
             "enrolments",
-            f"{len(waiting)} lists wait for you, and are deleted after 7 days: {schools}",
+            f"{len(waiting)} {'list waits' if len(waiting) == 1 else 'lists wait'} for you, deleted after 7 days: {schools}",
             "`idp holds list`",
         )
 

@@ -6,6 +6,7 @@ Reading is careful: a YAML file has no tags, no anchors (a few lines of them can
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -17,6 +18,7 @@ from idp.errors import Invalid
 LARGEST = 8 * 1024 * 1024
 MOST = 5_000
 """Registrations in one file."""
+TOO_DEEP = "this goes far too deep: a registration has lists in it, and nothing deeper"
 
 
 def write_yaml(documents: Sequence[Mapping[str, Any]]) -> str:
@@ -44,14 +46,31 @@ def read(text: str) -> list[Mapping[str, Any]]:
 def _parsed(text: str) -> Any:
     if text.lstrip()[:1] in {"{", "["}:
         try:
-            return json.loads(text)
-        except (ValueError, RecursionError) as mistake:
-            raise Invalid("file_refused", f"this is no JSON: {mistake}"[:300]) from None
+            return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        except RecursionError:
+            raise Invalid("file_refused", TOO_DEEP) from None
+        except ValueError as mistake:
+            raise Invalid("file_refused", f"this is no JSON that we read: {mistake}"[:300]) from None
     try:
         return _plain(yaml.load(text, Loader=_Reader))  # noqa: S506 - a safe loader, made stricter
-    except (yaml.YAMLError, RecursionError, ValueError) as mistake:
+    except RecursionError:
+        raise Invalid("file_refused", TOO_DEEP) from None
+    except (yaml.YAMLError, ValueError) as mistake:
         said = " ".join(str(mistake).split())
         raise Invalid("file_refused", f"this is no YAML that we read: {said}"[:300]) from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON in which no name is there twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise ValueError(f"`{twice[:60]}` is there twice")
+    return found
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is no value of JSON")
 
 
 class _Reader(yaml.SafeLoader):
@@ -61,13 +80,22 @@ class _Reader(yaml.SafeLoader):
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise yaml.YAMLError("anchors and aliases are not read: write it out")
+        if getattr(event, "tag", None):
+            raise yaml.YAMLError(
+                f"tags such as !!… are not read (line {event.start_mark.line + 1}): write plain values"
+            )
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        names = [key.value for key, _ in node.value]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise yaml.YAMLError(f"`{str(twice)[:60]}` is there twice (line {node.start_mark.line + 1})")
+        seen = set()
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.YAMLError(f"a name is plain text (line {line})")
+            if key.value in seen or key.tag.endswith(":merge"):
+                because = "is there twice" if key.value in seen else "is not read: write it out"
+                raise yaml.YAMLError(f"`{key.value[:60]}` {because} (line {line})")
+            seen.add(key.value)
         return dict(super().construct_mapping(node, deep=deep))
 
 

@@ -13,6 +13,10 @@ from idp.admin import app_files, app_list, app_planning, app_secrets, app_stoppi
 from idp.admin import apps as registered
 from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say, table
 from idp.context import House
+from idp.errors import Invalid
+
+MOST_SAID = 40
+"""What is wrong with a file fits a screen or two."""
 
 
 @click.group()
@@ -47,7 +51,10 @@ def import_file(data: Path | None, file: Any, *, dry_run: bool, reason: str, as_
     RFC 7591 metadata plus our fields (docs/apps.md). All of the file is stored, or nothing. Prints what was stored;
     a client_secret is shown only now.
     """
-    text = file.read(app_files.LARGEST + 1)
+    try:
+        text = file.read(app_files.LARGEST + 1)
+    except UnicodeDecodeError:
+        raise Invalid("file_refused", "this is no text in UTF-8: save it as UTF-8 and try again") from None
     documents = app_files.read(text)
     with opened(data) as house:
         if dry_run:
@@ -81,8 +88,10 @@ def _planned(house: House, documents: list[Mapping[str, Any]], *, as_json: bool)
 
 
 def _say_refused(refused: app_planning.Refused) -> NoReturn:
-    for sentence in refused.sentences:
+    for sentence in refused.sentences[:MOST_SAID]:
         click.echo(f"idp: {sentence}", err=True)
+    if (unsaid := len(refused.sentences) - MOST_SAID) > 0:
+        click.echo(f"idp: … and {unsaid} more like these", err=True)
     click.echo("idp: refused, nothing was stored", err=True)
     sys.exit(REFUSED)
 

@@ -23,6 +23,22 @@ from idp.errors import Refusal
 
 F = TypeVar("F", bound=Callable[..., Any])
 REFUSED, MISUSED = 1, 2
+ADVICE = {
+    "app_disabled_already": "it is closed already: `idp app enable` opens it",
+    "app_has_no_secret": "it signs in with a key, or is public: there is no secret to renew",
+    "app_unknown": "`idp app list` has the apps that work; an app that was removed is in `idp app history`",
+    "app_works_already": "it is open already",
+    "four_eyes": "who asked for it cannot approve it: a second operator does, in the console or with a token of their own",
+    "last_secret": "its last good secret stays: make another first with `idp app renew-secret`, or close it with "
+    "`idp app disable`",
+    "request_decided": "it was decided already: see `idp app requests --all`",
+    "request_unknown": "`idp app requests` has the ids of what waits",
+    "secret_unknown": "`idp app secrets CLIENT_ID` has the ids",
+    "supplier_unknown": "`idp supplier list` has the suppliers; `idp supplier keep` takes one up again that ended",
+    "token_unknown": "`idp api-token list` and `idp app initial-token list` have the ids; what was revoked stays so",
+    "version_unknown": "`idp app history CLIENT_ID` has the versions",
+}
+"""What to do about refusals that an operator meets, beside the code that scripts read."""
 
 
 def data_option(command: F) -> F:
@@ -52,9 +68,10 @@ def orderly(command: F) -> F:
                 click.echo(f"idp: {problem}", err=True)
             sys.exit(MISUSED)
         except Refusal as refusal:
-            click.echo(
-                f"idp: refused ({refusal.code}){': ' + refusal.detail if refusal.detail else ''}", err=True
-            )
+            told = f": {refusal.detail}" if refusal.detail else ""
+            click.echo(f"idp: refused ({refusal.code}){told}", err=True)
+            if refusal.code in ADVICE:
+                click.echo(f"idp: {ADVICE[refusal.code]}", err=True)
             sys.exit(REFUSED)
 
     return run  # type: ignore[return-value]

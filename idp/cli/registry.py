@@ -12,6 +12,7 @@ from idp.admin import (
     api_tokens,
     app_approving,
     app_history,
+    app_list,
     app_requests,
     app_secrets,
     app_stopping,
@@ -50,7 +51,10 @@ def history(data: Path | None, client_id: str | None, by: str | None, most: int,
     if as_json:
         say([one.as_json() for one in found])
         return
-    columns = ("app", "version", "at", "by", "approved by", "what", "fields")
+    if not found:
+        click.echo("nothing changed yet")
+        return
+    columns = ("app", "version", "at (UTC)", "by", "approved by", "what", "fields")
     rows = (
         (
             one.client_id,
@@ -83,6 +87,8 @@ def diff(data: Path | None, client_id: str, earlier: int | None, later: int | No
         say([one.as_json() for one in found])
     else:
         show_differences(found)
+        if not found:
+            click.echo("no differences")
 
 
 @app.command()
@@ -115,12 +121,21 @@ def enable(data: Path | None, client_id: str) -> None:
 def secrets(data: Path | None, client_id: str, *, as_json: bool) -> None:
     """Which secrets of an app are kept, since when, and until when each is good; never the secrets."""
     with opened(data) as house, house.database.reading() as db:
-        shown = [one.as_json(house.clock.now()) for one in app_secrets.listing(db, client_id)]
+        app_list.show(db, client_id)
+        now, found = house.clock.now(), app_secrets.listing(db, client_id)
     if as_json:
-        say(shown)
-    else:
-        columns = ("id", "created_at", "expires_at", "good")
-        table(f"Secrets of {client_id}", columns, ([one[name] for name in columns] for one in shown))
+        say([one.as_json(now) for one in found])
+        return
+    rows = (
+        (
+            one.id,
+            f"{one.created_at:%Y-%m-%d %H:%M}",
+            f"{one.expires_at:%Y-%m-%d %H:%M}" if one.expires_at else "until it is renewed",
+            "yes" if one.good(now) else "no",
+        )
+        for one in found
+    )
+    table(f"Secrets of {client_id}", ("id", "since (UTC)", "until (UTC)", "good"), rows)
 
 
 @app.command("end-secret")
@@ -269,7 +284,11 @@ def list_tokens(data: Path | None, *, as_json: bool) -> None:
         say(shown)
     else:
         columns = ("id", "label", "scope", "good", "created_by", "expires_at", "last_used_on")
-        table("API tokens", columns, ([one[name] for name in columns] for one in shown))
+        rows = (
+            [*map(one.get, columns[:3]), "yes" if one["good"] else "no", *map(one.get, columns[4:])]
+            for one in shown
+        )
+        table("API tokens", columns, rows)
 
 
 @api_token.command()
