@@ -71,6 +71,11 @@ def supplier_changed(db: Connection, *, supplier: str, change: str) -> None:
     write(db, "supplier_changed", object=f"supplier:{supplier}", change=change)
 
 
+def sandbox_changed(db: Connection, *, instellingsnummer: str, change: str, pupils: int) -> None:
+    """The maker of an app tried something in a sandbox school: its sharing, or the class of so many pupils."""
+    write(db, "sandbox_changed", school=instellingsnummer, change=change, pupils=pupils)
+
+
 def operator_token_issued(db: Connection, *, token: str, scope: str, until: str) -> None:
     """A program of the operator may use the REST API."""
     write(db, "operator_token_issued", object=f"operator-token:{token}", scope=scope, until=until)

@@ -172,6 +172,12 @@ def _mine(db: Connection) -> frozenset[str]:
     return frozenset(one for one in staff_door.here().suppliers if suppliers.exists(db, one))
 
 
+def require_supplier(db: Connection) -> None:
+    """Raises NotFound `supplier_unknown` for who works for no supplier (any more)."""
+    if not _mine(db):
+        raise NotFound("supplier_unknown")
+
+
 def _require(db: Connection, client_id: str) -> str:
     """The supplier of this app, when it is one of this person's. Raises NotFound `app_unknown`."""
     document, _version = app_planning.document_of(db, client_id)

@@ -103,7 +103,10 @@ TABS = (
     Tab(
         name=_("Mijn apps"),
         icon="monitor-smartphone",
-        items=(Item(name=_("Mijn apps"), path="/leverancier", opens_to=_SUPPLIER),),
+        items=(
+            Item(name=_("Mijn apps"), path="/leverancier", opens_to=_SUPPLIER),
+            Item(name=_("Zandbak"), path="/zandbak", opens_to=_SUPPLIER),
+        ),
     ),
 )
 """Whoever builds a page gives it one of these addresses, or adds a line. Only what has a route is shown."""

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from typing import Any
 
 import pyotp
@@ -18,7 +16,7 @@ from idp.claims import disclose
 from idp.config import ConfigurationError
 from idp.context import House
 from idp.demo.people import OPERATORS, PUPILS, STAFF, SUPPLIERS, Invented, Staff
-from idp.login import accounts, cards, staff_factors
+from idp.login import accounts, cards, sandbox_secrets, staff_factors
 from idp.login.staff_sessions import SIGN_IN
 from idp.models import Account, AppPupil, Grant, SecretKind
 
@@ -90,17 +88,11 @@ def why(house: House, client_id: str, sub: str) -> list[tuple[str, str]]:
 
 
 def chance(house: House, *words: str) -> entropy.Chance:
-    seed = hmac.new(house.keys.sandbox, "\x00".join(words).encode(), hashlib.sha256).digest()
-    return entropy.Chance(seed)
+    return sandbox_secrets.chance(house.keys, *words)
 
 
 def secret(house: House, one: Invented) -> str:
-    """What this pupil types; a password "of one's own" is two temporary ones in a row."""
-    drawn = chance(house, "secret", one.username)
-    if one.kind is SecretKind.OWN:
-        halves = [accounts.new_secret(SecretKind.TEMPORARY, drawn) for _ in range(2)]
-        return "-".join(halves)
-    return accounts.new_secret(one.kind, drawn)
+    return sandbox_secrets.secret(house.keys, one.username, one.kind)
 
 
 def staff_password(house: House, one: Staff) -> str:

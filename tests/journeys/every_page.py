@@ -1013,6 +1013,8 @@ _supplier("supplier-home", "/leverancier")
 _supplier("supplier-app", "/leverancier/apps/rekenbuur")
 _supplier("supplier-app-change", "/leverancier/apps/rekenbuur/wijzig")
 
+_supplier("supplier-sandbox", "/zandbak")
+
 
 @stop("operator-supplier")
 def _(page, there):
