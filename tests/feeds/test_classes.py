@@ -214,7 +214,10 @@ def test_a_school_gets_classes_only_from_its_package_and_only_while_it_shares(
     assert outcome.plan.refused.code == code
     assert everything_stored(house) == []
     with house.database.reading() as db:
-        assert db.execute(select(models.AuditEvent.event)).scalars().all()[-1] == "delivery_refused"
+        assert (
+            db.execute(select(models.AuditEvent.event).order_by(models.AuditEvent.id)).scalars().all()[-1]
+            == "delivery_refused"
+        )
 
 
 def test_imp_10_sharing_stopped_between_arrival_and_processing_stores_nothing(house):
