@@ -80,6 +80,13 @@ def _bad(about: str, seen: str, do: str) -> Finding:
 
 def _settings(house: House) -> Finds:
     known = house.settings
+    file = known.data / config.FILE
+    if file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o007:
+        yield _note(
+            "idp.toml",
+            "everybody on this machine may read or change it, and it may hold the password of the database",
+            f"chmod 600 {file}, as the user who runs it",
+        )
     yield _well("settings", f"issuer {known.issuer}, {known.workers or config.cores()} workers")
     if known.loopback:
         yield _note("settings", "the issuer is this machine only", "for real use: an issuer on https")

@@ -334,6 +334,16 @@ def test_the_doctor_says_what_to_do_about_each_ill(served):
     assert "throttle" in seen
 
 
+@pytest.mark.parametrize(("mode", "noted"), [(0o600, False), (0o640, False), (0o644, True), (0o602, True)])
+def test_the_doctor_says_when_everybody_may_read_the_settings(served, mode, noted):
+    file = served.settings.data / config.FILE
+    file.write_text("")
+    file.chmod(mode)
+    said = found(served, doctor.Weight.NOTE).get("idp.toml")
+    assert (said is not None) == noted
+    assert not noted or "chmod 600" in said.do
+
+
 def test_the_doctor_says_that_no_list_of_directors_came_and_that_enrolments_wait(served):
     make_feeds.schools(served, "800001", kind=models.SchoolKind.REAL)
     rows = [make_feeds.row(str(n), instellingsnummer="800001") for n in range(12)]

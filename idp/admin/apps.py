@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, update
+from sqlalchemy.exc import IntegrityError
 
 from idp import apps, audit_apps
 from idp.admin import app_history, app_requests, app_secrets, logos
@@ -166,7 +167,10 @@ def _store(db: Connection, one: Planned, *, asked_by: tuple[str, str] | None, no
     shown = None
     if one.row is None:
         fixed = {"client_id": client_id, "sector": document["sector"], "created_at": now}
-        db.execute(insert(AppRow), columns | fixed | {"disabled_at": None})
+        try:
+            db.execute(insert(AppRow), columns | fixed | {"disabled_at": None})
+        except IntegrityError:  # somebody registered it since we looked
+            raise Invalid("app_changed_meanwhile", client_id) from None
         shown = app_secrets.settle(db, document, one.secret, now)
         names = [each.field for each in one.differences]
         version = app_history.record(db, client_id, AppChange.REGISTERED, fields=names, **told)

@@ -92,7 +92,8 @@ def list_apps(given: Given) -> Answer:
 @operation(
     "POST",
     "/apps",
-    summary="Register an app. Its secret is in this answer and in no other; 202: it waits for a second operator.",
+    summary="Register an app. Its secret is in this answer and in no other; 202: it waits for a second operator. "
+    "With a client_id of your own it is safe to repeat: 409 app_exists says that it is there.",
     scope=WRITE,
     body=api_description.registered(required=("client_name",)),
     answers={201: STORED, 202: STORED},
@@ -100,12 +101,18 @@ def list_apps(given: Given) -> Answer:
 def add_app(given: Given) -> Answer:
     house = context.house()
     client_id = given.body.get("client_id")
-    if client_id:
-        with house.database.reading() as db:
-            known = app_list.find(db, client_id)
-        if known is not None and known is not State.REMOVED:
-            raise Invalid("app_exists", client_id[:100])
-    return _stored(given.body, expected=None, status=201)
+    if not client_id:
+        return _stored(given.body, expected=None, status=201)
+    with house.database.reading() as db:
+        known = app_list.find(db, client_id)
+    if known is not None and known is not State.REMOVED:
+        raise Invalid("app_exists", client_id[:100])
+    try:
+        return _stored(given.body, expected=None if known else 0, status=201)
+    except Invalid as refused:
+        if refused.code != "app_changed_meanwhile":
+            raise
+        raise Invalid("app_exists", client_id[:100]) from None
 
 
 @operation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import select
 
 from idp import audit, models
 from idp.admin import api_tokens, apps
-from idp.admin.api_frame import OPERATIONS, ROOT
+from idp.admin.api_frame import MANY, NOTED, OPERATIONS, ROOT
 from idp.admin.api_tokens import Scope
 from tests import make
 from tests.admin.test_apps import document
@@ -157,6 +158,47 @@ def test_an_app_is_added_changed_disabled_and_removed(house, client, token):
     assert call(client, token, "GET", "/apps/rekenbuur").status_code == 404
     actors = {one["actor"] for one in events(house, "app_changed")}
     assert [actor.partition(":")[0] for actor in actors] == ["operator-token"]
+
+
+def test_registering_again_changes_nothing_and_a_lost_secret_is_made_anew(house, client, token):
+    lost = call(client, token, "POST", "/apps", json=document()).json["client_secret"]
+    again = call(client, token, "POST", "/apps", json=document() | {"client_name": "Van een ander"})
+    assert (again.status_code, again.json["code"]) == (409, "app_exists")
+    assert "client_secret" not in again.text
+    shown = call(client, token, "GET", "/apps/rekenbuur")
+    assert (shown.json["client_name"], shown.headers["ETag"]) == (document()["client_name"], '"1"')
+    made = call(client, token, "POST", "/apps/rekenbuur/secrets", json={"overlap_days": 0})
+    assert made.json["client_secret"] not in {lost, None}
+    assert len(call(client, token, "GET", "/apps/rekenbuur/secrets").json["items"]) == 1
+
+
+def test_of_programs_that_register_one_client_id_together_one_does(house, app, token):
+    def register(number):
+        with app.app_context():
+            return call(
+                app.test_client(),
+                token,
+                "POST",
+                "/apps",
+                json=document() | {"client_name": f"Nummer {number}"},
+            )
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = [*pool.map(register, range(6))]
+    (made,) = [one for one in answers if one.status_code == 201]
+    assert {one.status_code for one in answers} == {201, 409}
+    shown = call(app.test_client(), token, "GET", "/apps/rekenbuur").json
+    assert (shown["client_name"], shown["version"]) == (made.json["client_name"], 1)
+
+
+def test_who_guesses_tokens_waits_and_a_good_token_from_there_still_works(house, client, token):
+    guesses = [call(client, f"lso_{number:043}", "GET", "/apps") for number in range(MANY + 2)]
+    assert [one.status_code for one in guesses] == [401] * MANY + [429, 429]
+    assert guesses[-1].headers["Retry-After"] == "600"
+    assert len(events(house, "operator_token_refused")) == NOTED
+    assert call(client, token, "GET", "/apps").status_code == 200
+    house.clock.move(minutes=11)
+    assert call(client, "lso_x", "GET", "/apps").status_code == 401
 
 
 def test_many_apps_are_stored_after_a_look_at_the_differences(house, client, token):
