@@ -70,7 +70,7 @@ def one_app(client_id: str) -> Response:
 @staff_door.needs(RightKind.SUPPLIER)
 def refusals(client_id: str) -> Response:
     with context.house().database.reading() as db:
-        _require(db, client_id)
+        require(db, client_id)
         shown = app_list.show(db, client_id)
         lines = app_log.lines(db, client_id=client_id)
     return shell.page("admin/registry_refusals.html", app=shown, lines=lines, back=f"{PATH}/{client_id}")
@@ -81,7 +81,7 @@ def refusals(client_id: str) -> Response:
 @staff_door.needs(RightKind.SUPPLIER)
 def ask(client_id: str) -> Response:
     with context.house().database.reading() as db:
-        _require(db, client_id)
+        require(db, client_id)
         document, _version = app_planning.document_of(db, client_id)
     return _form(document)
 
@@ -93,7 +93,7 @@ def send(client_id: str) -> Response:
     """The difference first; with `bevestig` it is asked of the operator."""
     house = context.house()
     with house.database.reading() as db:
-        supplier = _require(db, client_id)
+        supplier = require(db, client_id)
         document, _version = app_planning.document_of(db, client_id)
     if request.form.get("terug") == "1":
         return _form(document, given=request.form)
@@ -126,7 +126,7 @@ def send(client_id: str) -> Response:
 def withdraw(client_id: str) -> Response:
     house, which = context.house(), request.form.get("aanvraag", "")
     with house.database.transaction() as db:
-        _require(db, client_id)
+        require(db, client_id)
         found = app_requests.find(db, which)
         me = f"person:{staff_door.here().person_id}"
         if found.client_id != client_id or found.requested_by != me:
@@ -140,7 +140,7 @@ def withdraw(client_id: str) -> Response:
 @staff_door.needs(RightKind.SUPPLIER)
 def notices_of(client_id: str) -> Response:
     with context.house().database.reading() as db:
-        _require(db, client_id)
+        require(db, client_id)
     return _feed(client_id)
 
 
@@ -178,7 +178,7 @@ def require_supplier(db: Connection) -> None:
         raise NotFound("supplier_unknown")
 
 
-def _require(db: Connection, client_id: str) -> str:
+def require(db: Connection, client_id: str) -> str:
     """The supplier of this app, when it is one of this person's. Raises NotFound `app_unknown`."""
     document, _version = app_planning.document_of(db, client_id)
     supplier = str(document.get("supplier") or "")
@@ -191,7 +191,7 @@ def _app_page(client_id: str) -> Response:
     house = context.house()
     now = house.clock.now()
     with house.database.reading() as db:
-        _require(db, client_id)
+        require(db, client_id)
         shown = app_list.show(db, client_id)
         table = conformance.of(db, client_id, now)
         requests = app_requests.listing(db, client_id=client_id, most=20)

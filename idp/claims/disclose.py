@@ -55,16 +55,20 @@ def disclose(
     now: datetime,
     today: date,
     record: bool,
+    rehearsal: bool = False,
 ) -> Disclosure:
     """Decide what this app gets about this pupil at this school, now.
 
     `scope` has the granted scopes between spaces, `asked` is the parsed `claims` parameter. With `record` (a release
-    to an app, in a transaction) the ledger keeps claim names and reasons, and the app's `sub` is remembered.
+    to an app, in a transaction) the ledger keeps claim names and reasons, and the app's `sub` is remembered. With
+    `rehearsal` (for the app's maker, of a sandbox pupil) `sub` is what the app will see, and there is no trace.
     """
     wanted = requested(app, scope=scope, asked=asked, channel=channel, today=today)
     known = _look(db, keys, app, account_uuid, instellingsnummer, wanted=wanted, today=today)
     if record and known.alive and not known.met:
         known.values["sub"] = pseudonym.remember(db, keys, app, account_uuid, now)
+    if rehearsal and known.alive and not known.met:
+        known.values["sub"] = pseudonym.expected(db, keys, app, account_uuid)
     answers = _decide(app, wanted, known)
     if record and known.alive:
         row = {"id": entropy.row_id(), "at": now, "channel": channel.value, "client_id": app.client_id}

@@ -1014,6 +1014,7 @@ _supplier("supplier-app", "/leverancier/apps/rekenbuur")
 _supplier("supplier-app-change", "/leverancier/apps/rekenbuur/wijzig")
 
 _supplier("supplier-sandbox", "/zandbak")
+_supplier("supplier-rehearsal", "/leverancier/apps/rekenbuur/proef")
 
 
 @stop("operator-supplier")
