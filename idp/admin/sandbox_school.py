@@ -134,8 +134,8 @@ def pupils(db: Connection, house: House, today: date) -> list[SandboxPupil]:
         found[row.account_uuid] = replace(
             before,
             schools=(*before.schools, school),
-            klassen=(*before.klassen, *_codes(one for one in mine if _covers(one, today))),
-            later=(*before.later, *_codes(one for one in mine if one.begindatum > today)),
+            klassen=_once(*before.klassen, *_codes(one for one in mine if _covers(one, today))),
+            later=_once(*before.later, *_codes(one for one in mine if one.begindatum > today)),
         )
     return [*found.values()]
 
@@ -284,4 +284,9 @@ def _covers(seat: _Seat, today: date) -> bool:
 
 
 def _codes(seats: Iterable[_Seat]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.klas.code for one in seats))
+    return tuple(one.klas.code for one in seats)
+
+
+def _once(*codes: str) -> tuple[str, ...]:
+    """In their order; two schools may have a class with the same code."""
+    return tuple(dict.fromkeys(codes))
