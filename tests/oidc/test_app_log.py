@@ -179,7 +179,7 @@ def test_the_commands_about_logouts_show_and_try_again(house, idp):
     with house.database.transaction() as db:
         sessions.end(db, session.sid, "signed_out", house.clock.now())
     lately = Clock().now() - timedelta(minutes=1)
-    bench.change(update(models.LogoutDelivery).values(next_at=lately))
+    bench.change(update(models.LogoutDelivery).values(next_at=lately, created_at=lately))
     bench.change(update(models.SigningKey).values(signs_from=lately))
     assert idp("deliver-logouts", "--once").output == "tried 1\n"
     [line] = json.loads(idp("app", "logouts", "--json").stdout)
