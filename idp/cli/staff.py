@@ -104,7 +104,8 @@ def list_rights(data: Path | None, school: str | None, person_id: str | None, *,
     "kind",
     required=True,
     type=click.Choice([kind.value for kind in RightKind]),
-    help="What they may do.",
+    metavar="RIGHT",
+    help="What they may do: " + ", ".join(kind.value for kind in RightKind) + ".",
 )
 @click.option("--school", metavar="N", help="Instellingsnummer; left out for an operator.")
 @click.option("--supplier", metavar="ID", help="Whose apps, for a leverancier: see `idp supplier list`.")
