@@ -47,8 +47,12 @@ def test_two_that_lock_each_other_out_both_get_their_way(house, schools):
     one.start()
     change("b", schools[1], schools[0])
     one.join(PATIENCE)
+    assert not one.is_alive()
     assert [sorted(name) for name in names(house)] == [["a", "b"], ["a", "b"]]
-    assert sum(tries.values()) == (2 if house.database.sqlite else 3)
+    if house.database.sqlite:
+        assert tries == {"a": 1, "b": 1}
+    else:
+        assert sum(tries.values()) >= 3, "whom PostgreSQL breaks off, and how often, is its own choice"
 
 
 def test_what_could_not_be_put_in_order_is_done_again(house, schools):
