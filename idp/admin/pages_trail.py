@@ -67,6 +67,7 @@ EVENTS = {
     "hold_decided": _("Over een tegengehouden levering beslist"),
     "identifiers_fetched": _("Lijst van leerlingen opgehaald"),
     "school_kept": _("Naam of pakket van de school ingesteld"),
+    "sandbox_changed": _("Iets uitgeprobeerd in de zandbakschool"),
 }
 TOPIC_NAMES = {
     Topic.SEEN: _("Wie zag wat"),

@@ -86,6 +86,7 @@ TOPICS: dict[str, Topic] = {
     "hold_decided": Topic.DATA,
     "identifiers_fetched": Topic.DATA,
     "school_kept": Topic.DATA,
+    "sandbox_changed": Topic.DATA,
 }
 """Every event that a school may see; each has a sentence on the page."""
 ON_AN_ACCOUNT = frozenset(event for event, topic in TOPICS.items() if topic is Topic.ACCOUNTS) | {

@@ -95,7 +95,8 @@ for (const field of document.querySelectorAll("[data-from-hash]")) {
   if (location.hash) history.replaceState(null, "", location.pathname);
 }
 
-document.querySelector("[data-focus]")?.focus();
+// What happened is read out first, but never takes the keyboard from somebody who already types.
+if (!document.activeElement?.matches("input, textarea, select")) document.querySelector("[data-focus]")?.focus();
 
 // An identifier is copied with a button; it says so for a moment.
 for (const button of document.querySelectorAll("[data-copy]")) {

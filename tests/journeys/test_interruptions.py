@@ -194,12 +194,29 @@ def test_every_page_may_be_reloaded(page, app):
     start(page, app)
     page.reload()
     say_who(page, "noor.peeters")
+    expect(page.locator("label.picture-tile").first).to_be_visible()
     page.reload()
     tap(page, make_login.KAT)
     in_the_app(page)
     page.reload()
     in_the_app(page)
     assert app.refused == []
+
+
+def test_a_script_that_comes_late_takes_no_keyboard_from_who_types(page, app):
+    late: list[Any] = []
+    start(page, app)
+    page.route(re.compile(r"/pages[^/]*\.js"), lambda route: late.append(route))
+    page.locator("input[name=username]").fill("@@")
+    page.keyboard.press("Enter")
+    expect(page.locator("#melding")).to_be_visible()
+    page.locator("input[name=username]").fill("noor.peeters")
+    page.wait_for_timeout(100)
+    for script in late:
+        script.continue_()
+    page.wait_for_load_state("load")
+    page.keyboard.press("Enter")
+    expect(page.locator("label.picture-tile").first).to_be_visible()
 
 
 # ---------------------------------------------------------------- tabs
