@@ -206,7 +206,7 @@ def test_every_page_may_be_reloaded(page, app):
 def test_a_script_that_comes_late_takes_no_keyboard_from_who_types(page, app):
     late: list[Any] = []
     start(page, app)
-    page.route(re.compile(r"/pages[^/]*\.js"), lambda route: late.append(route))
+    page.route(re.compile(r"/pages[^/]*\.js"), lambda route: late.extend([route]))
     page.locator("input[name=username]").fill("@@")
     page.keyboard.press("Enter")
     expect(page.locator("#melding")).to_be_visible()
