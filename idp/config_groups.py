@@ -166,6 +166,18 @@ class Watching(Basics):
         "empty: none",
     )
     traces_share: float = Field(0.01, ge=0, le=1, description="Which share of requests is traced")
+    verify_nights: Count = Field(
+        28,
+        description="In so many nights the whole audit trail and ledger are looked at again (docs/proof.md)",
+    )
+    verify_rows: Count = Field(
+        2_000_000, description="Rows of each of the two that one night looks at, at most"
+    )
+    accepted_restores: tuple[str, ...] = Field(
+        (),
+        description="Ids of restores that you know of, named by the nightly look or `idp audit verify`: anchors lost with "
+        "them are no alarm",
+    )
     access_log: bool = Field(
         default=False,
         description="A line in the log for every request: kind, status, time, number; never an address",

@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import config, health, job_book, steps
+from idp import config, health, job_book, patrol_book, steps
 from idp.config import LOOPBACK
 from idp.context import House
 from idp.errors import Refusal
@@ -34,6 +34,9 @@ SLOW = 0.25
 OLDEST_POSTGRESQL = 15
 GRACE = timedelta(days=3)
 """A purge may be so late before the doctor says so."""
+
+
+TOUCHED = "`idp audit night` says where; docs/proof.md, *When something was touched*, says what to do"
 
 
 class Weight(StrEnum):
@@ -60,7 +63,15 @@ def examine(house: House) -> list[Finding]:
     first = [*_database(house)]
     found += first
     if all(one.weight is not Weight.BAD for one in first):
-        looks: tuple[Callable[[House], Finds], ...] = (_signing, _peppers, _clock, _jobs, _arrivals, _old)
+        looks: tuple[Callable[[House], Finds], ...] = (
+            _signing,
+            _peppers,
+            _clock,
+            _jobs,
+            _trail,
+            _arrivals,
+            _old,
+        )
         for look in looks:
             found += look(house)
     return [*found, *_mail(house), *_redis(house)]
@@ -253,6 +264,32 @@ def _jobs(house: House) -> Finds:
             yield _bad("jobs", seen, "does `idp serve` run, or the timer for `idp jobs due`?")
     if not unwell:
         yield _well("jobs", f"{len(book)} jobs, none failed or late")
+
+
+def _trail(house: House) -> Finds:
+    """What the nightly look at the audit trail and the ledger found, and whether it comes round."""
+    now, due = house.clock.now(), timedelta(days=2 * house.settings.verify_nights)
+    with house.database.reading() as db:
+        book = patrol_book.read(db, house.keys.marks)
+        known = [line.known_since for line in job_book.overview(db, now) if line.name == "verify"]
+    for trouble in book.troubles:
+        yield _bad("trail", f"{trouble}, since {trouble.since}", TOUCHED)
+    for trail in book.strange:
+        yield _bad("trail", f"how far the nightly look at {trail} is was written by somebody else", TOUCHED)
+    walked = [one for name, one in book.standings.items() if name != patrol_book.ANCHORS]
+    ages = [now - (one.whole_at or one.begun_at) for one in walked]
+    if not walked and known and now - known[0] > due:
+        ages = [now - known[0]]
+    if ages and max(ages) > due:
+        yield _note(
+            "trail",
+            f"it is {max(ages).days} days ago that all of the audit trail and the ledger was looked at",
+            "raise verify_rows, and see in `idp jobs list` whether `verify` runs",
+        )
+    elif walked and not book.troubles and not book.strange:
+        whole = [one.whole_at for one in walked if one.whole_at is not None]
+        last = f"all of it by {min(whole):%Y-%m-%d}" if len(whole) == len(walked) else "not all of it yet"
+        yield _well("trail", f"the audit trail and the ledger are as they were written; looked at: {last}")
 
 
 def _arrivals(house: House) -> Finds:

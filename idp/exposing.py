@@ -23,7 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import entropy, health, job_book, measures
+from idp import entropy, health, job_book, measures, patrol_book
 from idp.context import House
 from idp.models import Delivery, ErrandState, Letter, LogoutDelivery
 from idp.oidc import signing
@@ -140,6 +140,7 @@ class _Standing:
                 db.execute(select(1))
                 took = house.clock.monotonic() - began
                 yield from _standing(db, house.clock.now())
+                yield from _looked_at(db, house)
         except SQLAlchemyError:
             return
         yield _plain("idp_database_answer_seconds", "How long the database took to answer at all", took)
@@ -175,6 +176,20 @@ def _standing(db: Connection, now: datetime) -> Iterable[GaugeMetricFamily]:
     yield _labelled("idp_job_seconds", "How long the last run took", "job", took)
     late = {one.name: int(one.late(now)) for one in book}
     yield _labelled("idp_job_late", "1: it should have gone well hours ago", "job", late)
+
+
+def _looked_at(db: Connection, house: House) -> Iterable[GaugeMetricFamily]:
+    """How the nightly look at the audit trail and the ledger stands (docs/proof.md)."""
+    book = patrol_book.read(db, house.keys.marks)
+    now = house.clock.now()
+    ages = {
+        one.trail: age.total_seconds() for one in book.standings.values() if (age := one.age(now)) is not None
+    }
+    what = "Since everything in it was last looked at; absent: never yet"
+    yield _labelled("idp_trail_whole_age_seconds", what, "trail", ages)
+    troubles = {one.trail: len(one.troubles) for one in book.standings.values()}
+    troubles |= dict.fromkeys(book.strange, 1)
+    yield _labelled("idp_trail_troubles", "Places where it is not as it was written", "trail", troubles)
 
 
 def _plain(name: str, what: str, value: float) -> GaugeMetricFamily:

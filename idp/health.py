@@ -21,7 +21,7 @@ import structlog
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import job_book, listening, steps
+from idp import job_book, listening, patrol_book, steps
 from idp.clock import Clock
 from idp.config import ConfigurationError
 from idp.context import House
@@ -43,6 +43,7 @@ WARN = {
     "keys": "a key that will sign soon is missing here or does not fit: `idp doctor` says which",
     "clock": "this clock and the database's, or another machine's, are more than a minute apart",
     "jobs": "a job failed or is late: `idp jobs list` says which",
+    "trail": "the audit trail or the ledger is not as it was written: `idp audit night` says where",
 }
 """Everything that an answer can say."""
 log = structlog.get_logger(__name__)
@@ -89,7 +90,13 @@ def look(house: House) -> Seen:
         with house.database.reading() as db:
             now = house.clock.now()
             jobs = [line for line in job_book.overview(db, now) if line.failures > 1 or line.late(now)]
-        doubts = {"keys": bool(keys), "clock": skew(house) > SKEW, "jobs": bool(jobs)}
+            night = patrol_book.read(db, house.keys.marks)
+        doubts = {
+            "keys": bool(keys),
+            "clock": skew(house) > SKEW,
+            "jobs": bool(jobs),
+            "trail": bool(night.troubles or night.strange),
+        }
         why = () if _signs(house) else ("keys",)
     except SQLAlchemyError:
         return Seen(why=("database_away",))

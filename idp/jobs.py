@@ -30,7 +30,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from idp import audit, job_book, leases
-from idp.admin import retention, sealing
+from idp.admin import patrol, retention, sealing
 from idp.claims import consent
 from idp.clock import day_of_law
 from idp.config import ConfigurationError
@@ -132,6 +132,11 @@ def seal(house: House) -> Counts:
     return {"rows": count}
 
 
+def verify(house: House) -> Counts:
+    """Look at tonight's part of the audit trail and the ledger. Fails as long as something is not as it was."""
+    return patrol.tonight(house)
+
+
 def purge(house: House) -> Counts:
     return retention.tidy(house, house.clock.now())
 
@@ -177,6 +182,12 @@ JOBS = (
         what="delete what was kept long enough (docs/retention.md)",
         rhythm=Rhythm(at=time(2, 30)),
         work=purge,
+    ),
+    Job(
+        name="verify",
+        what="look whether the audit trail and the ledger are as they were written, a part each night (docs/proof.md)",
+        rhythm=Rhythm(at=time(3, 40)),
+        work=verify,
     ),
     Job(
         name="drop",
@@ -292,6 +303,8 @@ def _in_words(failure: Exception) -> str:
     """For the book. What a database says quotes its rows: only the kind is told."""
     if isinstance(failure, DBAPIError):
         return f"the database: {type(failure.orig).__name__}"
+    if isinstance(failure, patrol.TouchedError):
+        return str(failure)
     if isinstance(failure, Refusal | ConfigurationError | OSError):
         return f"{type(failure).__name__}: {failure}"
     return f"{type(failure).__name__} (the log has more)"

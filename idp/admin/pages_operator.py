@@ -1,7 +1,7 @@
 """What else does an operator look at in a browser? How the installation stands, tokens, keys, jobs, who waits, the trail.
 
 /beheer            how it stands: what to look at, jobs, keys
-/beheer/systeem    jobs; signing keys: make a new one, take one out
+/beheer/systeem    jobs; the nightly look at the trail; signing keys: make a new one, take one out
 /beheer/tokens     tokens for the REST API, and for apps that register themselves: issue (shown once), revoke
 /beheer/wachten    a pupil whom wrong tries made wait: look, and open again
 /beheer/audit      the audit trail, by who, what, when and about whom
@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from flask import Blueprint, Response, request
 from sqlalchemy import func, select
 
-from idp import context, sentences, web
+from idp import context, patrol_book, sentences, web
 from idp.admin import (
     api_tokens,
     app_list,
@@ -95,9 +95,15 @@ def _system() -> Response:
     now = house.clock.now()
     with house.database.reading() as db:
         jobs, found = overview(db, now), signing.listing(db)
+        book = patrol_book.read(db, house.keys.marks)
     return shell.page(
         "admin/operator_system.html",
         jobs=jobs,
+        ran=any(one.reached for one in jobs),
+        looked=[(name, one) for name, one in book.standings.items() if name != patrol_book.ANCHORS],
+        troubles=book.troubles,
+        strange=book.strange,
+        nights=house.settings.verify_nights,
         keys=[(one, one.state(now).value) for one in found],
         algorithms=house.settings.signing_algorithms,
         message=request.args.get("bericht"),

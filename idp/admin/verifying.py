@@ -7,7 +7,7 @@ and its signature, and the anchors that a file outside the database kept. What i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,10 @@ class Finding:
     where: str
     """A row's id, or the number of a seal or anchor."""
     words: str
+    seal: int | None = None
+    """The seal that it is about; None: no seal has it yet, or it is about an anchor."""
+    row: int | None = None
+    """The place of the row in that seal, from 1."""
 
 
 @dataclass
@@ -48,8 +52,19 @@ class Report:
     def good(self) -> bool:
         return not self.problems
 
-    def wrong(self, trail: str, what: str, where: object, words: str) -> None:
-        self.problems.append(Finding(trail=trail, what=what, where=str(where), words=words))
+    def wrong(
+        self,
+        trail: str,
+        what: str,
+        where: object,
+        words: str,
+        *,
+        seal: int | None = None,
+        row: int | None = None,
+    ) -> None:
+        self.problems.append(
+            Finding(trail=trail, what=what, where=str(where), words=words, seal=seal, row=row)
+        )
 
     def note(self, trail: str, what: str, where: object, words: str) -> None:
         self.remarks.append(Finding(trail=trail, what=what, where=str(where), words=words))
@@ -68,21 +83,29 @@ def verify(
     """
     report = Report()
     with house.database.reading() as db:
-        statements = anchors.all_of(db, house)
-        _anchors(report, statements)
-        lost = [one for file in kept for one in _lost(house, statements, file)]
-        _tell_lost(report, lost, _restores(db, house), accepted)
+        statements = statements_in_order(db, house, report, kept=kept, accepted=accepted)
         for model in sealing.TRAILS:
             table = sealing.table_of(model)
             purge = anchors.newest_purge(db, house, table.name)
             members = _chain(db, report, table.name, statements, purge)
-            rows = _Rows(house, report, table, members)
+            rows = Rows(house, report, table, members)
             rows.walk(db, looked_at or (lambda _count: None))
             report.rows[table.name] = rows.count
     return report
 
 
 # ---------------------------------------------------------------- anchors
+
+
+def statements_in_order(
+    db: Connection, house: House, report: Report, *, kept: Iterable[Path], accepted: Collection[str]
+) -> list[anchors.Statement]:
+    """Every statement, after a look at their signatures, their order and at what was kept of them elsewhere."""
+    statements = anchors.all_of(db, house)
+    _anchors(report, statements)
+    lost = [one for file in kept for one in _lost(house, statements, file)]
+    _tell_lost(report, lost, _restores(db, house), accepted)
+    return statements
 
 
 def _anchors(report: Report, statements: Sequence[anchors.Statement]) -> None:
@@ -193,23 +216,14 @@ def _chain(
     late: dict[str, bytes] = {}
     gone: set[str] = set()
     for row in db.execute(select(Seal.__table__).where(Seal.trail == trail).order_by(Seal.number)).mappings():
-        body = _body(db, trail, row["number"])
+        body = body_of(db, trail, row["number"])
         if purge and row["number"] <= int(purge.said["through"]):
             gone |= {one for one, _digest in sealing.sealed(body or b"")}
             continue
-        report.seals += 1
-        if row["number"] != number + 1:
-            report.wrong(
-                trail, "seal_missing", number + 1, f"the chain goes on at {row['number']}: seals are gone"
-            )
-        elif row["previous"] != previous:
-            report.wrong(trail, "seal_moved", row["number"], "it does not follow the seal before it")
-        if sealing.hash_of(dict(row)) != row["hash"]:
-            report.wrong(trail, "seal_changed", row["number"], "it is not what it was when it was made")
+        usable = link(report, row, body, number=number, previous=previous)
         number, previous = row["number"], row["hash"]
         hashes[number] = previous
-        if body is None or hashlib.sha256(body).hexdigest() != row["rows_sha256"]:
-            report.wrong(trail, "seal_changed", number, "its list of rows is not what it was")
+        if not usable or body is None:
             continue
         if row["unmarked"]:
             words = f"{row['unmarked']} rows without mark: of a version before there were marks, or written past us"
@@ -218,16 +232,34 @@ def _chain(
             late.update(sealing.sealed(body))
         else:
             runs.append((number, row["last_id"]))
-    _heads(report, trail, statements, hashes, int(purge.said["through"]) if purge else 0)
+    heads(report, trail, statements, hashes, int(purge.said["through"]) if purge else 0)
     return Members(runs=tuple(runs), late=late, gone=frozenset(gone))
 
 
-def _body(db: Connection, trail: str, number: int) -> bytes | None:
+def link(report: Report, seal: Any, body: bytes | None, *, number: int, previous: str) -> bool:
+    """Look at one seal beside the one before it (its number and hash). Can its list of rows be relied on?"""
+    trail, own = seal["trail"], seal["number"]
+    report.seals += 1
+    if own != number + 1:
+        words = f"the chain goes on at {own}: seals are gone"
+        report.wrong(trail, "seal_missing", number + 1, words, seal=own)
+    elif seal["previous"] != previous:
+        report.wrong(trail, "seal_moved", own, "it does not follow the seal before it", seal=own)
+    if sealing.hash_of(dict(seal)) != seal["hash"]:
+        report.wrong(trail, "seal_changed", own, "it is not what it was when it was made", seal=own)
+    if body is None or hashlib.sha256(body).hexdigest() != seal["rows_sha256"]:
+        report.wrong(trail, "seal_changed", own, "its list of rows is not what it was", seal=own)
+        return False
+    return True
+
+
+def body_of(db: Connection, trail: str, number: int) -> bytes | None:
+    """Which rows a seal covers, as it keeps them."""
     mine = select(SealedRows.rows).where(SealedRows.trail == trail, SealedRows.number == number)
     return db.execute(mine).scalar()
 
 
-def _heads(
+def heads(
     report: Report, trail: str, statements: Sequence[anchors.Statement], hashes: dict[int, str], purged: int
 ) -> None:
     """Where every anchor says that the chain ended, it must have come by."""
@@ -237,14 +269,14 @@ def _heads(
                 continue
             if hashes.get(end["number"]) != end["hash"]:
                 words = f"anchor {one.number} of {one.said['at'][:10]} states another seal here"
-                report.wrong(trail, "chain_rewritten", end["number"], words)
+                report.wrong(trail, "chain_rewritten", end["number"], words, seal=end["number"])
 
 
 # ---------------------------------------------------------------- rows
 
 
-class _Rows:
-    """One walk along the rows of a trail, beside what the chain says about them."""
+class Rows:
+    """The rows of a trail, beside what the chain says about them."""
 
     def __init__(self, house: House, report: Report, table: Table, members: Members) -> None:
         self._house, self._report, self._table, self._members = house, report, table, members
@@ -252,69 +284,92 @@ class _Rows:
         self.count = 0
 
     def walk(self, db: Connection, looked_at: Callable[[int], None]) -> None:
+        """All of them, from the first to the last."""
         key, last = self._table.c.id, None
         for number, end in self._members.runs:
-            here = key <= end if last is None else and_(key > last, key <= end)
-            self._run(db, number, here)
+            self.run(db, number, after=last, end=end)
             last = end
             looked_at(self.count)
-        self._run(db, None, key.is_not(None) if last is None else key > last)
+        self.tail(db, key.is_not(None) if last is None else key > last)
         for one in self._members.late.keys() - self._late_seen:
             self._gone(one, "late")
 
-    def _run(self, db: Connection, number: int | None, here: ColumnElement[bool]) -> None:
-        """The rows of one seal, or behind the last one."""
-        trail = self._table.name
-        body = dict(sealing.sealed(_body(db, trail, number) or b"")) if number is not None else {}
-        seen = set()
-        for row in _between(db, self._table, here):
+    def run(self, db: Connection, number: int, *, after: str | None, end: str) -> None:
+        """The rows of one seal that was made in order: those behind `after`, up to its own last one."""
+        key = self._table.c.id
+        here = key <= end if after is None else and_(key > after, key <= end)
+        body = _placed(body_of(db, self._table.name, number) or b"")
+        seen = self._look(_between(db, self._table, here), body, number)
+        for one in body.keys() - seen:
+            self._gone(one, str(number), seal=number, row=body[one][0])
+
+    def late(self, db: Connection, number: int) -> None:
+        """The rows of one seal that was made late: they stand between those of others."""
+        key = self._table.c.id
+        body = _placed(body_of(db, self._table.name, number) or b"")
+        wanted, seen = [*body], set[str]()
+        for at in range(0, len(wanted), 500):
+            some = db.execute(select(self._table).where(key.in_(wanted[at : at + 500])).order_by(key))
+            seen |= self._look(some.mappings().all(), body, number)
+        for one in body.keys() - seen:
+            self._gone(one, str(number), seal=number, row=body[one][0])
+
+    def tail(self, db: Connection, here: ColumnElement[bool]) -> None:
+        """Rows that no seal has yet."""
+        self._look(_between(db, self._table, here), {}, None)
+
+    def _look(
+        self, rows: Iterable[Any], body: Mapping[str, tuple[int, bytes]], number: int | None
+    ) -> set[str]:
+        """Returns which rows of this seal are there."""
+        seen: set[str] = set()
+        for row in rows:
             one = row["id"]
             if one in self._members.gone:
                 continue
             self.count += 1
-            digest = body.get(one) or self._members.late.get(one)
+            place, digest = body.get(one, (None, self._members.late.get(one)))
             if digest is not None:
                 seen.add(one)
-                self._compare(row, digest)
+                self._compare(row, digest, number, place)
             elif number is None:
                 self._unsealed(row)
             else:
-                self._stranger(row)
+                self._stranger(row, number)
         self._late_seen |= seen
-        for one in body.keys() - seen:
-            self._gone(one, str(number))
+        return seen
 
-    def _gone(self, one: str, seal: str) -> None:
-        words = f"written {_written(one)}, sealed ({seal}), and gone"
-        self._report.wrong(self._table.name, "deleted", one, words)
+    def _gone(self, one: str, by: str, *, seal: int | None = None, row: int | None = None) -> None:
+        words = f"written {_written(one)}, sealed ({by}), and gone"
+        self._report.wrong(self._table.name, "deleted", one, words, seal=seal, row=row)
 
-    def _compare(self, row: Any, digest: bytes) -> None:
+    def _compare(self, row: Any, digest: bytes, seal: int | None, place: int | None) -> None:
         if sealing.digest(self._table.name, row) != digest:
             words = f"{_about(row)}: not what it was when it was sealed"
-            self._report.wrong(self._table.name, "edited", row["id"], words)
+            self._report.wrong(self._table.name, "edited", row["id"], words, seal=seal, row=place)
         else:
-            self._judge(row)
+            self._judge(row, seal, place)
 
-    def _judge(self, row: Any) -> None:
+    def _judge(self, row: Any, seal: int | None = None, place: int | None = None) -> None:
         """The mark alone, for a row that a seal vouches for or that none does yet."""
         trail = self._table.name
         verdict = self._house.keys.marks.judge(trail, row)
         if verdict is Verdict.WRONG:
             words = f"{_about(row)}: its mark does not fit what it says"
-            self._report.wrong(trail, "edited", row["id"], words)
+            self._report.wrong(trail, "edited", row["id"], words, seal=seal, row=place)
         elif verdict is Verdict.STRANGE_KEY:
             kid = row["mark"].partition(":")[0]
             words = f"marked with {kid}, which this machine does not have"
-            self._report.wrong(trail, "strange_key", row["id"], words)
+            self._report.wrong(trail, "strange_key", row["id"], words, seal=seal, row=place)
 
-    def _stranger(self, row: Any) -> None:
+    def _stranger(self, row: Any, seal: int) -> None:
         """Between sealed rows stands one that no seal knows."""
         trail = self._table.name
         if self._house.keys.marks.judge(trail, row) is Verdict.GOOD:
             self._report.note(trail, "late", row["id"], f"{_about(row)}: ours; the next anchor seals it")
         else:
             words = f"{_about(row)}: no seal knows it, and its mark is not ours"
-            self._report.wrong(trail, "inserted", row["id"], words)
+            self._report.wrong(trail, "inserted", row["id"], words, seal=seal)
 
     def _unsealed(self, row: Any) -> None:
         trail = self._table.name
@@ -322,6 +377,11 @@ class _Rows:
             self._report.note(trail, "unmarked", row["id"], f"{_about(row)}: without mark, not sealed yet")
         else:
             self._judge(row)
+
+
+def _placed(body: bytes) -> dict[str, tuple[int, bytes]]:
+    """Place and digest of every row that a seal covers, by its id."""
+    return {one: (place, digest) for place, (one, digest) in enumerate(sealing.sealed(body), 1)}
 
 
 def _between(db: Connection, table: Table, condition: Any) -> Iterator[Any]:

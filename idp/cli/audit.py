@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from idp import patrol_book
 from idp.admin import anchors, exporting, finding, roles, sealing, verifying
 from idp.cli.frame import (
     REFUSED,
@@ -20,7 +21,7 @@ from idp.cli.frame import (
     say,
     table,
 )
-from idp.clock import midnight
+from idp.clock import BRUSSELS, midnight
 from idp.errors import Invalid
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -92,6 +93,89 @@ def _tell(report: verifying.Report) -> None:
         click.echo(f"idp: NOT in order: {len(report.problems)} problems in {seen}", err=True)
         if any(one.what == "restored" for one in report.problems):
             click.echo("idp: was that restore yours? Say so with --accept-restore and its id", err=True)
+
+
+@audit.command("night")
+@data_option
+@json_option
+@orderly
+def show_night(data: Path | None, *, as_json: bool) -> None:
+    """How far the nightly look at the audit trail and the ledger is, and what it found.
+
+    The job `verify` looks each night at the newest part and at a slice of what is older (docs/proof.md). Exit code 1 when
+    something is not as it was written.
+    """
+    with opened(data) as house:
+        now = house.clock.now()
+        with house.database.reading() as db:
+            book = patrol_book.read(db, house.keys.marks)
+    found = book.troubles
+    if as_json:
+        say(
+            {
+                "good": not (found or book.strange),
+                "trails": [_standing(one, now) for one in book.standings.values()],
+                "rewritten": book.strange,
+            }
+        )
+    else:
+        _tell_night(book)
+    if found or book.strange:
+        sys.exit(REFUSED)
+
+
+def _standing(one: patrol_book.Standing, now: datetime) -> dict[str, Any]:
+    age = one.age(now)
+    return {
+        "trail": one.trail,
+        "newest_seal": one.newest.number,
+        "old_seal": one.old.number,
+        "walk_ends_at_seal": one.until,
+        "walk_began": one.begun_at,
+        "last_whole": one.whole_at,
+        "last_whole_age_seconds": age.total_seconds() if age is not None else None,
+        "night": one.night,
+        "troubles": [vars(trouble) for trouble in one.troubles],
+    }
+
+
+def _tell_night(book: patrol_book.Book) -> None:
+    if not book.standings and not book.strange:
+        click.echo("nothing yet: the job `verify` runs at night, or now with `idp jobs run verify`")
+        return
+    columns = ("trail", "newest seal seen", "older ones up to", "all of it by", "last night")
+    walked = [one for name, one in book.standings.items() if name != patrol_book.ANCHORS]
+    rows = (
+        [
+            one.trail,
+            one.newest.number,
+            f"{one.old.number} of {one.until}",
+            _day(one.whole_at),
+            one.night or "",
+        ]
+        for one in walked
+    )
+    table("Looked at", columns, rows)
+    if book.troubles:
+        titles = ("where", "seal", "what", "rows in that seal", "ids", "since")
+        table("Something was touched", titles, (_trouble(one) for one in book.troubles))
+    for trail in book.strange:
+        click.echo(
+            f"idp: what was known of {trail} was rewritten by somebody: its walk begins again", err=True
+        )
+    if book.troubles or book.strange:
+        click.echo("idp: NOT in order: docs/proof.md says what to do", err=True)
+    else:
+        click.echo("in order, as far as it was looked at")
+
+
+def _trouble(one: patrol_book.Trouble) -> list[Any]:
+    rows = ", ".join(str(row) for row in one.rows) or (one.count if one.count > 1 else "")
+    return [one.trail, "" if one.seal is None else one.seal, one.what, rows, " ".join(one.ids), one.since]
+
+
+def _day(moment: datetime | None) -> str:
+    return "never yet" if moment is None else f"{moment.astimezone(BRUSSELS):%Y-%m-%d %H:%M}"
 
 
 @audit.command("export")

@@ -72,7 +72,7 @@ from idp.models.tokens import (
     SigningKey,
     UsedAssertion,
 )
-from idp.models.traces import Anchor, AuditEvent, Release, Seal, SealedRows, Turn
+from idp.models.traces import Anchor, AuditEvent, Patrol, Release, Seal, SealedRows, Turn
 
 __all__ = [
     "DIGEST",
@@ -123,6 +123,7 @@ __all__ = [
     "Paperwork",
     "PaperworkKind",
     "Passkey",
+    "Patrol",
     "Person",
     "ProtocolText",
     "Pupil",

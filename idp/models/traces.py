@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Index, LargeBinary, String, Text
@@ -93,6 +93,27 @@ class Anchor(Base):
     made_at: Mapped[datetime]
     statement: Mapped[str] = mapped_column(Text)
     """A compact JWS (EdDSA) over JSON that admin/sealing.py describes."""
+
+
+class Patrol(Base):
+    """How far the nightly look at a trail is (admin/patrol.py): which seals it saw, and what was not as it was."""
+
+    __tablename__ = "patrol"
+    trail: Mapped[str] = mapped_column(String(20), primary_key=True)
+    newest: Mapped[int]
+    """The newest seal that was looked at, and the hash that it had."""
+    newest_hash: Mapped[str] = mapped_column(DIGEST)
+    old: Mapped[int]
+    """The last one that the walk through the older seals came by."""
+    old_hash: Mapped[str] = mapped_column(DIGEST)
+    until: Mapped[int]
+    """Where this walk ends."""
+    begun_at: Mapped[datetime]
+    whole_at: Mapped[datetime | None]
+    night: Mapped[date | None]
+    troubles: Mapped[dict[str, Any]]
+    mark: Mapped[str | None] = mapped_column(String(60))
+    """Keyed, over all other columns: who has the database alone cannot say that all was looked at."""
 
 
 class Turn(Base):
