@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy import insert
 
 from idp import audit, models
 from idp.feeds import classes, enrolments
+from idp.feeds.problems import Problem
 from tests import make
 
 DATA = Path(__file__).parent / "data"
@@ -80,25 +82,45 @@ def file(*rows: dict[str, str], header: list[str] | None = None, delimiter: str 
     return text.getvalue().encode()
 
 
-def plan(house, source, *, delta: bool = False, today: date | None = None) -> enrolments.Plan:
-    found = enrolments.read(source)
-    with house.database.reading() as db:
-        return enrolments.plan(
-            db,
-            found,
-            today=today or house.clock.today(),
-            now=house.clock.now(),
-            settings=house.settings,
-            keys=house.keys,
-            delta=delta,
-        )
+@dataclass(frozen=True, kw_only=True)
+class Whole:
+    """Everything that a small file says, at once."""
+
+    found: enrolments.Reading
+    schools: dict[str, tuple[enrolments.Row, ...]] = field(repr=False)
+    refused_rows: tuple[object, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def refused(self) -> Problem | None:
+        return self.found.refused
+
+    @property
+    def rows(self) -> int:
+        return sum(map(len, self.schools.values()))
+
+
+def read(source, **words) -> Whole:
+    found = enrolments.read(source, **words)
+    parts = [found.school(number) for number in (*found.numbers, *found.others())]
+    problems = [problem for part in parts for problem in part.problems]
+    return Whole(
+        found=found,
+        schools={part.instellingsnummer: part.rows for part in parts if part.rows},
+        refused_rows=(*found.of_no_school, *(row for part in parts for row in part.refused_rows)),
+        problems=tuple(sorted(problems, key=lambda one: one.line)) if not found.refused else (found.refused,),
+    )
+
+
+def look(house, source, *, delta: bool = False) -> enrolments.Outcome:
+    """What would it change?"""
+    return enrolments.look(house, enrolments.read(source), delta=delta)
 
 
 def bring(house, source, *, delta: bool = False, accept_holds: bool = False) -> enrolments.Outcome:
-    """Read, plan and apply."""
-    made = plan(house, source, delta=delta)
+    """Read and apply."""
     with audit.circumstances(audit.Circumstances(now=house.clock.now(), actor="operator:cli", source="cli")):
-        return enrolments.apply(house, made, accept_holds=accept_holds)
+        return enrolments.apply(house, enrolments.read(source), delta=delta, accept_holds=accept_holds)
 
 
 def held_delivery(house, *, naam: str = "Basisschool De Wijzer", pupil: str = "Peeters") -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Closed-loop load: N workers, each with its own connection(s)."""
 
 import asyncio
+import itertools
 import os
 import time
 
@@ -52,10 +53,12 @@ class Run:
                 self.lat.append(end - start)
 
 
-async def _fixed(run, conn, raw, check=b""):
-    """Worker for W1..W5: the same bytes again and again."""
+async def _fixed(run, conn, raws, check=b""):
+    """Worker for W1..W5: the same requests, one after another, again and again."""
     clock = time.perf_counter
-    while not run.stop:
+    for raw in itertools.cycle(raws):
+        if run.stop:
+            return
         t0 = clock()
         resp = await conn.send(raw)
         t1 = clock()
@@ -121,8 +124,8 @@ async def _redeem(run, client, conn, codes):
             run.count(t0, t1)
 
 
-async def measure(client, workload, roots, conc, seconds, warmup, server_core=0, load_core=1):
-    """Run one workload; returns a dict of figures."""
+async def measure(client, workload, roots, conc, seconds, warmup, server_core=0, load_core=1, tokens=()):
+    """Run one workload; returns a dict of figures. `tokens`: ask with these, instead of one of a sign-in for each worker."""
     p, run = client.p, Run()
     conns, browsers, coros = [], [], []
     users = [p.users[i % len(p.users)] for i in range(conc)]
@@ -142,13 +145,20 @@ async def measure(client, workload, roots, conc, seconds, warmup, server_core=0,
         raw = raw()
         for _ in range(conc):
             conns.append(client.conn())
-            coros.append(_fixed(run, conns[-1], raw, check))
+            coros.append(_fixed(run, conns[-1], [raw], check))
     elif workload in ("W4", "W5"):
+        ask, check = {
+            "W4": (client.userinfo_req, b'"sub"'),
+            "W5": (client.introspect_req, b"true"),
+        }[workload]
         for i in range(conc):
-            _, c, tok = await logged_in(i)
-            at = tok["access_token"]
-            raw = client.userinfo_req(at) if workload == "W4" else client.introspect_req(at)
-            coros.append(_fixed(run, c, raw, b'"sub"' if workload == "W4" else b"active"))
+            if tokens:
+                conns.append(client.conn())
+                mine = tokens[i::conc]
+            else:
+                _, _, tok = await logged_in(i)
+                mine = [tok["access_token"]]
+            coros.append(_fixed(run, conns[-1], [ask(one) for one in mine], check))
     elif workload == "W6":
         for i in range(conc):
             _, c, tok = await logged_in(i)
@@ -178,6 +188,7 @@ async def measure(client, workload, roots, conc, seconds, warmup, server_core=0,
     tasks = [asyncio.create_task(c) for c in coros]
     if warmup:
         await asyncio.sleep(warmup)
+    each0 = [procstat.cpu_seconds([root]) for root in roots]
     cpu0, own0 = procstat.cpu_seconds(roots), sum(os.times()[:2])
     core0, load0 = procstat.core_times(server_core), procstat.core_times(load_core)
     run.begin = time.perf_counter()
@@ -188,6 +199,7 @@ async def measure(client, workload, roots, conc, seconds, warmup, server_core=0,
     run.end = time.perf_counter()
     wall = run.end - run.begin
     cpu1, own1 = procstat.cpu_seconds(roots), sum(os.times()[:2])
+    each1 = [procstat.cpu_seconds([root]) for root in roots]
     core1, load1 = procstat.core_times(server_core), procstat.core_times(load_core)
     run.stop = True
     rss, pss = procstat.memory_mib(roots)
@@ -219,6 +231,7 @@ async def measure(client, workload, roots, conc, seconds, warmup, server_core=0,
         "p99_ms": round(pct(lat, 0.99) * 1e3, 3),
         "mean_ms": round(sum(lat) / len(lat) * 1e3, 3) if lat else None,
         "cpu_ms_per_op": round(cpu / n * 1e3, 4) if n else None,
+        "cpu_ms_of_each": [round((b - a) / n * 1e3, 4) for a, b in zip(each0, each1)] if n else None,
         "calib_ms": round(calib, 2),
         "cpu_norm_ms_per_op": round(cpu / n * 1e3 * procstat.REFERENCE_MS / calib, 4) if n else None,
         "server_cpu_share": round(cpu / wall, 3),

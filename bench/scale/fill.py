@@ -9,21 +9,25 @@ from sqlalchemy import insert, select, text
 
 from idp import entropy
 from idp.admin import apps
+from idp.entropy import Token
 from idp.models import (
+    AccessToken,
     Account,
     AccountType,
     Agreement,
+    Grant,
     Person,
     ProtocolText,
-    Right,
     RightKind,
     RuleKind,
     School,
     SecretKind,
+    Session,
     VisibilityRule,
 )
 
 CLIENT = "bench"
+SCOPE = "openid profile ov_leerling ov_inschrijving ov_klas"
 SECRET = "koe boot maan"
 """Of everyone: a hash costs 20 ms, and a million of them are not what is measured here."""
 
@@ -50,16 +54,7 @@ def sharing(house, app):
         one = [{"id": entropy.row_id(), "instellingsnummer": number} for number in numbers]
         db.execute(insert(Agreement), [given | row for row in one])
         db.execute(insert(VisibilityRule), [rule | row for row in one])
-        right = {"id": entropy.row_id(), "person_id": "bench", "kind": RightKind.BEHEERDER, "source": "bench"}
-        right |= {"begindatum": begin, "einddatum": begin + timedelta(days=300), "granted_at": now}
-        db.execute(insert(Right), right | {"instellingsnummer": largest(db)})
     return numbers
-
-
-def largest(db):
-    """The school with the most pupils."""
-    most = "SELECT instellingsnummer FROM enrolment GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
-    return db.execute(text(most)).scalar_one()
 
 
 def accounts(house):
@@ -84,38 +79,82 @@ def accounts(house):
 
 
 def tokens(house):
-    """One sign-in each: half of them so long ago that tonight's purge takes them, half of yesterday."""
-    now = house.clock.now()
-    for half, (day, days) in enumerate(((now - timedelta(days=100), 90), (now - timedelta(hours=20), 0))):
-        end = day + timedelta(hours=12)
-        words = {"day": _moment(house, day), "end": _moment(house, end), "half": half, "client": CLIENT}
-        words |= {"old": _moment(house, end + timedelta(days=days and 1))}
-        with house.database.transaction() as db:
-            who = f"(SELECT account_uuid, instellingsnummer, {_row_number(house)} AS n FROM enrolment) AS e"
-            db.execute(
-                text(
-                    "INSERT INTO session (sid, cookie_digest, account_uuid, auth_time, amr, acr, must_change, shared, device, "
-                    f"last_seen_at, expires_at) SELECT {_id(house)}, {_bytes(house, 32)}, account_uuid, :day, "
-                    f"'[\"pwd\"]', 'urn:leersleutel:acr:basic', {_no(house)}, {_no(house)}, 'other', :day, :end "
-                    f"FROM {who} WHERE n % 2 = :half"
-                ),
-                {name: words[name] for name in ("day", "end", "half")},
-            )
-            db.execute(
-                text(
-                    "INSERT INTO grant_ (id, client_id, account_uuid, sid, scope, auth_time, amr, acr, offline, created_at, "
-                    f"expires_at) SELECT {_id(house)}, :client, account_uuid, sid, 'openid profile ov_klas', auth_time, amr, "
-                    f"acr, {_no(house)}, auth_time, :old FROM session WHERE auth_time = :day"
-                ),
-                {name: words[name] for name in ("client", "day", "old")},
-            )
-            db.execute(
-                text(
-                    "INSERT INTO access_token (digest, grant_id, client_id, scope, issued_at, expires_at) SELECT "
-                    f"{_bytes(house, 36)}, id, client_id, scope, created_at, :end FROM grant_ WHERE created_at = :day"
-                ),
-                {name: words[name] for name in ("day", "end")},
-            )
+    """A sign-in of yesterday for every second pupil: nothing of it works any more, and all of it is kept."""
+    _sign_ins(house, house.clock.now() - timedelta(hours=20), remainder=1)
+
+
+def forgotten(house):
+    """A sign-in of the other half, so long ago that the next purge takes it."""
+    _sign_ins(house, house.clock.now() - timedelta(days=100), remainder=0)
+
+
+def _sign_ins(house, day, *, remainder):
+    end = day + timedelta(hours=12)
+    words = {"day": _moment(house, day), "end": _moment(house, end), "half": remainder, "client": CLIENT}
+    with house.database.transaction() as db:
+        who = f"(SELECT account_uuid, {_row_number(house)} AS n FROM enrolment) AS e"
+        db.execute(
+            text(
+                "INSERT INTO session (sid, cookie_digest, account_uuid, auth_time, amr, acr, must_change, shared, device, "
+                f"last_seen_at, expires_at) SELECT {_id(house)}, {_secret(house)}, account_uuid, :day, "
+                f"'[\"pwd\"]', 'urn:leersleutel:acr:basic', {_no(house)}, {_no(house)}, 'other', :day, :end "
+                f"FROM {who} WHERE n % 2 = :half"
+            ),
+            {name: words[name] for name in ("day", "end", "half")},
+        )
+        db.execute(
+            text(
+                "INSERT INTO grant_ (id, client_id, account_uuid, instellingsnummer, sid, scope, auth_time, amr, acr, "
+                f"offline, created_at, expires_at) SELECT {_id(house, day)}, :client, s.account_uuid, e.instellingsnummer, "
+                "s.sid, 'openid profile ov_klas', s.auth_time, s.amr, s.acr, "
+                f"{_no(house)}, s.auth_time, :end FROM session AS s JOIN enrolment AS e ON e.account_uuid = s.account_uuid "
+                "WHERE s.auth_time = :day"
+            ),
+            {name: words[name] for name in ("client", "day", "end")},
+        )
+        db.execute(
+            text(
+                "INSERT INTO access_token (digest, grant_id, client_id, scope, issued_at, expires_at) SELECT "
+                f"{_digest(house, day)}, id, client_id, scope, created_at, :end FROM grant_ WHERE created_at = :day"
+            ),
+            {name: words[name] for name in ("day", "end")},
+        )
+
+
+def known_tokens(house, count, chance):
+    """So many pupils of the whole country with an access token that works now; returns the tokens."""
+    now, end = house.clock.now(), house.clock.now() + timedelta(hours=8)
+    with house.database.transaction() as db:
+        some = drawn(db, count, chance)
+        made = []
+        for account, school in some:
+            sid, grant, token = entropy.identifier(), entropy.row_id(), entropy.token(Token.ACCESS, now)
+            cookie = entropy.digest(entropy.token(Token.SESSION, now), Token.SESSION)
+            shown = {"auth_time": now, "amr": ["pwd"], "acr": "urn:leersleutel:acr:basic", "expires_at": end}
+            session = {"sid": sid, "cookie_digest": cookie, "account_uuid": account, "must_change": False}
+            db.execute(insert(Session), session | shown | {"last_seen_at": now})
+            given = {"id": grant, "client_id": CLIENT, "account_uuid": account, "sid": sid, "offline": False}
+            given |= {"instellingsnummer": school, "scope": SCOPE, "created_at": now}
+            db.execute(insert(Grant), given | shown)
+            one = {"digest": entropy.digest(token, Token.ACCESS), "grant_id": grant, "client_id": CLIENT}
+            db.execute(insert(AccessToken), one | {"scope": SCOPE, "issued_at": now, "expires_at": end})
+            made.append(token)
+    return made
+
+
+def drawn(db, count, chance):
+    """Pupils from everywhere in the country, with their school."""
+    schools = db.execute(text("SELECT instellingsnummer FROM school ORDER BY 1")).scalars().all()
+    one = text(
+        "SELECT account_uuid FROM enrolment WHERE instellingsnummer = :school ORDER BY stamnummer LIMIT 400"
+    )
+    met, some = {}, []
+    for _ in range(count):
+        school = chance.choice(schools)
+        if school not in met:
+            met[school] = db.execute(one, {"school": school}).scalars().all()
+        some.append((str(chance.choice(met[school])), school))
+    return some
 
 
 def ledger(house, lines, months=12):
@@ -141,10 +180,11 @@ def ledger(house, lines, months=12):
 
 def settle(house):
     """What a database does by itself in the hours that are left out here."""
+    if house.database.sqlite:
+        return
     with house.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
-        db.execute(text("ANALYZE" if house.database.sqlite else "VACUUM (ANALYZE)"))
-        if not house.database.sqlite:
-            db.execute(text("CHECKPOINT"))
+        db.execute(text("VACUUM (ANALYZE)"))
+        db.execute(text("CHECKPOINT"))
 
 
 def _moment(house, moment):
@@ -176,7 +216,15 @@ def _time(at):
     return f"{int(at.timestamp() * 1000):012x}"
 
 
-def _bytes(house, length):
+def _secret(house):
     if house.database.sqlite:
-        return f"randomblob({length})"
-    return f"substr(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()), 1, {length})"
+        return "randomblob(32)"
+    return "uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())"
+
+
+def _digest(house, at):
+    """What is kept of a token that was made then: its time, and something random."""
+    stamp = f"{int(at.timestamp()):08x}"
+    if house.database.sqlite:
+        return f"CAST(x'{stamp}' || {_secret(house)} AS BLOB)"
+    return f"decode('{stamp}', 'hex') || {_secret(house)}"

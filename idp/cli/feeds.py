@@ -48,51 +48,44 @@ def import_enrolments(
     """
     found = enrolments.read(file)
     with opened(data) as house:
-        with house.database.reading() as db:
-            planned = enrolments.plan(
-                db,
-                found,
-                today=house.clock.today(),
-                now=house.clock.now(),
-                settings=house.settings,
-                keys=house.keys,
-                delta=delta,
-            )
         if dry_run:
-            state = DeliveryState.REFUSED if planned.refused else DeliveryState.CHECKED
-            state = DeliveryState.HELD if planned.held and not accept_holds else state
-            outcome = enrolments.Outcome(state=state)
+            outcome = enrolments.look(house, found, delta=delta)
         else:
             with progress("schools") as shown:
-                outcome = enrolments.apply(house, planned, accept_holds=accept_holds, progress=shown)
+                outcome = enrolments.apply(
+                    house, found, delta=delta, accept_holds=accept_holds, progress=shown
+                )
+    state = outcome.state
+    if dry_run and state is DeliveryState.HELD and accept_holds:
+        state = DeliveryState.CHECKED
     if as_json:
         say(
             {
-                "state": outcome.state.value,
-                "refused": planned.refused.code if planned.refused else None,
+                "state": state.value,
+                "refused": outcome.refused.code if outcome.refused else None,
                 "schools": [
                     {
                         "school": one.instellingsnummer,
                         "state": outcome.schools[one.instellingsnummer].value if outcome.schools else None,
-                        "counts": one.counts,
+                        "counts": dict(one.counts),
                         "holds": [{"code": hold.code, "sentence": hold.sentence} for hold in one.holds],
                     }
-                    for one in planned.schools
+                    for one in outcome.planned
                 ],
-                "problems": _problems(planned.all_problems),
+                "problems": _problems(outcome.problems),
             }
         )
     else:
-        for sentence in planned.sentences():
+        for sentence in outcome.sentences():
             click.echo(sentence)
-        click.echo("planned, nothing changed" if dry_run else outcome.state.value)
+        click.echo("planned, nothing changed" if dry_run else state.value)
         waiting = [number for number, state in outcome.schools.items() if state is DeliveryState.HELD]
         if waiting:
             click.echo(
                 f"{', '.join(waiting)}: nothing changed there; it waits 7 days for you: idp holds list, then show,"
                 " and apply or decline"
             )
-    _end(outcome.state)
+    _end(state)
 
 
 @click.command("import-classes")

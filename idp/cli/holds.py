@@ -113,8 +113,7 @@ def _of_classes(house: House, waiting: held.Waiting) -> Told:
 def _of_enrolments(house: House, delivery: str) -> Told:
     with house.database.reading() as db:
         plan = held_enrolments.load(house, db, delivery)
-        (school,) = plan.schools
-        found = held_enrolments.difference(db, school, plan.today)
+        found = held_enrolments.difference(db, plan.school, plan.today)
     shown = [
         {
             "group": one.name,
@@ -125,7 +124,7 @@ def _of_enrolments(house: House, delivery: str) -> Told:
         }
         for one in found.groups
     ]
-    return list(plan.sentences()), school.counts, shown, found.others
+    return list(plan.sentences()), plan.school.counts, shown, found.others
 
 
 @holds.command()
@@ -139,7 +138,7 @@ def apply(data: Path | None, delivery: str) -> None:
             waiting = held.find(db, delivery, kind=None)
         if waiting.kind == deliveries.ENROLMENTS:
             done = enrolments.decide(house, delivery, by=BY)
-            sentences, state = [done.sentence()], DeliveryState.APPLIED
+            sentences, state = list(done.in_numbers().sentences()), DeliveryState.APPLIED
         else:
             plan = classes.held_plan(house, delivery, waiting.instellingsnummer)
             outcome = classes.apply(house, plan, delivery=delivery, decided_by=BY)

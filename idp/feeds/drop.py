@@ -159,26 +159,16 @@ def _classes_of(form: str, school: str) -> Work:
 def _enrolments(
     house: House, file: BinaryIO, _written: datetime
 ) -> tuple[DeliveryState, dict[str, Any], bool]:
-    found = enrolments.read(file)
-    with house.database.reading() as db:
-        planned = enrolments.plan(
-            db,
-            found,
-            today=house.clock.today(),
-            now=house.clock.now(),
-            settings=house.settings,
-            keys=house.keys,
-        )
-    outcome = enrolments.apply(house, planned)
+    outcome = enrolments.apply(house, enrolments.read(file))
     schools = {number: state.value for number, state in outcome.schools.items()}
     report: dict[str, Any] = {"state": outcome.state.value, "schools": schools}
     report["counts"] = dict(outcome.counts)
     report["holds"] = [
         {"instellingsnummer": school.instellingsnummer, "code": hold.code, "sentence": hold.sentence}
-        for school in planned.schools
+        for school in outcome.planned
         for hold in school.holds
     ]
-    return outcome.state, report | problems.stored(list(planned.all_problems)), True
+    return outcome.state, report | problems.stored(outcome.problems), True
 
 
 def _directors(

@@ -6,19 +6,18 @@ changes). What a snapshot no longer names ends; what it names in a refused row s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from idp import models
 from idp.config import Settings
-from idp.feeds.enrolment_rows import Reading, Row
+from idp.feeds.enrolment_rows import Reading, Row, SchoolRows
 from idp.feeds.matching import Known, Merge, People, chunks
 from idp.feeds.problems import Problem, RowRefused, Weight
-from idp.keys import Keys
 from idp.models import Enrolment, School, SchoolKind
 
 SUMMER = ((6, 15), (9, 30))
@@ -99,127 +98,70 @@ class SchoolPlan:
             "refused": self.refused,
         }
 
-    def sentence(self) -> str:
-        """The counts, for the command line."""
-        counts = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in self.counts.items() if n)
-        return f"{self.instellingsnummer}: {counts or 'nothing'}"
+    def in_numbers(self) -> SchoolCounts:
+        return SchoolCounts(instellingsnummer=self.instellingsnummer, counts=self.counts, holds=self.holds)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What a file changes; what `--dry-run` prints and a person confirms."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SchoolCounts:
+    """A plan of a school in numbers: what is kept of it when the next school is looked at."""
 
-    reading: Reading = field(repr=False)
-    today: date
-    delta: bool
-    schools: tuple[SchoolPlan, ...]
-    problems: tuple[Problem, ...]
-    """Of rows that belong to no school we know."""
-
-    @property
-    def refused(self) -> Problem | None:
-        return self.reading.refused
-
-    @property
-    def held(self) -> tuple[str, ...]:
-        """Schools that wait for a person."""
-        return tuple(school.instellingsnummer for school in self.schools if school.holds)
-
-    @property
-    def all_problems(self) -> tuple[Problem, ...]:
-        """Everything that is wrong with the file, by line."""
-        every = [*self.problems, *(problem for school in self.schools for problem in school.problems)]
-        return tuple(sorted(every, key=lambda problem: problem.line or 0))
+    instellingsnummer: str
+    counts: Mapping[str, int]
+    holds: tuple[Hold, ...]
 
     def sentences(self) -> Iterator[str]:
         """What the command line prints: no names, no numbers of people."""
-        if self.refused:
-            yield f"refused ({self.refused.code}): {self.refused.sentence}"
-            return
-        for school in self.schools:
-            yield school.sentence()
-            for hold in school.holds:
-                yield f"{school.instellingsnummer}: held ({hold.code}): {hold.sentence}"
-        for problem in self.all_problems:
-            yield f"{problem.weight} {problem.code}: {problem.sentence}"
+        counts = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in self.counts.items() if n)
+        yield f"{self.instellingsnummer}: {counts or 'nothing'}"
+        for hold in self.holds:
+            yield f"{self.instellingsnummer}: held ({hold.code}): {hold.sentence}"
 
 
-def plan(
+def each(
     db: Connection,
     found: Reading,
     *,
     today: date,
-    now: datetime,
     settings: Settings,
-    keys: Keys,
+    people: People,
     delta: bool = False,
-) -> Plan:
-    """Compare a file with what is there. Changes nothing."""
-    if found.refused:
-        return Plan(reading=found, today=today, delta=delta, schools=(), problems=found.problems)
-    kinds = _kinds(
-        db, {*found.schools, *(r.instellingsnummer for r in found.refused_rows if r.instellingsnummer)}
-    )
-    lines = {r.line: r.instellingsnummer for r in found.refused_rows}
-    lines |= {row.line: row.instellingsnummer for rows in found.schools.values() for row in rows}
-    of_school: dict[str | None, list[Problem]] = {}
-    for problem in found.problems:
-        school = lines.get(problem.line or 0)
-        of_school.setdefault(school if school in kinds and school in found.schools else None, []).append(
-            problem
+) -> Iterator[SchoolPlan]:
+    """Compare a file with what is there, school by school. Changes nothing, so `people` remembers what would have."""
+    for number, kind in known(db, found.numbers).items():
+        yield plan_school(
+            db, found.school(number), kind=kind, people=people, today=today, settings=settings, delta=delta
         )
-    strangers = of_school.pop(None, [])
-    for number, rows in found.schools.items():
-        if number not in kinds:
-            strangers += [
-                Problem(code="unknown_school", line=row.line, column="instellingsnummer") for row in rows
-            ]
-    people = People(keys.national_number, now)
-    schools = tuple(
-        plan_school(
-            db,
-            found,
-            number,
-            kind=kinds[number],
-            people=people,
-            today=today,
-            settings=settings,
-            delta=delta,
-            problems=of_school.get(number, ()),
-        )
-        for number in found.schools
-        if number in kinds
-    )
-    return Plan(
-        reading=found,
-        today=today,
-        delta=delta,
-        schools=schools,
-        problems=tuple(sorted(strangers, key=lambda problem: problem.line or 0)),
-    )
+
+
+def strangers(found: Reading, schools: Collection[str]) -> Iterator[Problem]:
+    """What is wrong with rows that belong to no school of these."""
+    for number in (*found.others(), *(one for one in found.numbers if one not in schools)):
+        said = found.school(number)
+        yield from said.problems
+        for row in said.rows:
+            yield Problem(code="unknown_school", line=row.line, column="instellingsnummer")
 
 
 def plan_school(
     db: Connection,
-    found: Reading,
-    number: str,
+    found: SchoolRows,
     *,
     kind: SchoolKind,
     people: People,
     today: date,
     settings: Settings,
     delta: bool,
-    problems: Iterable[Problem] = (),
 ) -> SchoolPlan:
     """The same for one school of the file, as it is now in the database."""
-    rows = found.schools[number]
+    number, rows = found.instellingsnummer, found.rows
     there = _enrolments(db, number)
     by_stamnummer: dict[str, list[Period]] = {}
     for period in there:
         by_stamnummer.setdefault(period["stamnummer"], []).append(period)
     people.meet(db, rows, {period["account_uuid"] for period in there})
-    told = [problem for problem in problems if problem.code not in _PLANNED]
-    named = {r.stamnummer for r in found.refused_rows if r.instellingsnummer == number}
+    told = list(found.problems)
+    named = {refused.stamnummer for refused in found.refused_rows}
     usable: list[tuple[Row, str]] = []
     holders = {stamnummer: some[-1]["account_uuid"] for stamnummer, some in by_stamnummer.items()}
     for row in sorted(rows, key=lambda row: (row.stamnummer not in by_stamnummer, row.line)):
@@ -243,10 +185,7 @@ def plan_school(
         if row.line in matched and _differs(row, matched[row.line])
     ]
     gone = _gone(there, {period["id"] for period in matched.values()}, today) if not delta else []
-    unclear = any(
-        r.instellingsnummer is None or (r.instellingsnummer == number and r.stamnummer is None)
-        for r in found.refused_rows
-    )
+    unclear = bool(found.of_no_school) or None in named
     missing = len(gone)
     gone = [period for period in gone if not unclear and period["stamnummer"] not in named]
     lost = _lost(there, gone, change, today)
@@ -271,14 +210,12 @@ def plan_school(
     )
 
 
-_PLANNED = frozenset({"number_conflict", "sandbox_school", "other_name"})
-"""Problems that only a plan can see: made anew each time."""
-
-
-def _kinds(db: Connection, numbers: set[str]) -> dict[str, SchoolKind]:
+def known(db: Connection, numbers: Iterable[str]) -> dict[str, SchoolKind]:
+    """The schools among these that there are, in order."""
     found: dict[str, SchoolKind] = {}
     for some in chunks(numbers):
         query = select(School.instellingsnummer, School.kind).where(School.instellingsnummer.in_(some))
+        query = query.order_by(School.instellingsnummer)
         found |= {row.instellingsnummer: row.kind for row in db.execute(query)}
     return found
 

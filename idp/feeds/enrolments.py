@@ -1,18 +1,18 @@
 """Who goes to which school? Read a file of enrolments, plan what it changes, apply it school by school.
 
     found = enrolments.read(path)
-    with house.database.reading() as db:
-        plan = enrolments.plan(db, found, today=…, now=…, settings=…, keys=…)
-    outcome = enrolments.apply(house, plan)
+    outcome = enrolments.look(house, found)    # what would it change?
+    outcome = enrolments.apply(house, found)
 
-A school is one transaction: all of it, or nothing. Inside it the school is planned again on what is there at
-that moment, so that an import that was broken off, or that meets another one, is simply started once more. A school
-that is held waits, its rows sealed, until an operator decides (`decide`) or a newer file of it arrives.
+A school is one transaction: all of it, or nothing. It is planned inside it, on what is there at that moment, so that an
+import that was broken off, or that meets another one, is simply started once more. A school that is held waits, its rows
+sealed, until an operator decides (`decide`) or a newer file of it arrives. Of a file as large as the country, one school
+at a time is in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -23,65 +23,107 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert, select, upd
 from idp import audit, audit_feeds, entropy
 from idp.claims import pseudonym
 from idp.context import House
-from idp.feeds import deliveries, held, held_enrolments, problems
-from idp.feeds.enrolment_plan import FIELDS, Plan, SchoolPlan, plan, plan_school
-from idp.feeds.enrolment_rows import Reading, Row, read
+from idp.feeds import deliveries, enrolment_plan, held, held_enrolments, problems
+from idp.feeds.aside import Place, Problems
+from idp.feeds.enrolment_plan import FIELDS, SchoolCounts, SchoolPlan, plan_school
+from idp.feeds.enrolment_rows import Reading, Row, SchoolRows, read
+from idp.feeds.held_enrolments import File
 from idp.feeds.matching import Known, Merge, People
+from idp.feeds.problems import Problem
 from idp.models import ClassMembership, DeliveryState, Enrolment, Pupil, School
 
-__all__ = ["Outcome", "Plan", "Reading", "Row", "SchoolPlan", "apply", "decide", "plan", "read"]
+__all__ = ["Outcome", "Reading", "Row", "SchoolPlan", "apply", "decide", "look", "read"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What an import did."""
+    """What an import did, or would do."""
 
     state: DeliveryState
-    """Of the file: refused, held (at least one school waits), or applied."""
+    """Of the file: refused, held (at least one school waits), applied; checked: it was only looked at."""
+    refused: Problem | None = None
+    """Why nothing of the file could be used."""
     schools: Mapping[str, DeliveryState] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     """Of the schools that were applied, together."""
+    planned: tuple[SchoolCounts, ...] = ()
+    """What came of each school, or would."""
+    problems: Iterable[Problem] = ()
+    """Everything that is wrong with the file, by line."""
+
+    def sentences(self) -> Iterator[str]:
+        """What the command line prints: no names, no numbers of people."""
+        if self.refused:
+            yield f"refused ({self.refused.code}): {self.refused.sentence}"
+            return
+        for school in self.planned:
+            yield from school.sentences()
+        for problem in self.problems:
+            yield f"{problem.weight} {problem.code}: {problem.sentence}"
 
 
 def silent(_done: int, _of: int) -> None:
     """Nobody is watching."""
 
 
+def look(house: House, found: Reading, *, delta: bool = False) -> Outcome:
+    """What `apply` would do. Changes nothing; of pupils at two schools of the file it knows that they are one."""
+    if found.refused:
+        return Outcome(state=DeliveryState.REFUSED, refused=found.refused, problems=(found.refused,))
+    place = Place()
+    told, planned = Problems(place), []
+    people = People(house.keys.national_number, house.clock.now(), place)
+    words: dict[str, Any] = {"today": house.clock.today(), "settings": house.settings, "delta": delta}
+    with house.database.reading() as db:
+        for one in enrolment_plan.each(db, found, people=people, **words):
+            planned.append(one.in_numbers())
+            told.take(one.problems)
+    told.take(enrolment_plan.strangers(found, {one.instellingsnummer for one in planned}))
+    waits = any(one.holds for one in planned)
+    state = DeliveryState.HELD if waits else DeliveryState.CHECKED
+    return Outcome(state=state, planned=tuple(planned), problems=told)
+
+
 def apply(
     house: House,
-    plan: Plan,
+    found: Reading,
     *,
+    delta: bool = False,
     accept_holds: bool = False,
     progress: Callable[[int, int], object] = silent,
 ) -> Outcome:
-    """Execute a plan, one transaction per school; a school that is held waits unless holds are accepted.
+    """Carry out what a file says, one transaction per school; a school that is held waits unless holds are accepted.
 
-    `progress` hears how many schools are done, of how many. Idempotent: the same plan again changes nothing. Needs `audit.circumstances`.
+    `delta`: what it does not name stays. `progress` hears how many schools are done, of how many. Idempotent: the same
+    file again changes nothing. Needs `audit.circumstances`.
     """
-    if plan.refused:
-        _refused(house, plan)
-        return Outcome(state=DeliveryState.REFUSED)
+    file = File(form=found.format, sha256=found.sha256, delta=delta)
+    if found.refused:
+        _refused(house, file, found.refused)
+        return Outcome(state=DeliveryState.REFUSED, refused=found.refused, problems=(found.refused,))
+    told, planned = Problems(), []
     states: dict[str, DeliveryState] = {}
     totals: dict[str, int] = {}
-    for number, one in enumerate(plan.schools):
-        progress(number, len(plan.schools))
-        waits = bool(one.holds) and not accept_holds
-        kept = held_enrolments.sealed(house.keys, plan, one.instellingsnummer) if waits else None
-        work = partial(
-            _apply_school, house=house, plan=plan, planned=one, accept_holds=accept_holds, sealed=kept
-        )
-        done, state = house.database.retrying(work)
-        states[one.instellingsnummer] = state
-        for name, count in done.counts.items() if state is DeliveryState.APPLIED else ():
+    with house.database.reading() as db:
+        schools = enrolment_plan.known(db, found.numbers)
+    for done, number in enumerate(schools):
+        progress(done, len(schools))
+        one, state = _school(house, file, found.school(number), accept_holds=accept_holds)
+        states[number] = state
+        planned.append(one.in_numbers())
+        told.take(one.problems)
+        for name, count in one.counts.items() if state is DeliveryState.APPLIED else ():
             totals[name] = totals.get(name, 0) + count
-    waits = DeliveryState.HELD in states.values()
-    if plan.problems:
+    strangers = Problems()
+    strangers.take(enrolment_plan.strangers(found, schools))
+    if strangers:
         with house.database.transaction() as db:
-            _record(db, house, plan, None, DeliveryState.APPLIED if states else DeliveryState.REFUSED)
-    if not states:
-        return Outcome(state=DeliveryState.REFUSED)
-    state = DeliveryState.HELD if waits else DeliveryState.APPLIED
-    return Outcome(state=state, schools=states, counts=totals)
+            state = DeliveryState.APPLIED if states else DeliveryState.REFUSED
+            _record(db, house, file, None, state, told=strangers)
+        told.take(strangers)
+    state = DeliveryState.HELD if DeliveryState.HELD in states.values() else DeliveryState.APPLIED
+    state = state if states else DeliveryState.REFUSED
+    return Outcome(state=state, schools=states, counts=totals, planned=tuple(planned), problems=told)
 
 
 def decide(house: House, delivery: str, *, by: str) -> SchoolPlan:
@@ -90,13 +132,12 @@ def decide(house: House, delivery: str, *, by: str) -> SchoolPlan:
     Raises NotFound `hold_gone` when it no longer waits.
     """
     with house.database.reading() as db:
-        plan = held_enrolments.load(house, db, delivery)
-    (one,) = plan.schools
+        file, found = held_enrolments.kept(house, db, delivery)
     work = partial(
         _apply_school,
         house=house,
-        plan=plan,
-        planned=one,
+        file=file,
+        found=found,
         accept_holds=True,
         delivery=delivery,
         decided_by=by,
@@ -105,48 +146,59 @@ def decide(house: House, delivery: str, *, by: str) -> SchoolPlan:
     return done
 
 
-def _refused(house: House, plan: Plan) -> None:
-    assert plan.refused is not None
+def _refused(house: House, file: File, because: Problem) -> None:
     with house.database.transaction() as db:
-        delivery = _record(db, house, plan, None, DeliveryState.REFUSED)
-        audit.delivery_refused(db, instellingsnummer=None, delivery=delivery, because=plan.refused.code)
+        delivery = _record(db, house, file, None, DeliveryState.REFUSED, told=(because,))
+        audit.delivery_refused(db, instellingsnummer=None, delivery=delivery, because=because.code)
+
+
+def _school(
+    house: House, file: File, found: SchoolRows, *, accept_holds: bool
+) -> tuple[SchoolPlan, DeliveryState]:
+    """One school, in a transaction of its own; in a second one when its rows must be sealed first."""
+    work = partial(_apply_school, house=house, file=file, found=found, accept_holds=accept_holds)
+    done, state = house.database.retrying(work)
+    if state is None:
+        sealed = held_enrolments.sealed(house.keys, file, found)
+        done, state = house.database.retrying(partial(work, sealed=sealed))
+    assert state is not None
+    return done, state
 
 
 def _apply_school(
     db: Connection,
     *,
     house: House,
-    plan: Plan,
-    planned: SchoolPlan,
+    file: File,
+    found: SchoolRows,
     accept_holds: bool,
     sealed: held.Sealed | None = None,
     delivery: str | None = None,
     decided_by: str | None = None,
-) -> tuple[SchoolPlan, DeliveryState]:
-    """One school: what was planned for it in the end, and what became of it."""
+) -> tuple[SchoolPlan, DeliveryState | None]:
+    """One school: what was planned for it, and what became of it. None: nothing yet, for it must wait `sealed`."""
     deliveries.one_at_a_time(db)
-    number, now = planned.instellingsnummer, house.clock.now()
+    number, now = found.instellingsnummer, house.clock.now()
     if delivery is not None:
         held.find(db, delivery, number, deliveries.ENROLMENTS)
     school = db.execute(select(School.kind).where(School.instellingsnummer == number)).scalar_one()
     fresh = plan_school(
         db,
-        plan.reading,
-        number,
+        found,
         kind=school,
         people=People(house.keys.national_number, now),
-        today=plan.today,
+        today=house.clock.today(),
         settings=house.settings,
-        delta=plan.delta,
-        problems=planned.problems,
+        delta=file.delta,
     )
     state = DeliveryState.HELD if fresh.holds and not accept_holds else DeliveryState.APPLIED
-    delivery = _record(db, house, plan, fresh, state, delivery=delivery)
+    if state is DeliveryState.HELD and sealed is None:
+        return fresh, None
+    delivery = _record(db, house, file, fresh, state, delivery=delivery, told=fresh.problems)
     held.replace_older(db, instellingsnummer=number, delivery=delivery, kind=deliveries.ENROLMENTS)
-    if state is DeliveryState.HELD:
+    if state is DeliveryState.HELD and sealed is not None:
         because = [hold.code for hold in fresh.holds]
-        what = sealed or held_enrolments.sealed(house.keys, plan, number)
-        held.keep(db, delivery=delivery, instellingsnummer=number, what=what, now=now)
+        held.keep(db, delivery=delivery, instellingsnummer=number, what=sealed, now=now)
         audit.delivery_held(db, instellingsnummer=number, delivery=delivery, because=because)
         return fresh, state
     _write_pupils(db, fresh, house)
@@ -161,22 +213,23 @@ def _apply_school(
 def _record(
     db: Connection,
     house: House,
-    plan: Plan,
+    file: File,
     school: SchoolPlan | None,
     state: DeliveryState,
     *,
+    told: Iterable[Problem],
     delivery: str | None = None,
 ) -> str:
-    report: dict[str, Any] = problems.stored(school.problems if school else plan.problems)
+    report: dict[str, Any] = problems.stored(told)
     if school is not None:
-        report |= {"counts": school.counts, "delta": plan.delta}
+        report |= {"counts": school.counts, "delta": file.delta}
         report |= {"holds": [{"code": hold.code, "sentence": hold.sentence} for hold in school.holds]}
     return deliveries.record(
         db,
         delivery=delivery,
         kind=deliveries.ENROLMENTS,
-        form=plan.reading.format,
-        sha256=plan.reading.sha256,
+        form=file.form,
+        sha256=file.sha256,
         state=state,
         report=report,
         now=house.clock.now(),

@@ -17,8 +17,9 @@ from sqlalchemy import Connection, select
 from idp import entropy
 from idp.context import House
 from idp.feeds import deliveries, enrolment_plan, held
-from idp.feeds.enrolment_plan import FIELDS, Plan, SchoolPlan
-from idp.feeds.enrolment_rows import Official, Reading, RefusedRow, Row
+from idp.feeds.enrolment_plan import FIELDS, SchoolPlan
+from idp.feeds.enrolment_rows import Official, RefusedRow, Row, SchoolRows
+from idp.feeds.matching import People
 from idp.feeds.problems import Problem
 from idp.keys import Keys
 from idp.models import Enrolment
@@ -27,25 +28,56 @@ DAYS = ("begindatum", "einddatum")
 MOST_GROUPS = 60
 
 
-def sealed(keys: Keys, plan: Plan, number: str) -> held.Sealed:
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """What is remembered of the file that rows came in."""
+
+    form: str
+    sha256: str
+    delta: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a held snapshot would change now."""
+
+    school: SchoolPlan
+    of_no_school: tuple[Problem, ...]
+    """What is wrong with rows of its file that may be about this school."""
+    today: date
+
+    def sentences(self) -> Iterator[str]:
+        """What the command line prints: no names, no numbers of people."""
+        yield from self.school.in_numbers().sentences()
+        for problem in (*self.of_no_school, *self.school.problems):
+            yield f"{problem.weight} {problem.code}: {problem.sentence}"
+
+
+def sealed(keys: Keys, file: File, found: SchoolRows) -> held.Sealed:
     """One school's part of a file, packed and encrypted."""
-    rows = plan.reading.schools[number]
-    return held.pack(keys, _lines(keys, plan, number), len(rows))
+    return held.pack(keys, _lines(keys, file, found), len(found.rows))
+
+
+def kept(house: House, db: Connection, delivery: str) -> tuple[File, SchoolRows]:
+    """The same part again. Raises NotFound `hold_gone`."""
+    waiting = held.find(db, delivery, kind=deliveries.ENROLMENTS)
+    return _read(held.unpack(db, house.keys, delivery), waiting.instellingsnummer)
 
 
 def load(house: House, db: Connection, delivery: str) -> Plan:
     """What a held snapshot would change now. Raises NotFound `hold_gone`."""
-    waiting = held.find(db, delivery, kind=deliveries.ENROLMENTS)
-    found, delta = _read(held.unpack(db, house.keys, delivery), waiting.instellingsnummer)
-    return enrolment_plan.plan(
+    file, found = kept(house, db, delivery)
+    number, today = found.instellingsnummer, house.clock.today()
+    school = enrolment_plan.plan_school(
         db,
         found,
-        today=house.clock.today(),
-        now=house.clock.now(),
+        kind=enrolment_plan.known(db, [number])[number],
+        people=People(house.keys.national_number, house.clock.now()),
+        today=today,
         settings=house.settings,
-        keys=house.keys,
-        delta=delta,
+        delta=file.delta,
     )
+    return Plan(school=school, of_no_school=found.of_no_school, today=today)
 
 
 # ---------------------------------------------------------------- in words
@@ -108,18 +140,18 @@ def _seat(seats: dict[str, set[str]], one: Any, today: date) -> None:
 # ---------------------------------------------------------------- rows as text
 
 
-def _lines(keys: Keys, plan: Plan, number: str) -> Iterator[Any]:
-    found = plan.reading
-    refused = [one for one in found.refused_rows if one.instellingsnummer in {number, None}]
-    lines = {row.line for row in found.schools[number]} | {one.line for one in refused}
+def _lines(keys: Keys, file: File, found: SchoolRows) -> Iterator[Any]:
+    number = found.instellingsnummer
+    refused: list[Any] = [[one.line, number, one.stamnummer] for one in found.refused_rows]
+    refused += [[one.line, None, None] for one in found.of_no_school]
     yield {
-        "format": found.format,
-        "sha256": found.sha256,
-        "delta": plan.delta,
-        "refused": [[one.line, one.instellingsnummer, one.stamnummer] for one in refused],
-        "problems": [[one.code, one.line, one.column] for one in found.problems if one.line in lines],
+        "format": file.form,
+        "sha256": file.sha256,
+        "delta": file.delta,
+        "refused": refused,
+        "problems": [[one.code, one.line, one.column] for one in (*found.problems, *found.of_no_school)],
     }
-    for row in found.schools[number]:
+    for row in found.rows:
         yield _kept(keys, row)
 
 
@@ -136,23 +168,22 @@ def _kept(keys: Keys, row: Row) -> dict[str, Any]:
     return kept
 
 
-def _read(lines: Iterable[Any], number: str) -> tuple[Reading, bool]:
+def _read(lines: Iterable[Any], number: str) -> tuple[File, SchoolRows]:
     head, *rows = lines
-    reading = Reading(
-        schools={number: tuple(_row(cells, number) for cells in rows)},
+    told = [Problem(code=code, line=line, column=column) for code, line, column in head["problems"]]
+    nowhere = {line for line, school, _stamnummer in head["refused"] if school is None}
+    found = SchoolRows(
+        instellingsnummer=number,
+        rows=tuple(_row(cells, number) for cells in rows),
         refused_rows=tuple(
-            RefusedRow(line=line, instellingsnummer=school, stamnummer=stamnummer)
+            RefusedRow(line=line, stamnummer=stamnummer)
             for line, school, stamnummer in head["refused"]
+            if school is not None
         ),
-        problems=tuple(
-            Problem(code=code, line=line, column=column) for code, line, column in head["problems"]
-        ),
-        refused=None,
-        records=len(rows) + len(head["refused"]),
-        format=head["format"],
-        sha256=head["sha256"],
+        problems=tuple(one for one in told if one.line not in nowhere),
+        of_no_school=tuple(one for one in told if one.line in nowhere),
     )
-    return reading, head["delta"]
+    return File(form=head["format"], sha256=head["sha256"], delta=head["delta"]), found
 
 
 def _row(cells: Mapping[str, Any], number: str) -> Row:

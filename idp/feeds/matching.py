@@ -7,15 +7,16 @@ overwrite a number that is already known: that is a conflict, for a person.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from itertools import islice
+from datetime import date, datetime
+from itertools import filterfalse, islice
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from idp import entropy, models
+from idp.feeds.aside import Notes, Place
 from idp.feeds.enrolment_rows import Official, Row
 from idp.feeds.problems import RowRefused
 
@@ -44,14 +45,21 @@ class Merge:
 
 
 class People:
-    """The pupils that a plan meets. What it changes about one is remembered until the plan is done."""
+    """The pupils that a plan meets. What it changes about one is remembered until the plan is done.
 
-    def __init__(self, key: bytes, now: datetime) -> None:
+    `place`: for plans of many schools that are only looked at. What they would change may be more than memory can hold.
+    """
+
+    def __init__(self, key: bytes, now: datetime, place: Place | None = None) -> None:
         self._key, self._now = key, now
         self._stored: dict[str, Known] = {}
         self._stored_digests: dict[str, str] = {}
-        self._planned: dict[str, Known] = {}
-        self._planned_digests: dict[str, str] = {}
+        self._stored_merged: dict[str, str] = {}
+        self._planned: MutableMapping[str, Known] = {}
+        self._planned_digests: MutableMapping[str, str] = {}
+        if place is not None:
+            self._planned = Notes(place, "pupil", _packed, _unpacked)
+            self._planned_digests = Notes(place, "digest", str, str)
         self._merged: dict[str, str] = {}
         self.created: dict[str, Known] = {}
         self.changed: dict[str, Known] = {}
@@ -63,7 +71,7 @@ class People:
 
     def meet(self, db: Connection, rows: Sequence[Row], there: Iterable[str]) -> None:
         """Look up whoever the rows of one school may be about; `there`: pupils enrolled at it before."""
-        self._stored, self._stored_digests = {}, {}
+        self._stored, self._stored_digests, self._stored_merged = {}, {}, {}
         self.created, self.changed, self.merges = {}, {}, []
         table = models.Pupil
         columns = (
@@ -80,10 +88,9 @@ class People:
         wanted = {digest for row in rows for digest in self.digests(row)}
         self._load(db, columns, table.national_number_digest.in_, wanted)
         met = {*there, *filter(None, map(self._holder, wanted))}
-        missing = {self.final(uuid) for uuid in met} - self._stored.keys() - self._planned.keys()
-        while missing:
+        while missing := set(filterfalse(self._is_known, map(self.final, met))):
             self._load(db, columns, table.account_uuid.in_, missing)
-            missing = {self.final(uuid) for uuid in missing} - self._stored.keys() - self._planned.keys()
+            met = missing
 
     def _load(
         self, db: Connection, columns: tuple[Any, ...], among: Callable[[list[str]], Any], values: set[str]
@@ -94,7 +101,7 @@ class People:
                 if digest is not None:
                     self._stored_digests[digest] = uuid
                 if merged_into is not None:
-                    self._merged.setdefault(uuid, merged_into)
+                    self._stored_merged[uuid] = merged_into
                     continue
                 known = Known(
                     account_uuid=uuid,
@@ -123,8 +130,8 @@ class People:
 
     def final(self, uuid: str) -> str:
         """Who this pupil is by now."""
-        while uuid in self._merged:
-            uuid = self._merged[uuid]
+        while (into := self._merged.get(uuid) or self._stored_merged.get(uuid)) is not None:
+            uuid = into
         return uuid
 
     def _create(self) -> Known:
@@ -164,12 +171,34 @@ class People:
             self._planned_digests[pupil.digest] = uuid
         (self.created if uuid in self.created else self.changed)[uuid] = pupil
 
+    def _is_known(self, uuid: str) -> bool:
+        return uuid in self._stored or uuid in self._planned
+
     def _known(self, uuid: str) -> Known:
         last = self.final(uuid)
         return self._planned.get(last) or self._stored[last]
 
     def _holder(self, digest: str) -> str | None:
         return self._planned_digests.get(digest) or self._stored_digests.get(digest)
+
+
+def _packed(known: Known) -> Sequence[Any]:
+    """As JSON can say it."""
+    said = known.official
+    born = said.geboortedatum and said.geboortedatum.toordinal()
+    about = (known.account_uuid, known.digest, known.has_account, known.created_at.isoformat())
+    return *about, said.voornaam, said.naam, said.geslacht, born
+
+
+def _unpacked(cells: Sequence[Any]) -> Known:
+    uuid, digest, has_account, created_at, voornaam, naam, geslacht, born = cells
+    return Known(
+        account_uuid=uuid,
+        digest=digest,
+        official=Official(voornaam, naam, geslacht, born and date.fromordinal(born)),
+        has_account=has_account,
+        created_at=datetime.fromisoformat(created_at),
+    )
 
 
 def chunks(values: Iterable[str]) -> Iterator[list[str]]:

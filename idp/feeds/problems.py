@@ -6,6 +6,7 @@ kept and shown, and a wrong cell may hold a name or a number.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -146,9 +147,12 @@ REPORTED = 1_000
 """So many problems are kept in a report; all of them are counted."""
 
 
-def stored(problems: tuple[Problem, ...] | list[Problem]) -> dict[str, Any]:
+def stored(problems: Iterable[Problem]) -> dict[str, Any]:
     """Problems as a report keeps them."""
     by_code: dict[str, int] = {}
+    kept: list[dict[str, Any]] = []
     for problem in problems:
         by_code[problem.code] = by_code.get(problem.code, 0) + 1
-    return {"problems": [one.stored() for one in problems[:REPORTED]], "problem_counts": by_code}
+        if len(kept) < REPORTED:
+            kept.append(problem.stored())
+    return {"problems": kept, "problem_counts": by_code}

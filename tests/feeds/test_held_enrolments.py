@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from datetime import timedelta
 
 import pytest
@@ -62,29 +63,42 @@ def test_they_wait_sealed_and_no_national_number_is_kept(house, truncated):
         assert "Peeters" in opened
         assert make.national_number(900) not in opened
         plan = held_enrolments.load(house, db, truncated.id)
-    again = make.plan(house, make.file(*truncating()))
-    assert plan.schools[0].counts == again.schools[0].counts
+    again = make.look(house, make.file(*truncating()))
+    assert plan.school.counts == again.planned[0].counts
 
 
 def test_every_field_of_a_row_comes_back(house):
     make.schools(house)
     source = make.DATA / "enrolments.csv"
-    plan = make.plan(house, source)
-    number = plan.schools[0].instellingsnummer
-    what = held_enrolments.sealed(house.keys, plan, number)
-    assert what.records == len(plan.reading.schools[number])
-    rows = list(held_enrolments._lines(house.keys, plan, number))
-    back, delta = held_enrolments._read(rows, number)
-    assert not delta
-    for row, kept in zip(plan.reading.schools[number], back.schools[number], strict=True):
+    found = enrolments.read(source)
+    part = found.school(found.numbers[0])
+    file = held_enrolments.File(form=found.format, sha256=found.sha256, delta=False)
+    assert held_enrolments.sealed(house.keys, file, part).records == len(part.rows)
+    rows = json.loads(json.dumps(list(held_enrolments._lines(house.keys, file, part))))
+    again, back = held_enrolments._read(rows, part.instellingsnummer)
+    assert again == file
+    for row, kept in zip(part.rows, back.rows, strict=True):
         assert len(kept.digests) == len(row.numbers)
         assert dataclasses.replace(kept, digests=(), numbers=row.numbers) == row
+
+
+def test_what_was_refused_in_its_file_is_sealed_with_it(house):
+    """A row that may be about anybody, and one about a pupil who is in no usable row, still end nobody."""
+    lines = make.file(*truncating(), make.row("95", naam="")) + b"999001;96;Bo\r\n"
+    found = enrolments.read(lines)
+    file = held_enrolments.File(form=found.format, sha256=found.sha256, delta=False)
+    part = found.school(SCHOOL)
+    rows = json.loads(json.dumps(list(held_enrolments._lines(house.keys, file, part))))
+    _file, back = held_enrolments._read(rows, SCHOOL)
+    assert [(one.line, one.stamnummer) for one in back.refused_rows] == [(93, "95")]
+    assert [(one.code, one.line) for one in back.of_no_school] == [("field_count", 94)]
+    assert back.problems == part.problems
 
 
 def test_the_difference_says_who_leaves_and_who_comes(house, truncated):
     with house.database.reading() as db:
         plan = held_enrolments.load(house, db, truncated.id)
-        found = held_enrolments.difference(db, plan.schools[0], plan.today)
+        found = held_enrolments.difference(db, plan.school, plan.today)
     first, second = found.groups
     assert (first.name, first.before, first.after, len(first.leave), first.come) == (
         "1e lj A",
