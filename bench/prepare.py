@@ -11,7 +11,7 @@ from pathlib import Path
 from opbench.provider import Provider
 
 from idp import audit, context
-from idp.admin import apps
+from idp.admin.apps import apps
 from idp.demo import demo, published, sandbox
 
 USERS = 8

@@ -25,9 +25,10 @@ from pathlib import Path
 from sqlalchemy import insert, select
 
 from idp import audit, config, context, entropy, keys, upgrading
-from idp.admin import bulk, papers, sheets, underway
-from idp.admin.handout import Handout, Picture
-from idp.admin.sheets import Look
+from idp.admin.accounts import bulk, papers, underway
+from idp.admin.printing import sheets
+from idp.admin.printing.handout import Handout, Picture
+from idp.admin.printing.sheets import Look
 from idp.entropy import Chance
 from idp.login import accounts, pictures
 from idp.models import Enrolment, PaperworkKind, Pupil, School, SchoolKind, SecretKind

@@ -16,43 +16,20 @@ BESIDE = Path(__file__).parent.parent / "templates"
 
 def create_app(house: House) -> Flask:
     """The web application for one house. Makes no connections and reads no time by itself."""
-    from idp.admin import (  # noqa: F401 - they fill the table of api_frame
-        api_frame,
-        endpoints_apps,
-        endpoints_registrations,
-        endpoints_schools,
-        pages_apps,
-        pages_deliveries,
-        pages_devices,
-        pages_explain,
-        pages_extracts,
-        pages_home,
-        pages_my_data,
-        pages_operator,
-        pages_operator_files,
-        pages_operator_health,
-        pages_operator_protocol,
-        pages_operator_rights,
-        pages_operator_schools,
-        pages_papers,
-        pages_people,
-        pages_privacy,
-        pages_pupils,
-        pages_registry,
-        pages_rollover,
-        pages_sandbox,
-        pages_sharing,
-        pages_succession,
-        pages_supplier,
-        pages_suppliers,
-        pages_support,
-        pages_teachers,
-        pages_trail,
-        shell,
-        staff_door,
-    )
-    from idp.admin import endpoints as registering
-    from idp.admin import pages_help as staff_help
+    from idp.admin import pages_home, shell, staff_door
+    from idp.admin.accounts import pages_papers, pages_rollover
+    from idp.admin.agreements import pages_deliveries, pages_operator_protocol, pages_sharing
+    from idp.admin.api import api_frame, endpoints_apps, endpoints_registrations, endpoints_schools  # noqa: F401 - they fill the table of api_frame
+    from idp.admin.apps import endpoints as registering
+    from idp.admin.apps import pages_operator_files, pages_registry
+    from idp.admin.makers import pages_sandbox, pages_supplier, pages_suppliers
+    from idp.admin.operators import pages_operator, pages_operator_health, pages_operator_schools
+    from idp.admin.privacy import pages_extracts, pages_privacy
+    from idp.admin.pupils import pages_devices, pages_pupils, pages_support
+    from idp.admin.pupils import pages_help as staff_help
+    from idp.admin.records import pages_trail
+    from idp.admin.staff import pages_my_data, pages_operator_rights, pages_people, pages_teachers
+    from idp.admin.visible import pages_apps, pages_explain, pages_succession
     from idp.claims import pages as claims_pages
     from idp.claims import pages_register
     from idp.feeds import endpoints as feeding

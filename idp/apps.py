@@ -1,7 +1,7 @@
 """Which apps are registered, as values that every floor can read?
 
 A registration is one reviewable document (RFC 7591 metadata plus our own fields); oidc/registration.py
-validates it, admin/apps.py stores it, this page reads it and caches it for as long as nobody changes one.
+validates it, admin/apps/apps.py stores it, this page reads it and caches it for as long as nobody changes one.
 """
 
 from __future__ import annotations

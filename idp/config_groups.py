@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from idp import spans
+from idp.watching import spans
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 

@@ -9,8 +9,8 @@ from flask import current_app, g, request
 from idp import apps, audit, config, hashing, journal, keys
 from idp.clock import Clock, Shifted
 from idp.database import Database
-from idp.database_watched import WatchedDatabase
 from idp.redis_link import RedisLink
+from idp.watching.database_watched import WatchedDatabase
 
 
 @dataclass(frozen=True, kw_only=True)

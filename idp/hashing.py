@@ -19,9 +19,9 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import Type
 
-from idp import measures
 from idp.config import Settings
 from idp.errors import Busy
+from idp.watching import measures
 
 LONGEST = 512
 """Bytes. Longer input is refused before anything is computed."""

@@ -32,7 +32,7 @@ again. Left alone, glibc would keep such a piece in an arena for every thread.
 
 
 STOPPING = "_IDP_STOPPING"
-"""In the environment of workers: while a file of this name is there, the server is about to stop (idp/health.py)."""
+"""In the environment of workers: while a file of this name is there, the server is about to stop (idp/watching/health.py)."""
 
 
 class _Server(Granian):  # type: ignore[misc, valid-type]

@@ -1,8 +1,8 @@
 """How does a row of the audit trail or the ledger show that we wrote it? By a keyed mark over everything in it.
 
 The mark is an HMAC-SHA256 over the row as canonical JSON, made when the row is written: no other row is needed, so
-nobody waits. Who changes or adds a row without the key is found out (admin/verifying.py); who takes one away is found
-out by the chain that admin/sealing.py makes of the rows. Columns that are empty do not count, so that a later version
+nobody waits. Who changes or adds a row without the key is found out (admin/records/verifying.py); who takes one away is found
+out by the chain that admin/records/sealing.py makes of the rows. Columns that are empty do not count, so that a later version
 may add one without making old marks wrong.
 """
 

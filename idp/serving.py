@@ -14,26 +14,14 @@ from typing import Any
 import structlog
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from idp import (
-    audit,
-    config,
-    context,
-    health,
-    in_clear,
-    job_worker,
-    listening,
-    measures,
-    patience,
-    spans,
-    steps,
-    watched,
-    web,
-)
+from idp import audit, config, context, in_clear, listening, patience, steps, web
 from idp.app import create_app
 from idp.config import ConfigurationError, Settings
+from idp.errands import job_worker
 from idp.feeds import endpoints as feeding
 from idp.login import own_addresses
 from idp.oidc import discovery, signing
+from idp.watching import health, measures, spans, watched
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -51,7 +39,7 @@ def application() -> Wsgi:
     worker.start()
     atexit.register(worker.stop)
     if settings.metrics_port:
-        from idp import exposing  # which needs prometheus-client, in processes that count
+        from idp.watching import exposing  # which needs prometheus-client, in processes that count
 
         exposing.Exposer(house).start()
     whole = assemble(house)

@@ -22,7 +22,7 @@ from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from idp import entropy
-from idp.admin import papers
+from idp.admin.accounts import papers
 from idp.context import House
 from idp.feeds import feed_clients
 from idp.login import cards

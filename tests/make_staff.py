@@ -11,7 +11,7 @@ from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from idp import entropy
-from idp.admin import suppliers
+from idp.admin.makers import suppliers
 from idp.context import House
 from idp.login import staff_accounts, staff_factors, staff_sessions
 from idp.login.staff_sign_in import TOTP

@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import func, select
 
-from idp import apps, audit_apps, clock, config, entropy, keys, models
+from idp import apps, clock, config, entropy, keys, models
+from idp.audit import apps as audit_apps
 
 
 def test_law_turns_at_midnight_in_brussels():

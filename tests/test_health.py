@@ -17,26 +17,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from sqlalchemy import insert, update
 from werkzeug.test import Client
 
-from idp import (
-    audit,
-    cli,
-    clock,
-    config,
-    context,
-    doctor,
-    health,
-    job_book,
-    jobs,
-    keys,
-    listening,
-    models,
-    serving,
-    spans,
-    steps,
-    upgrading,
-    watched,
-)
+from idp import audit, cli, clock, config, context, keys, listening, models, serving, steps, upgrading
 from idp.config import ConfigurationError
+from idp.errands import job_book, jobs
+from idp.watching import doctor, health, spans, watched
 from tests import make, make_feeds, make_signing
 
 

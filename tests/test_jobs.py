@@ -9,9 +9,10 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 from click.testing import CliRunner
 
-from idp import cli, clock, context, job_book, job_worker, jobs, leases
+from idp import cli, clock, context
+from idp.errands import job_book, job_worker, jobs, leases
+from idp.errands.job_book import Rhythm, State
 from idp.errors import Invalid
-from idp.job_book import Rhythm, State
 
 NIGHT = Rhythm(at=time(2, 30))
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import insert, select, text
 
 from idp import entropy
-from idp.admin import apps
+from idp.admin.apps import apps
 from idp.entropy import Token
 from idp.models import (
     AccessToken,

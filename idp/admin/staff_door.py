@@ -20,8 +20,9 @@ from typing import Any, TypeVar
 from flask import Flask, Response, g, request
 from sqlalchemy import Connection, select
 
-from idp import audit, audit_staff, context, web
-from idp.admin import access
+from idp import audit, context, web
+from idp.admin.staff import access
+from idp.audit import staff as audit_staff
 from idp.errors import Invalid, NotAllowed
 from idp.login import pages_staff, staff_sessions
 from idp.models import RightKind, School, SchoolKind

@@ -18,7 +18,8 @@ from pathlib import Path
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from idp import audit, audit_backups, config, context, journal, upgrading
+from idp import audit, config, context, journal, upgrading
+from idp.audit import backups as audit_backups
 from idp.backups import box, dump, making, taken_back
 from idp.clock import Clock
 from idp.context import House

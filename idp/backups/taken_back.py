@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from idp import apps
-from idp.admin import app_stopping, widening
+from idp.admin.apps import app_stopping, widening
 from idp.claims import consent, visibility
 from idp.clock import day_of_law
 from idp.context import House

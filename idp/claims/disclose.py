@@ -10,12 +10,13 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from idp import entropy, marks, measures
+from idp import entropy, marks
 from idp.apps import App
 from idp.claims import catalogue, facts, pseudonym, release
 from idp.keys import Keys
 from idp.models import Release
 from idp.prepared import Prepared
+from idp.watching import measures
 
 
 class Channel(StrEnum):

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
-from idp.admin import bulk, bundle, finding, sheets
-from idp.admin.handout import Handout
+from idp.admin import finding
+from idp.admin.accounts import bulk
+from idp.admin.printing import bundle, sheets
+from idp.admin.printing.handout import Handout
 from idp.cli.frame import data_option, json_option, opened, orderly, progress, say, table
 from idp.context import House
 from idp.errors import Invalid

@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 import click
 
-from idp.admin import app_files, app_list, app_planning, app_secrets, app_stopping, logos
-from idp.admin import apps as registered
+from idp.admin.apps import app_files, app_list, app_planning, app_secrets, app_stopping, logos
+from idp.admin.apps import apps as registered
 from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say, table
 from idp.context import House
 from idp.errors import Invalid

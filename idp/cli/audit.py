@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from idp import patrol_book
-from idp.admin import anchors, exporting, finding, roles, sealing, verifying
+from idp.admin import finding
+from idp.admin.records import anchors, exporting, roles, sealing, verifying
 from idp.cli.frame import (
     REFUSED,
     data_option,
@@ -22,6 +22,7 @@ from idp.cli.frame import (
     table,
 )
 from idp.clock import BRUSSELS, midnight
+from idp.errands import patrol_book
 from idp.errors import Invalid
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from idp import audit_backups, config
+from idp import config
+from idp.audit import backups as audit_backups
 from idp.backups import box, making, restoring
 from idp.cli.frame import data_option, json_option, opened, orderly, say
 from idp.errors import Invalid

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection, select
 
-from idp.admin import class_devices, finding
+from idp.admin import finding
+from idp.admin.pupils import class_devices
 from idp.cli.frame import data_option, json_option, opened, orderly, say, table
 from idp.errors import NotAllowed, NotFound
 from idp.models import School, SchoolKind

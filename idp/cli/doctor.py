@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from idp import config, context, doctor
+from idp import config, context
 from idp.cli.frame import MISUSED, REFUSED, data_option, json_option, orderly, say
 from idp.config import ConfigurationError
-from idp.doctor import Finding, Weight
+from idp.watching import doctor
+from idp.watching.doctor import Finding, Weight
 
 MARKS = {Weight.WELL: ("✓", "green"), Weight.NOTE: ("!", "yellow"), Weight.BAD: ("✗", "red")}
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection, select
 
-from idp.admin import finding, helping
-from idp.admin.helping import Scope
+from idp.admin import finding
+from idp.admin.pupils import helping
+from idp.admin.pupils.helping import Scope
 from idp.cli.accounts import check_target, write_cards
 from idp.cli.frame import data_option, json_option, opened, orderly, say, table
 from idp.context import House

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from idp.admin import registering
+from idp.admin.apps import registering
 from idp.cli.apps import app
 from idp.cli.frame import data_option, json_option, opened, orderly, say, table
 

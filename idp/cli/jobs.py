@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
-from idp import entropy, jobs
+from idp import entropy
 from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say, table
 from idp.clock import BRUSSELS
-from idp.job_book import Line, State
+from idp.errands import jobs
+from idp.errands.job_book import Line, State
 
 
 @click.group("jobs")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from idp import job_worker, jobs
 from idp.cli.apps import app
 from idp.cli.frame import data_option, json_option, opened, orderly, say, table
+from idp.errands import job_worker, jobs
 from idp.models import ErrandState
 from idp.oidc import backchannel
 

@@ -9,8 +9,9 @@ from typing import Any
 import click
 import orjson
 
-from idp import audit_privacy
-from idp.admin import breach, extracts, finding, processing, school_extract
+from idp.admin import finding
+from idp.admin.privacy import breach, extracts, processing, school_extract
+from idp.audit import privacy as audit_privacy
 from idp.cli.frame import data_option, json_option, opened, orderly, say, table
 from idp.clock import midnight
 

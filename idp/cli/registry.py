@@ -8,17 +8,10 @@ from typing import Any
 
 import click
 
-from idp.admin import (
-    api_tokens,
-    app_approving,
-    app_history,
-    app_list,
-    app_requests,
-    app_secrets,
-    app_stopping,
-    suppliers,
-)
-from idp.admin.differences import Difference
+from idp.admin.api import api_tokens
+from idp.admin.apps import app_approving, app_history, app_list, app_requests, app_secrets, app_stopping
+from idp.admin.apps.differences import Difference
+from idp.admin.makers import suppliers
 from idp.cli.apps import app
 from idp.cli.frame import data_option, json_option, opened, orderly, say, table
 from idp.models import RequestState

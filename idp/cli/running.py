@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from idp import config, context, keys, serving, upgrading
-from idp.admin import retention
+from idp.admin.privacy import retention
 from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say, settings_of
 from idp.config import ConfigurationError
 from idp.demo import demo as demonstration

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from idp.admin import explaining, finding
+from idp.admin import finding
+from idp.admin.visible import explaining
 from idp.apps import App, load
 from idp.claims import consent as agreements
 from idp.claims import visibility

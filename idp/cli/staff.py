@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from idp.admin import access
+from idp.admin.staff import access
 from idp.cli.frame import data_option, json_option, opened, orderly, say, table
 from idp.clock import day_of_law
 from idp.errors import Invalid

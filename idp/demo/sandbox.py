@@ -14,8 +14,11 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from idp import apps as registered
 from idp import entropy
-from idp.admin import access, apps, helping, suppliers
-from idp.admin.helping import Scope
+from idp.admin.apps import apps
+from idp.admin.makers import suppliers
+from idp.admin.pupils import helping
+from idp.admin.pupils.helping import Scope
+from idp.admin.staff import access
 from idp.claims import consent, klasinformatie, seating, visibility
 from idp.clock import day_of_law, school_year_ends
 from idp.config import ConfigurationError

@@ -18,7 +18,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from idp import audit, audit_feeds
+from idp import audit
+from idp.audit import feeds as audit_feeds
 from idp.claims import klasinformatie
 from idp.config import Settings
 from idp.context import House

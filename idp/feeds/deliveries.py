@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from idp import entropy, turns
+from idp import entropy
+from idp.errands import turns
 from idp.models import Delivery, DeliveryState
 
 ENROLMENTS, CLASSES, SCHOOLS, DIRECTORS = "enrolments", "classes", "schools", "directors"

@@ -14,7 +14,8 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from idp import audit, audit_feeds, entropy
+from idp import audit, entropy
+from idp.audit import feeds as audit_feeds
 from idp.context import House
 from idp.feeds import deliveries, lists, problems, reading
 from idp.feeds.cells import Cells

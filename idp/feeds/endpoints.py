@@ -22,7 +22,8 @@ from flask import Blueprint, Response, request
 from sqlalchemy import select
 from werkzeug.exceptions import ClientDisconnected
 
-from idp import audit_feeds, context, web
+from idp import context, web
+from idp.audit import feeds as audit_feeds
 from idp.clock import Clock
 from idp.errors import Busy, NotAllowed, NotFound, Refusal, SignInRequired
 from idp.feeds import class_plan, classes, deliveries, directors, feed_clients, identifiers, intake, unpacking

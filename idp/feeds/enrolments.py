@@ -20,7 +20,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
-from idp import audit, audit_feeds, entropy
+from idp import audit, entropy
+from idp.audit import feeds as audit_feeds
 from idp.claims import pseudonym
 from idp.context import House
 from idp.feeds import deliveries, enrolment_plan, held, held_enrolments, problems

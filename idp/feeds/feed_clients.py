@@ -14,8 +14,9 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, or_, select, update
 
-from idp import audit_feeds, entropy
+from idp import entropy
 from idp.apps import App
+from idp.audit import feeds as audit_feeds
 from idp.context import House
 from idp.entropy import Token
 from idp.errors import Invalid, NotFound

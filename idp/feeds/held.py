@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from idp import audit_feeds
+from idp.audit import feeds as audit_feeds
 from idp.context import House
 from idp.errors import NotFound
 from idp.feeds import deliveries

@@ -7,7 +7,7 @@ from datetime import datetime, time
 
 from sqlalchemy import Connection, exists, func, select
 
-from idp import audit_feeds
+from idp.audit import feeds as audit_feeds
 from idp.claims import consent
 from idp.clock import BRUSSELS, day_of_law, midnight
 from idp.context import House

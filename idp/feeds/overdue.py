@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection, exists, func, select
 
-from idp import audit_feeds
+from idp.audit import feeds as audit_feeds
 from idp.context import House
 from idp.feeds import deliveries
 from idp.models import Delivery, DeliveryState, School, SchoolKind

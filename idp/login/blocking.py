@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from idp import audit_accounts
+from idp.audit import accounts as audit_accounts
 from idp.errors import NotFound
 from idp.login import sessions
 from idp.models import Account

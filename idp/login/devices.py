@@ -13,7 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
-from idp import audit_devices, entropy
+from idp import entropy
+from idp.audit import devices as audit_devices
 from idp.clock import day_of_law, school_year_ends
 from idp.config import Settings
 from idp.keys import Keys

@@ -17,7 +17,8 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection, insert, select
 
-from idp import audit_mail, entropy
+from idp import entropy
+from idp.audit import mail as audit_mail
 from idp.config import Settings
 from idp.context import House
 from idp.entropy import Token

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from idp import audit_mail, entropy
+from idp import entropy
+from idp.audit import mail as audit_mail
 from idp.clock import day_of_law
 from idp.context import House
 from idp.login import (

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from flask import g
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
-from idp import audit_staff, context, entropy, web
+from idp import context, entropy, web
+from idp.audit import staff as audit_staff
 from idp.config import Settings
 from idp.context import House
 from idp.entropy import Token

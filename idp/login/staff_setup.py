@@ -17,7 +17,8 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, delete, exists, insert, or_, select, update
 
-from idp import audit, audit_staff, entropy
+from idp import audit, entropy
+from idp.audit import staff as audit_staff
 from idp.clock import day_of_law
 from idp.config import Settings
 from idp.context import House

@@ -13,7 +13,8 @@ from typing import Literal
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
-from idp import audit_staff, entropy
+from idp import entropy
+from idp.audit import staff as audit_staff
 from idp.clock import day_of_law
 from idp.context import House
 from idp.errors import Busy

@@ -13,7 +13,8 @@ from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
-from idp import audit, audit_accounts
+from idp import audit
+from idp.audit import accounts as audit_accounts
 from idp.clock import day_of_law, school_year_ends
 from idp.context import House
 from idp.errors import Invalid, NotFound

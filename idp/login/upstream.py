@@ -20,7 +20,8 @@ from authlib.oauth2.base import OAuth2Error
 from authlib.oauth2.client import OAuth2Client
 from sqlalchemy import Connection
 
-from idp import audit_staff, entropy, fetching
+from idp import entropy, fetching
+from idp.audit import staff as audit_staff
 from idp.config import Settings
 from idp.context import House
 from idp.errors import Busy, NotAllowed

@@ -58,7 +58,7 @@ class AppLogo(Base):
     sha256: Mapped[str | None] = mapped_column(DIGEST, index=True)
     """Of the image, in hexadecimal: its address hangs on it. Apps may have the same."""
     image: Mapped[bytes | None] = mapped_column(LargeBinary())
-    """A PNG that we drew ourselves (admin/logo_pictures.py)."""
+    """A PNG that we drew ourselves (admin/apps/logo_pictures.py)."""
     problem: Mapped[str | None] = mapped_column(String(200))
     """Why the newest try gave no picture, for the operator."""
 

@@ -48,7 +48,7 @@ class Lease(Base):
 
 
 class JobRecord(Base):
-    """What is known of one job that an installation does by itself (idp/jobs.py has the list)."""
+    """What is known of one job that an installation does by itself (idp/errands/jobs.py has the list)."""
 
     __tablename__ = "job"
     name: Mapped[str] = mapped_column(String(32), primary_key=True)

@@ -29,7 +29,7 @@ class Release(Base):
 
 
 class AuditEvent(Base):
-    """Who did what to whom, when. Written by idp/audit.py only, never changed."""
+    """Who did what to whom, when. Written by idp/audit only, never changed."""
 
     __tablename__ = "audit_event"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
@@ -92,11 +92,11 @@ class Anchor(Base):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     made_at: Mapped[datetime]
     statement: Mapped[str] = mapped_column(Text)
-    """A compact JWS (EdDSA) over JSON that admin/sealing.py describes."""
+    """A compact JWS (EdDSA) over JSON that admin/records/sealing.py describes."""
 
 
 class Patrol(Base):
-    """How far the nightly look at a trail is (admin/patrol.py): which seals it saw, and what was not as it was."""
+    """How far the nightly look at a trail is (admin/records/patrol.py): which seals it saw, and what was not as it was."""
 
     __tablename__ = "patrol"
     trail: Mapped[str] = mapped_column(String(20), primary_key=True)

@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from idp import audit, entropy, measures
+from idp import audit, entropy
 from idp.apps import App
 from idp.entropy import Token
 from idp.models import RefreshToken
 from idp.oidc.tokens import GRANT, GRANTS, SESSIONS, Held, No, held_of, revoke_grant, table
 from idp.prepared import Prepared
+from idp.watching import measures
 
 REFRESH = table(RefreshToken)
 

@@ -29,10 +29,11 @@ from joserfc.jws import JWSRegistry
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import audit, entropy, turns
+from idp import audit, entropy
 from idp.config import ConfigurationError
 from idp.context import House
 from idp.database import Database
+from idp.errands import turns
 from idp.models import SigningKey
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")

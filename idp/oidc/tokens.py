@@ -15,7 +15,7 @@ from typing import Any, Protocol, cast
 
 from sqlalchemy import Connection, Table, bindparam, insert, select, update
 
-from idp import entropy, measures
+from idp import entropy
 from idp.apps import App
 from idp.claims import pseudonym
 from idp.clock import day_of_law
@@ -23,6 +23,7 @@ from idp.context import House
 from idp.entropy import Token
 from idp.models import AccessToken, AuthorizationCode, Base, Grant, Session
 from idp.prepared import Prepared
+from idp.watching import measures
 
 OFFLINE = "offline_access"
 

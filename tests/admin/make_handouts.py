@@ -7,8 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from idp.admin.handout import Handout, Picture
-from idp.admin.sheets import Look
+from idp.admin.printing.handout import Handout, Picture
+from idp.admin.printing.sheets import Look
 from idp.login import usernames
 from idp.models import SecretKind
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from idp import models
-from idp.admin import access
+from idp.admin.staff import access
 from idp.clock import day_of_law
 from idp.errors import Invalid, NotAllowed, NotFound
 from idp.models import RightKind, SchoolKind

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import event, insert, select
 
 from idp import audit, entropy, models
-from idp.admin import app_history, app_list, app_secrets, app_stopping, apps, suppliers
-from idp.admin.app_list import Care, State
-from idp.admin.differences import differences
+from idp.admin.apps import app_history, app_list, app_secrets, app_stopping, apps
+from idp.admin.apps.app_list import Care, State
+from idp.admin.apps.differences import differences
+from idp.admin.makers import suppliers
 from idp.errors import Invalid, NotFound
 from idp.models import AppChange
 from idp.oidc import clients

@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 
 from idp import apps as registered
 from idp import models
-from idp.admin import app_list, app_secrets, app_stopping, apps
-from idp.admin.apps import Change
+from idp.admin.apps import app_list, app_secrets, app_stopping, apps
+from idp.admin.apps.apps import Change
 from idp.errors import Invalid, NotFound
 from idp.oidc import clients
 from tests import make, make_signed

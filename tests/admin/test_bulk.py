@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import func, select, update
 
 from idp import models
-from idp.admin import bulk, bundle
+from idp.admin.accounts import bulk
+from idp.admin.printing import bundle
 from idp.errors import Invalid, NotFound
 from idp.login import accounts, cards, passwords, pictures, sessions
 from idp.models import AccountType, SecretKind

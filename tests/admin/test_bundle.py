@@ -10,7 +10,7 @@ from io import BytesIO
 import pypdfium2
 import pytest
 
-from idp.admin import bundle
+from idp.admin.printing import bundle
 from idp.models import SecretKind
 from tests.admin.make_handouts import EVIL, LOOK, handout
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import insert, select
 
-from idp.admin import class_devices
+from idp.admin.pupils import class_devices
 from idp.errors import Invalid, NotAllowed, NotFound, Refusal
 from idp.login import devices, sessions
 from idp.models import AuditEvent, Right, RightKind, RightScope, RuleKind

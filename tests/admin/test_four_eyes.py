@@ -8,17 +8,9 @@ import pytest
 from sqlalchemy import insert, select
 
 from idp import audit, entropy, models
-from idp.admin import (
-    app_approving,
-    app_history,
-    app_list,
-    app_requests,
-    app_stopping,
-    apps,
-    suppliers,
-    widening,
-)
-from idp.admin.apps import Change
+from idp.admin.apps import app_approving, app_history, app_list, app_requests, app_stopping, apps, widening
+from idp.admin.apps.apps import Change
+from idp.admin.makers import suppliers
 from idp.errors import Invalid, NotAllowed, NotFound
 from idp.models import RequestState
 from idp.oidc import registration

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import func, select
 
 from idp import models
-from idp.admin import helping
-from idp.admin.helping import Scope
+from idp.admin.pupils import helping
+from idp.admin.pupils.helping import Scope
 from idp.claims import consent
 from idp.errors import Invalid, NotAllowed, NotFound
 from idp.login import help as login_help

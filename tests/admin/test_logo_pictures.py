@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from idp.admin import logo_pictures, logos
-from idp.admin.logo_pictures import NotALogo, drawn
+from idp.admin.apps import logo_pictures, logos
+from idp.admin.apps.logo_pictures import NotALogo, drawn
 
 
 def picture(kind="PNG", size=(64, 64), mode="RGB", colour="red", **words):

@@ -16,8 +16,9 @@ from PIL import Image
 from sqlalchemy import delete, insert, select, text, update
 
 from idp import apps, audit, errors, fetching, models, upgrading
-from idp.admin import app_list, app_stopping, logo_pictures, logos, registering, retention
-from idp.admin import apps as store
+from idp.admin.apps import app_list, app_stopping, logo_pictures, logos, registering
+from idp.admin.apps import apps as store
+from idp.admin.privacy import retention
 from idp.cli import main
 from tests import make, make_browser, make_signed
 

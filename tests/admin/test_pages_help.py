@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import func, select, update
 
 from idp import models
-from idp.admin import helping
-from idp.admin.helping import Scope
+from idp.admin.pupils import helping
+from idp.admin.pupils.helping import Scope
 from idp.login import cards, sign_in, throttle, tries
 from idp.login import help as login_help
 from idp.login.slowing import Counter

@@ -10,7 +10,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from idp.admin import access, app_files, app_list, apps
+from idp.admin.apps import app_files, app_list, apps
+from idp.admin.staff import access
 from idp.claims import consent
 from idp.errors import NotFound
 from idp.feeds import feed_clients

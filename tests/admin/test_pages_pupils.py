@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import delete, event, select
 
 from idp import models
-from idp.admin import pupil_list
-from idp.admin.pupil_list import Asked, Order, State
+from idp.admin.pupils import pupil_list
+from idp.admin.pupils.pupil_list import Asked, Order, State
 from idp.login import cards, sessions
 from idp.models import AccountType, RightKind, SecretKind
 from tests import make, make_login, make_staff

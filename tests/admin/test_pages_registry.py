@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from idp import audit, models
-from idp.admin import api_tokens, app_form, app_list, apps
+from idp.admin.api import api_tokens
+from idp.admin.apps import app_form, app_list, apps
 from idp.app import create_app
 from idp.models import RightKind
 from idp.oidc import registration

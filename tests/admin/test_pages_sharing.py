@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event, func, select, update
 
 from idp import models
-from idp.admin import sharing
+from idp.admin.agreements import sharing
 from idp.claims import consent
 from idp.feeds import deliveries
 from idp.models import Agreement, AuditEvent, DeliveryState, RightKind, RuleKind, School

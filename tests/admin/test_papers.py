@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from idp import models
-from idp.admin import papers
+from idp.admin.accounts import papers
 from idp.errors import NotFound
 from idp.login import accounts, sessions
 from idp.models import AccountType, SecretKind

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from idp import models
-from idp.admin import access
+from idp.admin.staff import access
 from idp.login import staff_accounts
 from idp.models import RightKind
 from tests import make, make_staff

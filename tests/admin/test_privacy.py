@@ -9,8 +9,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from idp import audit, audit_accounts, models
-from idp.admin import breach, extracts, processing, school_extract
+from idp import audit, models
+from idp.admin.privacy import breach, extracts, processing, school_extract
+from idp.audit import accounts as audit_accounts
 from idp.claims import disclose
 from idp.errors import NotFound
 from idp.models import RightKind

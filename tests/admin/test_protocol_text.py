@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from idp.admin import protocol_text
-from idp.admin.protocol_text import Kind
+from idp.admin.agreements import protocol_text
+from idp.admin.agreements.protocol_text import Kind
 
 
 def test_headings_stand_one_step_lower_and_tables_are_tables():

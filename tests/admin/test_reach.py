@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from idp.admin import assigning, reach
+from idp.admin.visible import assigning, reach
 from idp.claims import visibility
 from idp.models import RuleKind
 from tests import make

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import select, update
 
 from idp import apps, errors, models
-from idp.admin import registering, retention
+from idp.admin.apps import registering
+from idp.admin.privacy import retention
 from idp.claims import visibility
 from idp.oidc import discovery
 from tests import make
@@ -397,7 +398,7 @@ def test_an_app_takes_itself_out(house, client, mine):
 
 
 def test_an_app_that_the_operator_removed_looks_after_nothing(house, client, mine):
-    from idp.admin import app_stopping
+    from idp.admin.apps import app_stopping
 
     with house.database.transaction() as db:
         app_stopping.remove(db, mine["client_id"], now=house.clock.now())

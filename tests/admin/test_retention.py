@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from idp import entropy, models
-from idp.admin import retention
+from idp.admin.privacy import retention
 from idp.claims import consent
 from idp.entropy import Token
 from idp.login import staff_accounts

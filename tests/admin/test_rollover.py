@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from idp import audit, models
-from idp.admin import bulk, papers, rollover
-from idp.admin.rollover import Part
+from idp.admin.accounts import bulk, papers, rollover
+from idp.admin.accounts.rollover import Part
 from idp.errors import Invalid
 from idp.login import accounts, cards, sign_in
 from idp.models import AccountType, PaperworkKind, SecretKind

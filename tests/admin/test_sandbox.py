@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from idp.admin import suppliers
+from idp.admin.makers import suppliers
 from idp.claims import agreements, klasinformatie
 from idp.login import sandbox_secrets
 from idp.models import AuditEvent, ClassMembership, School, SchoolKind, SecretKind

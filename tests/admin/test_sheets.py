@@ -12,8 +12,8 @@ import pypdfium2
 import pytest
 import zxingcpp
 
-from idp.admin import class_list, paper, sheets
-from idp.admin.typefaces import FOLDER
+from idp.admin.printing import class_list, paper, sheets
+from idp.admin.printing.typefaces import FOLDER
 from idp.login import pictures
 from idp.models import SecretKind
 from tests.admin.make_handouts import EVIL, LOOK, TOKEN, everyone, handout

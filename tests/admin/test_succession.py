@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import event, select, update
 
 from idp import models
-from idp.admin import assigning, succession
-from idp.admin.succession import Because
+from idp.admin.visible import assigning, succession
+from idp.admin.visible.succession import Because
 from idp.claims import visibility
 from idp.errors import NotFound
 from idp.models import ClassMembership, Enrolment, RightKind, RuleKind, VisibilityRule

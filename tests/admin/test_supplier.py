@@ -9,7 +9,9 @@ from dataclasses import replace
 import pytest
 
 from idp import audit
-from idp.admin import access, app_approving, app_list, app_requests, apps, conformance, snippets, suppliers
+from idp.admin.apps import app_approving, app_list, app_requests, apps
+from idp.admin.makers import conformance, snippets, suppliers
+from idp.admin.staff import access
 from idp.app import create_app
 from idp.models import RequestState, RightKind
 from idp.oidc import habits

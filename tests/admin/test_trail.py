@@ -13,9 +13,11 @@ import pytest
 from sqlalchemy import event as sa_event
 from sqlalchemy import func, select, text
 
-from idp import audit, audit_accounts, audit_feeds, models
-from idp.admin import pages_trail, trail
-from idp.admin.trail import Asked, Topic
+from idp import audit, models
+from idp.admin.records import pages_trail, trail
+from idp.admin.records.trail import Asked, Topic
+from idp.audit import accounts as audit_accounts
+from idp.audit import feeds as audit_feeds
 from idp.models import RightKind
 from tests import make, make_staff
 
@@ -148,7 +150,7 @@ def test_AUD_06_who_saw_which_pupil_is_asked_per_pupil(house, client, school, pu
 
 
 def test_AUD_06_a_zip_leaves_a_line_for_every_pupil_in_it(house, client, school, pupil, desk):
-    from idp.admin import papers
+    from idp.admin.accounts import papers
     from idp.models import PaperworkKind
 
     hands = papers.Desk(person_id=desk.person_id, instellingsnummer=school, key="k" * 43)
@@ -217,7 +219,7 @@ def test_a_page_is_found_by_the_index_however_long_the_trail(house, school):
 
 def test_every_event_that_a_school_may_see_has_a_sentence_and_a_topic():
     seen = set()
-    for file in Path(audit.__file__).parent.glob("audit*.py"):
+    for file in Path(audit.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and any(word.arg == "school" for word in node.keywords):
                 seen |= {one.value for one in node.args if isinstance(one, ast.Constant)}

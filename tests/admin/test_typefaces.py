@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idp.admin import typefaces
-from idp.admin.typefaces import BOLD, CODE, FOLDER, TEXT, Face, Style
+from idp.admin.printing import typefaces
+from idp.admin.printing.typefaces import BOLD, CODE, FOLDER, TEXT, Face, Style
 from tests.admin.make_handouts import EVIL, everyone
 
 needs_fonts = pytest.mark.skipif(

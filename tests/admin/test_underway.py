@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from idp import models
-from idp.admin import papers, underway
+from idp.admin.accounts import papers, underway
 from idp.models import PaperworkKind, SecretKind
 from tests import make, make_staff
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from idp.admin import workbook
+from idp.admin.printing import workbook
 from idp.models import SecretKind
 from tests.admin.make_handouts import EVIL, handout
 

@@ -12,8 +12,9 @@ import pypdfium2
 import pytest
 import zxingcpp
 
-from idp.admin import bulk, bundle
-from idp.admin.workbook import HEADINGS
+from idp.admin.accounts import bulk
+from idp.admin.printing import bundle
+from idp.admin.printing.workbook import HEADINGS
 from idp.entropy import Chance
 from idp.login import accounts, cards, passwords, pictures
 from idp.models import SecretKind

@@ -10,29 +10,16 @@ import pytest
 from alembic import command
 from sqlalchemy import select, update
 
-from idp import (
-    audit,
-    audit_accounts,
-    audit_apps,
-    audit_staff,
-    config,
-    context,
-    entropy,
-    journal,
-    models,
-    upgrading,
-)
-from idp.admin import (
-    access,
-    anchors,
-    api_tokens,
-    app_secrets,
-    app_stopping,
-    sealing,
-    sharing,
-    suppliers,
-    verifying,
-)
+from idp import audit, config, context, entropy, journal, models, upgrading
+from idp.admin.agreements import sharing
+from idp.admin.api import api_tokens
+from idp.admin.apps import app_secrets, app_stopping
+from idp.admin.makers import suppliers
+from idp.admin.records import anchors, sealing, verifying
+from idp.admin.staff import access
+from idp.audit import accounts as audit_accounts
+from idp.audit import apps as audit_apps
+from idp.audit import staff as audit_staff
 from idp.backups import box, dump, making, restoring, taken_back
 from idp.claims import consent, visibility
 from idp.errors import Invalid

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from idp import models
-from idp.admin import explaining
+from idp.admin.visible import explaining
 from idp.claims import explain
 from idp.claims.catalogue import CATALOGUE, NAMES, Gate
 from tests import make

@@ -10,8 +10,9 @@ from alembic import command
 from click.testing import CliRunner
 from sqlalchemy import text, update
 
-from idp import audit_apps, models, upgrading
-from idp.admin import breach
+from idp import models, upgrading
+from idp.admin.privacy import breach
+from idp.audit import apps as audit_apps
 from idp.cli import main
 from idp.errors import Invalid
 from tests.make_tokens import Bench

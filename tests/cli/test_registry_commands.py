@@ -10,7 +10,7 @@ import yaml
 from click.testing import CliRunner
 
 from idp import cli, config, context, upgrading
-from idp.admin import app_files
+from idp.admin.apps import app_files
 from idp.clock import Clock
 
 CHEAP = {"IDP_ARGON2_MEMORY_KIB": "8192", "IDP_ARGON2_TIME": "1"}

@@ -9,7 +9,8 @@ from datetime import date
 import pytest
 from sqlalchemy import delete, select
 
-from idp import audit, jobs, models
+from idp import audit, models
+from idp.errands import jobs
 from idp.feeds import directors
 from tests import make as plain
 from tests import make_feeds as make

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from idp import audit, entropy, models
-from idp.admin import retention
+from idp.admin.privacy import retention
 from idp.errors import NotFound
 from idp.feeds import deliveries, enrolments, held, held_enrolments
 from idp.models import DeliveryState, HeldPart, RightKind

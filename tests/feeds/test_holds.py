@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import func, select, update
 
 from idp import models
-from idp.admin import retention, sharing
+from idp.admin.agreements import sharing
+from idp.admin.privacy import retention
 from idp.errors import NotFound
 from idp.feeds import class_difference, classes, held, missing
 from idp.models import DeliveryState, HeldPart, RightKind

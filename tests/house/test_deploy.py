@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from idp import cli, config, exposing, health, listening, measures, patience, watched, web
+from idp import cli, config, listening, patience, web
+from idp.watching import exposing, health, measures, watched
 from tests.house.test_docs import commands
 
 DEPLOY = Path(__file__).parent.parent.parent / "deploy"

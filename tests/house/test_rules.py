@@ -149,10 +149,14 @@ def test_CSRF_10_every_form_of_a_person_refuses_a_post_without_its_word(app, cli
 
 def test_every_event_of_the_audit_trail_is_used():
     events = {
-        f"{page.__name__.rpartition('.')[2]}.{name}("
+        f"{page.__name__.removeprefix('idp.').replace('.', '_')}.{name}("
         for page in (
             audit,
-            *(importlib.import_module(f"idp.{path.stem}") for path in HOUSE.glob("audit_*.py")),
+            *(
+                importlib.import_module(f"idp.audit.{path.stem}")
+                for path in HOUSE.glob("audit/*.py")
+                if path.stem != "__init__"
+            ),
         )
         for name, value in vars(page).items()
         if callable(value)
@@ -161,14 +165,14 @@ def test_every_event_of_the_audit_trail_is_used():
         and name != "write"
         and not name.startswith("_")
     }
-    said = "\n".join(path.read_text(encoding="utf-8") for path in PYTHON if path.name != "audit.py")
+    said = "\n".join(path.read_text(encoding="utf-8") for path in PYTHON if path.parent.name != "audit")
     assert not {event for event in events if event not in said}
 
 
 def test_every_event_of_the_audit_trail_is_thought_of_for_a_restore():
     written = {
         node.args[1].value
-        for path in HOUSE.glob("audit*.py")
+        for path in HOUSE.glob("audit/*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
         and getattr(node.func, "id", None) in {"write", "_write", "_refused"}

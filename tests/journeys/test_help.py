@@ -11,8 +11,8 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import select, update
 
 from idp import models
-from idp.admin import helping
-from idp.admin.helping import Scope
+from idp.admin.pupils import helping
+from idp.admin.pupils.helping import Scope
 from idp.login import postman, recovery, staff_sessions
 from idp.models import RightKind, RuleKind, SecretKind
 from tests import make_login, make_mail, make_staff

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from idp.admin import sheets
+from idp.admin.printing import sheets
 from tests.admin.make_handouts import LOOK, handout
 from tests.journeys import camera
 from tests.journeys.conftest import CHROMIUM, QUIET, Demo

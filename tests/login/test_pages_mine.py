@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert, select
 
-from idp import audit, audit_accounts, audit_staff, entropy
+from idp import audit, entropy
+from idp.audit import accounts as audit_accounts
+from idp.audit import staff as audit_staff
 from idp.login import helped, sessions
 from idp.models import DeviceKind, Grant, RightKind, SecretKind
 from tests import make, make_browser, make_devices, make_login

@@ -202,7 +202,7 @@ def test_what_is_no_answer_is_wrong_and_nothing_breaks(house, answer):
 
 
 def test_answered_questions_are_forgotten_when_they_can_no_longer_be_asked(house):
-    from idp.admin import retention
+    from idp.admin.privacy import retention
 
     _, device = owner(house)
     try_it(house, device)

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from idp import models
-from idp.admin import bulk, pupil_record
+from idp.admin.accounts import bulk
+from idp.admin.pupils import pupil_record
 from idp.errors import Invalid, NotFound
 from idp.login import cards, devices, sessions, support
 from idp.models import SecretKind
@@ -319,7 +320,7 @@ def test_another_secret_is_chosen_from_the_page_of_the_pupil(house, client, noor
 
 
 def test_nothing_of_a_need_is_kept_when_the_pupil_left(house, noor, school):
-    from idp.admin import retention
+    from idp.admin.privacy import retention
 
     allow(house, noor, school)
     with house.database.transaction() as db:

@@ -16,7 +16,8 @@ from joserfc.jwk import import_key
 from sqlalchemy import select, update
 
 import idp
-from idp import clock, context, job_worker, jobs, leases, models
+from idp import clock, context, models
+from idp.errands import job_worker, jobs, leases
 from idp.fetching import Fetched, NotFetched
 from idp.login import sessions
 from idp.oidc import backchannel, logout, signing

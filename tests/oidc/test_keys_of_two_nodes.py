@@ -10,7 +10,7 @@ from joserfc import jws
 from joserfc.jwk import import_key
 
 from idp import audit, config, context, keys
-from idp.admin import retention
+from idp.admin.privacy import retention
 from idp.database import Database
 from idp.oidc import signing
 from tests.make_nodes import Node

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from idp import entropy, models, pushed
-from idp.admin import retention
+from idp.admin.privacy import retention
 from idp.errors import Busy
 from idp.oidc import app_log, arriving, clients
 from tests import make, make_browser, make_signed

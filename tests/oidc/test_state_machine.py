@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 from sqlalchemy import select
 
 from idp import config, models
-from idp.admin import app_secrets
+from idp.admin.apps import app_secrets
 from idp.claims import consent, visibility
 from idp.login import accounts, sessions
 from idp.oidc import signing

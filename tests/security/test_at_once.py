@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from idp import audit, models
-from idp.admin import bulk
+from idp.admin.accounts import bulk
 from idp.models import PaperworkKind, RightKind
 from tests import make, make_staff
 

@@ -12,9 +12,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from sqlalchemy import select
 
 from idp import audit, models
-from idp.admin import api_tokens, apps
-from idp.admin.api_frame import MANY, NOTED, OPERATIONS, ROOT
-from idp.admin.api_tokens import Scope
+from idp.admin.api import api_tokens
+from idp.admin.api.api_frame import MANY, NOTED, OPERATIONS, ROOT
+from idp.admin.api.api_tokens import Scope
+from idp.admin.apps import apps
 from tests import make
 from tests.admin.test_apps import document
 

@@ -8,8 +8,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, insert, select, text, update
 
-from idp import audit, audit_apps, doctor, exposing, health, jobs, models, patrol_book, upgrading
-from idp.admin import anchors, patrol, retention, sealing
+from idp import audit, models, upgrading
+from idp.admin.privacy import retention
+from idp.admin.records import anchors, patrol, sealing
+from idp.audit import apps as audit_apps
+from idp.errands import jobs, patrol_book
+from idp.watching import doctor, exposing, health
 
 EVENTS = models.AuditEvent.__table__
 DAYS = 6

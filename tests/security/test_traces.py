@@ -10,8 +10,14 @@ import orjson
 import pytest
 from sqlalchemy import select
 
-from idp import audit, audit_accounts, audit_apps, audit_mail, audit_privacy, audit_staff, models
-from idp.admin import breach, exporting, processing, sealing, verifying
+from idp import audit, models
+from idp.admin.privacy import breach, processing
+from idp.admin.records import exporting, sealing, verifying
+from idp.audit import accounts as audit_accounts
+from idp.audit import apps as audit_apps
+from idp.audit import mail as audit_mail
+from idp.audit import privacy as audit_privacy
+from idp.audit import staff as audit_staff
 from idp.claims import disclose
 from idp.models import RightKind, SecretKind
 from tests import make, make_login, make_staff

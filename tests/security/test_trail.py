@@ -14,8 +14,11 @@ from joserfc.jwk import KeySet
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from idp import audit, audit_accounts, audit_apps, context, entropy, keys, marks, models
-from idp.admin import anchors, exporting, retention, roles, sealing, verifying
+from idp import audit, context, entropy, keys, marks, models
+from idp.admin.privacy import retention
+from idp.admin.records import anchors, exporting, roles, sealing, verifying
+from idp.audit import accounts as audit_accounts
+from idp.audit import apps as audit_apps
 from idp.claims import disclose
 from idp.database import Database
 from idp.errors import Invalid

@@ -15,7 +15,9 @@ import pytest
 from sqlalchemy import func, select, update
 
 from idp import audit
-from idp.admin import assigning, pupil_list, retention, succession
+from idp.admin.privacy import retention
+from idp.admin.pupils import pupil_list
+from idp.admin.visible import assigning, succession
 from idp.claims import consent, disclose, pseudonym, visibility
 from idp.clock import BRUSSELS
 from idp.errors import NotAllowed

@@ -1,0 +1,1 @@
+"""What did a school agree to share, by which text, and what arrives for it?"""

@@ -1,0 +1,215 @@
+"""How does an operator fill in a registration by hand? Fields in sections, text in, a document out.
+
+Pure but for the list of fields, which is the registration's own: a field without a section here is a failing test.
+Names of fields are those of RFC 7591 and are not translated: they are what the developer of the app will say.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask_babel import LazyString, lazy_gettext
+
+from idp.admin.api.api_description import LISTS, NUMBERS, YES
+from idp.oidc import fields, registration
+
+_ = lazy_gettext
+DAYS = frozenset(
+    name for name, reader in registration.FIELDS.items() if reader in (fields.day, fields.past_day)
+)
+LONG = frozenset({"purpose", "legal_ground", "processor_agreement", "retention", "supplier_protocol"})
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "application_type": ("web", "native"),
+    "token_endpoint_auth_method": registration.AUTH_METHODS,
+    "token_endpoint_auth_signing_alg": fields.SIGNED_BY_APPS,
+    "request_object_signing_alg": fields.SIGNED_BY_APPS,
+    "subject_type": ("pairwise", "public"),
+    "id_token_signed_response_alg": fields.SIGNING,
+    "userinfo_signed_response_alg": fields.SIGNING,
+}
+FIXED = frozenset({"client_id", "sector", "response_types"})
+"""Not by hand: frozen at registration, or always the same."""
+SECTIONS: tuple[tuple[LazyString, tuple[str, ...]], ...] = (
+    (
+        _("Wie het is"),
+        (
+            "client_name",
+            "contacts",
+            "client_uri",
+            "logo_uri",
+            "policy_uri",
+            "tos_uri",
+            "software_id",
+            "software_version",
+        ),
+    ),
+    (
+        _("Adressen"),
+        (
+            "redirect_uris",
+            "post_logout_redirect_uris",
+            "initiate_login_uri",
+            "backchannel_logout_uri",
+            "backchannel_logout_session_required",
+            "request_uris",
+        ),
+    ),
+    (
+        _("Wat de app krijgt, en waarom"),
+        (
+            "scope",
+            "reasons",
+            "purpose",
+            "legal_ground",
+            "processor_agreement",
+            "retention",
+            "supplier_protocol",
+            "supplier_protocol_signed",
+        ),
+    ),
+    (
+        _("Sleutels en ondertekenen"),
+        (
+            "token_endpoint_auth_method",
+            "token_endpoint_auth_signing_alg",
+            "jwks",
+            "jwks_uri",
+            "id_token_signed_response_alg",
+            "userinfo_signed_response_alg",
+            "request_object_signing_alg",
+        ),
+    ),
+    (
+        _("Aanmelden"),
+        (
+            "application_type",
+            "grant_types",
+            "subject_type",
+            "sector_identifier_uri",
+            "default_max_age",
+            "default_acr_values",
+            "require_auth_time",
+            "require_signed_request_object",
+            "require_pushed_authorization_requests",
+        ),
+    ),
+    (
+        _("Uitzonderingen, met een einddatum"),
+        (
+            "pkce_exempt_until",
+            "claims_in_id_token",
+            "claims_in_id_token_until",
+            "code_seconds",
+            "code_seconds_until",
+            "open_to_every_pupil",
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One field of the form."""
+
+    name: str
+    kind: str
+    """`line`, `lines`, `long`, `yes`, `number`, `day` or `choice`."""
+    text: str
+    choices: tuple[str, ...] = ()
+
+
+def sections(
+    document: Mapping[str, Any], given: Mapping[str, str] | None = None
+) -> list[tuple[Any, list[Field]]]:
+    """The form of this document; `given`: what somebody typed already, which stays as it is."""
+    return [(title, [_field(name, document, given) for name in names]) for title, names in SECTIONS]
+
+
+def read(given: Mapping[str, str], document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document that the form asks for, on top of `document` (what has no field stays)."""
+    wanted = {name: value for name, value in document.items() if name in FIXED or name == "supplier"}
+    for _title, names in SECTIONS:
+        for name in names:
+            value = _value(name, given.get(name, "").replace("\r\n", "\n").strip())
+            if value is not None:
+                wanted[name] = value
+    if given.get("client_id", "").strip() and "client_id" not in wanted:
+        wanted["client_id"] = given["client_id"].strip()
+    if "supplier" in given:
+        wanted["supplier"] = given["supplier"].strip()
+    return wanted
+
+
+def _field(name: str, document: Mapping[str, Any], given: Mapping[str, str] | None) -> Field:
+    text = given.get(name, "") if given is not None else _text(name, document.get(name))
+    return Field(name=name, kind=_kind(name), text=text, choices=CHOICES.get(name, ()))
+
+
+def _kind(name: str) -> str:
+    if name in LISTS or name in {"reasons", "jwks"}:
+        return "lines"
+    if name in LONG:
+        return "long"
+    if name in YES:
+        return "yes"
+    if name in NUMBERS:
+        return "number"
+    if name in DAYS:
+        return "day"
+    return "choice" if name in CHOICES else "line"
+
+
+def _text(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name == "jwks":
+        return json.dumps(value, indent=1)
+    if name == "reasons":
+        return "\n".join(f"{claim}: {why}" for claim, why in value.items())
+    if isinstance(value, list):
+        return "\n".join(map(str, value))
+    if isinstance(value, bool):
+        return "1" if value else ""
+    return str(value)
+
+
+def _value(name: str, text: str) -> Any:
+    """What the text says; None: nothing. What cannot be read goes on as text: the registry says what is wrong."""
+    if not text:
+        return [] if name == "redirect_uris" else None
+    for names, reader in _READERS:
+        if name in names:
+            return reader(text)
+    return text
+
+
+def _number(text: str) -> Any:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def _reasons(text: str) -> dict[str, str]:
+    pairs = (line.partition(":") for line in _lines(text))
+    return {claim.strip(): why.strip() for claim, _colon, why in pairs}
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+_READERS: tuple[tuple[Any, Callable[[str], Any]], ...] = (
+    (YES, bool),
+    (NUMBERS, _number),
+    (LISTS, _lines),
+    ({"reasons"}, _reasons),
+    ({"jwks"}, _json),
+)

@@ -1,0 +1,1 @@
+"""What does an operator look at, of the whole installation and of every school?"""

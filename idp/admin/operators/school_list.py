@@ -1,0 +1,164 @@
+"""Which schools are there, how do they stand, and what may an operator change about one?
+
+Name and package only: a school's kind never changes (a school for trying out can never hold a real pupil), and what a
+school shares is the school's own.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, or_, select, update
+
+from idp import audit
+from idp.audit import staff as audit_staff
+from idp.claims import agreements
+from idp.errors import Invalid, NotFound
+from idp.feeds.schools import PACKAGES
+from idp.models import Enrolment, RightKind, School, SchoolKind
+from idp.models import Right as RightRow
+
+MOST = 200
+_NUMBER = re.compile(r"[0-9]{6}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    instellingsnummer: str
+    naam: str
+    kind: SchoolKind
+    pakket: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "instellingsnummer": self.instellingsnummer,
+            "naam": self.naam,
+            "kind": self.kind.value,
+            "pakket": self.pakket,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """One school, as an operator sees it: numbers, and no names."""
+
+    line: Line
+    shares: bool
+    pupils: int
+    beheerders: int
+    databeheerders: int
+
+    def as_json(self) -> dict[str, Any]:
+        return self.line.as_json() | {
+            "shares": self.shares,
+            "pupils": self.pupils,
+            "beheerders": self.beheerders,
+            "databeheerders": self.databeheerders,
+        }
+
+
+def search(
+    db: Connection,
+    *,
+    words: str = "",
+    kind: SchoolKind | None = None,
+    pakket: str | None = None,
+    after: str = "",
+    most: int = 50,
+) -> list[Line]:
+    """Schools by instellingsnummer, those after `after`, whose name has these words or whose number begins with them."""
+    wanted = select(School.instellingsnummer, School.naam, School.kind, School.pakket)
+    for word in words.split()[:6]:
+        plain = word.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        named = func.lower(School.naam).like(f"%{plain}%", escape="\\")
+        wanted = wanted.where(or_(named, School.instellingsnummer.like(f"{plain}%", escape="\\")))
+    if kind is not None:
+        wanted = wanted.where(School.kind == kind)
+    if pakket is not None:
+        wanted = wanted.where(School.pakket == pakket)
+    if after:
+        wanted = wanted.where(School.instellingsnummer > after[:6])
+    ordered = wanted.order_by(School.instellingsnummer).limit(min(most, MOST + 1))
+    return [Line(**row) for row in db.execute(ordered).mappings()]
+
+
+def show(db: Connection, instellingsnummer: str, today: date) -> Shown:
+    """Raises NotFound `school_unknown`."""
+    line = _line(db, instellingsnummer)
+    here = Enrolment.instellingsnummer == instellingsnummer
+    active = (Enrolment.begindatum <= today) & (Enrolment.einddatum >= today)
+    pupils = select(func.count(Enrolment.account_uuid.distinct())).where(here, active)
+    held = {
+        row[0]: row[1]
+        for row in db.execute(
+            select(RightRow.kind, func.count(RightRow.person_id.distinct()))
+            .where(
+                RightRow.instellingsnummer == instellingsnummer,
+                RightRow.begindatum <= today,
+                RightRow.einddatum >= today,
+            )
+            .group_by(RightRow.kind)
+        )
+    }
+    return Shown(
+        line=line,
+        shares=agreements.shares_today(db, instellingsnummer, today),
+        pupils=int(db.execute(pupils).scalar_one()),
+        beheerders=held.get(RightKind.BEHEERDER, 0),
+        databeheerders=held.get(RightKind.DATABEHEERDER, 0),
+    )
+
+
+def keep(
+    db: Connection,
+    instellingsnummer: str,
+    *,
+    naam: str,
+    kind: SchoolKind | None = None,
+    pakket: str | None = None,
+    now: datetime,
+) -> bool:
+    """Make a school known (`kind` None: a real one), or change its name and package; True when it is new.
+
+    Raises Invalid `school_refused`, `package_unknown`, `kind_is_frozen`.
+    """
+    naam = naam.strip()
+    if not _NUMBER.fullmatch(instellingsnummer) or not 0 < len(naam) <= 200 or not naam.isprintable():
+        raise Invalid("school_refused", "a school has six digits, and a name of 1 to 200 characters")
+    if pakket is not None and pakket not in PACKAGES:
+        raise Invalid("package_unknown", f"one of: {', '.join(PACKAGES)}")
+    where = School.instellingsnummer == instellingsnummer
+    before = db.execute(select(School.kind, School.naam, School.pakket).where(where)).first()
+    if before is None:
+        row = {"instellingsnummer": instellingsnummer, "naam": naam, "pakket": pakket, "created_at": now}
+        db.execute(insert(School), row | {"kind": kind or SchoolKind.REAL})
+        audit_staff.school_kept(db, instellingsnummer=instellingsnummer, fields=["new"])
+        return True
+    if kind is not None and kind is not before.kind:
+        raise Invalid("kind_is_frozen", f"it is {before.kind.value}, from its first day")
+    fields = [name for name, value in (("naam", naam), ("pakket", pakket)) if getattr(before, name) != value]
+    if fields:
+        db.execute(update(School).where(where).values(naam=naam, pakket=pakket))
+        audit_staff.school_kept(db, instellingsnummer=instellingsnummer, fields=fields)
+    return False
+
+
+def require(db: Connection, instellingsnummer: str) -> None:
+    """Raises NotFound `school_unknown`."""
+    _line(db, instellingsnummer)
+
+
+def actor() -> str:
+    """Who makes something visible, as rules keep it."""
+    return audit.actor()[:100]
+
+
+def _line(db: Connection, instellingsnummer: str) -> Line:
+    columns = select(School.instellingsnummer, School.naam, School.kind, School.pakket)
+    row = db.execute(columns.where(School.instellingsnummer == instellingsnummer)).mappings().first()
+    if row is None:
+        raise NotFound("school_unknown", instellingsnummer[:6])
+    return Line(**row)

@@ -1,0 +1,297 @@
+"""What may not be kept any longer? The retention table of `docs/retention.md`, carried out in small batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, tuple_, update
+
+from idp import audit, pushed
+from idp.admin.records import sealing
+from idp.claims import consent, visibility
+from idp.clock import day_of_law, midnight
+from idp.context import House
+from idp.feeds import deliveries
+from idp.models import (
+    AccessToken,
+    Account,
+    AccountEmail,
+    App,
+    AppLogo,
+    AuditEvent,
+    AuthorizationCode,
+    Base,
+    Card,
+    ClassDevice,
+    ClassMembership,
+    Delivery,
+    DeviceCode,
+    Enrolment,
+    Grant,
+    HeldPart,
+    HelpCode,
+    InitialAccessToken,
+    Klas,
+    Letter,
+    LogoutDelivery,
+    MailLink,
+    Marker,
+    Paperwork,
+    Passkey,
+    Pupil,
+    PushedRequest,
+    RecoveryCode,
+    RefreshToken,
+    Release,
+    RetiredUsername,
+    Right,
+    RightScope,
+    RuleKind,
+    School,
+    SelfRegistration,
+    Session,
+    StaffAccount,
+    StaffLink,
+    StaffSession,
+    Support,
+    Throttle,
+    UsedAssertion,
+    UsedChallenge,
+    VisibilityRule,
+    WrongSecret,
+)
+from idp.oidc import signing
+
+BATCH = 5_000
+"""Rows a transaction: nobody who signs in waits long behind a purge."""
+PUPILS = 1_000
+"""Pupils a transaction, of those who left: each has rows in several tables."""
+
+
+def tidy(house: House, now: datetime) -> dict[str, int]:
+    """Delete or blank everything that is past its time. Returns how many rows of each table; safe to repeat."""
+    counts: dict[str, int] = {}
+    with house.database.transaction() as db:
+        consent.settle_lapsed(db, today=day_of_law(now))
+    sealing.seal(house, now)
+    sealing.anchor(house, now)
+    for model, condition in _deletions(house, now):
+        counts[model.__tablename__] = counts.get(model.__tablename__, 0) + _in_batches(
+            house, model, condition
+        )
+    for model, before in _purged(house, now):
+        counts[model.__tablename__] = sealing.purge(house, model, before, now)
+    counts["names"] = _some_at_a_time(house, lambda db: _forget_names(db, house, now))
+    counts["identifiers"] = _some_at_a_time(house, lambda db: _leave_tombstones(db, house, now))
+    counts["private keys"] = signing.forget_gone(house, now)
+    if house.database.journal is not None:
+        counts["files of the journal"] = house.database.journal.tidy(now)
+    with house.database.transaction() as db:
+        audit.tidied(db, counts={what: count for what, count in counts.items() if count})
+    return counts
+
+
+def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], ColumnElement[bool]]]:
+    keep = house.settings
+    expired = now - timedelta(days=keep.keep_expired_days)
+    replaced = now - timedelta(days=keep.keep_replaced_days)
+    day = day_of_law(now)
+    yield AccessToken, AccessToken.expires_at < expired
+    yield RefreshToken, RefreshToken.expires_at < expired
+    yield AuthorizationCode, AuthorizationCode.expires_at < expired
+    yield Grant, and_(Grant.expires_at < expired, ~exists().where(AccessToken.grant_id == Grant.id))
+    yield Marker, Marker.created_at < now - timedelta(seconds=keep.marker_seconds)
+    yield (
+        InitialAccessToken,
+        and_(
+            InitialAccessToken.expires_at < expired,
+            ~exists().where(SelfRegistration.initial_token == InitialAccessToken.id),
+        ),
+    )
+    yield (
+        AppLogo,
+        exists().where(
+            App.client_id == AppLogo.client_id, App.disabled_at.is_not(None), App.paused_at.is_(None)
+        ),
+    )
+    yield LogoutDelivery, LogoutDelivery.created_at < expired
+    yield Session, and_(Session.expires_at < expired, ~exists().where(Grant.sid == Session.sid))
+    yield StaffLink, StaffLink.expires_at < expired
+    yield StaffSession, StaffSession.expires_at < expired
+    for way in (RecoveryCode, Passkey, StaffAccount):
+        yield way, way.person_id.in_(_staff_without_rights(now - timedelta(days=keep.keep_staff_days)))
+    yield UsedChallenge, UsedChallenge.expires_at < now
+    yield DeviceCode, DeviceCode.expires_at < now
+    yield ClassDevice, or_(ClassDevice.einddatum < day_of_law(expired), ClassDevice.revoked_at < expired)
+    yield Paperwork, Paperwork.expires_at < now
+    yield Throttle, Throttle.changed_at < expired
+    yield HelpCode, HelpCode.expires_at < expired
+    yield MailLink, MailLink.expires_at < expired
+    yield Letter, Letter.created_at < expired
+    yield AccountEmail, and_(AccountEmail.address.is_(None), AccountEmail.asked_at < replaced)
+    yield (
+        RightScope,
+        exists().where(
+            Right.id == RightScope.right_id, Right.einddatum < day - timedelta(days=keep.keep_expired_days)
+        ),
+    )
+    yield WrongSecret, WrongSecret.tried_at < now - timedelta(hours=keep.keep_wrong_secret_hours)
+    yield UsedAssertion, UsedAssertion.expires_at < now
+    yield PushedRequest, PushedRequest.expires_at < now - pushed.KEPT
+    yield ClassMembership, ClassMembership.replaced_at < replaced
+    yield ClassMembership, _membership_of_who_left(now)
+    yield ClassMembership, _membership_after_stopping(now)
+    yield HeldPart, HeldPart.held_at < replaced
+    yield HeldPart, _held_classes_of_who_does_not_share(now)
+    yield (
+        Klas,
+        and_(
+            Klas.changed_at < replaced,
+            ~exists().where(ClassMembership.klas == Klas.id),
+            ~_is_named_by_a_rule(),
+        ),
+    )
+    yield Delivery, Delivery.received_at < now - timedelta(days=keep.keep_audit_days)
+    yield Support, _support_of_who_left(now)
+    yield Card, and_(Card.voided_at.is_not(None), Card.voided_at < now - timedelta(days=keep.keep_names_days))
+
+
+def _purged(house: House, now: datetime) -> Iterator[tuple[type[Base], datetime]]:
+    """The trail and the ledger go in whole runs that were sealed and anchored, so that what stays can be verified."""
+    day, keep = day_of_law(now), house.settings
+    first_of_september = date(day.year - keep.keep_ledger_years - (day.month < 9), 9, 1)
+    yield Release, midnight(first_of_september)
+    yield AuditEvent, now - timedelta(days=keep.keep_audit_days)
+
+
+def _staff_without_rights(since: datetime) -> Any:
+    """Who has had no right since then, and no account that is younger than that."""
+    held = exists().where(Right.person_id == StaffAccount.person_id, Right.einddatum >= day_of_law(since))
+    return select(StaffAccount.person_id).where(StaffAccount.created_at < since, ~held)
+
+
+def _is_named_by_a_rule() -> ColumnElement[bool]:
+    return exists().where(
+        VisibilityRule.kind == RuleKind.KLAS,
+        VisibilityRule.instellingsnummer == Klas.instellingsnummer,
+        visibility.names(VisibilityRule.target, Klas.id),
+    )
+
+
+def _membership_of_who_left(now: datetime) -> ColumnElement[bool]:
+    """One year after the active enrolment at that school ended, at the very latest (protocol, article 3)."""
+    year_ago = day_of_law(now) - timedelta(days=365)
+    here = exists().where(
+        Enrolment.account_uuid == ClassMembership.account_uuid,
+        Enrolment.instellingsnummer == ClassMembership.instellingsnummer,
+        Enrolment.einddatum >= year_ago,
+    )
+    return ~here
+
+
+def _support_of_who_left(now: datetime) -> ColumnElement[bool]:
+    """What a pupil needs is known to a school as long as the pupil is there, or comes."""
+    here = exists().where(
+        Enrolment.account_uuid == Support.account_uuid,
+        Enrolment.instellingsnummer == Support.instellingsnummer,
+        Enrolment.einddatum >= day_of_law(now),
+    )
+    return ~here
+
+
+def _membership_after_stopping(now: datetime) -> ColumnElement[bool]:
+    """All within 24 hours of stopping: whatever is here of a school that does not share."""
+    return _of_who_does_not_share(ClassMembership.instellingsnummer, now)
+
+
+def _held_classes_of_who_does_not_share(now: datetime) -> ColumnElement[bool]:
+    """Enrolments are no part of an agreement: those wait for their week."""
+    of_classes = select(Delivery.id).where(Delivery.kind == deliveries.CLASSES)
+    return and_(HeldPart.delivery.in_(of_classes), _of_who_does_not_share(HeldPart.instellingsnummer, now))
+
+
+def _of_who_does_not_share(school: Any, now: datetime) -> ColumnElement[bool]:
+    sharing = consent.sharing_schools(day_of_law(now))
+    wanted: ColumnElement[bool] = school.in_(
+        select(School.instellingsnummer).where(School.instellingsnummer.not_in(sharing))
+    )
+    return wanted
+
+
+def _in_batches(house: House, model: type[Base], condition: ColumnElement[bool]) -> int:
+    keys = list(model.__table__.primary_key)
+    total = 0
+    while True:
+        count = house.database.retrying(lambda db: _one_batch(db, model, keys, condition))
+        total += count
+        if count < BATCH:
+            return total
+
+
+def _one_batch(db: Connection, model: type[Base], keys: list[Any], condition: ColumnElement[bool]) -> int:
+    old = select(*keys).where(condition).limit(BATCH)
+    if len(keys) > 1:
+        return db.execute(delete(model).where(tuple_(*keys).in_(old.subquery().select()))).rowcount
+    return db.execute(delete(model).where(keys[0].in_(old.scalar_subquery()))).rowcount
+
+
+def _some_at_a_time(house: House, work: Callable[[Connection], tuple[int, int]]) -> int:
+    """Until a round has no pupil left to work on. A round that is broken off is simply done by the next purge."""
+    total = 0
+    while True:
+        pupils, rows = house.database.retrying(work)
+        total += rows
+        if pupils < PUPILS:
+            return total
+
+
+def _gone_since(days: int, now: datetime) -> Any:
+    """Pupils whose last enrolment ended more than so many days ago."""
+    before = day_of_law(now) - timedelta(days=days)
+    return (
+        select(Enrolment.account_uuid)
+        .group_by(Enrolment.account_uuid)
+        .having(func.max(Enrolment.einddatum) < before)
+        .scalar_subquery()
+    )
+
+
+def _forget_names(db: Connection, house: House, now: datetime) -> tuple[int, int]:
+    """Of some pupils who left long ago; returns how many, and the rows without names now."""
+    personal: tuple[Any, ...] = (Card, Support, AccountEmail, MailLink, Letter)
+    named = or_(Pupil.voornaam.is_not(None), Pupil.naam.is_not(None), Pupil.geboortedatum.is_not(None))
+    enrolled = or_(Enrolment.voornaam != "", Enrolment.naam != "")
+    left = or_(
+        named,
+        exists().where(Enrolment.account_uuid == Pupil.account_uuid, enrolled),
+        *(exists().where(model.account_uuid == Pupil.account_uuid) for model in personal),
+    )
+    some = _some(db, house.settings.keep_names_days, now, left)
+    for model in personal:
+        db.execute(delete(model).where(model.account_uuid.in_(some)))
+    official = update(Pupil).where(Pupil.account_uuid.in_(some), named)
+    official = official.values(voornaam=None, naam=None, geslacht=None, geboortedatum=None)
+    local = update(Enrolment).where(Enrolment.account_uuid.in_(some), enrolled).values(voornaam="", naam="")
+    return len(some), db.execute(official).rowcount + db.execute(local).rowcount
+
+
+def _leave_tombstones(db: Connection, house: House, now: datetime) -> tuple[int, int]:
+    """Identifiers stay without anything that recognises a person; they are never given to anyone else."""
+    left = or_(
+        Pupil.national_number_digest.is_not(None),
+        exists().where(RetiredUsername.account_uuid == Pupil.account_uuid),
+        exists().where(Account.account_uuid == Pupil.account_uuid),
+    )
+    some = _some(db, house.settings.keep_identifiers_days, now, left)
+    db.execute(delete(RetiredUsername).where(RetiredUsername.account_uuid.in_(some)))
+    accounts = db.execute(delete(Account).where(Account.account_uuid.in_(some)))
+    db.execute(update(Pupil).where(Pupil.account_uuid.in_(some)).values(national_number_digest=None))
+    return len(some), accounts.rowcount
+
+
+def _some(db: Connection, days: int, now: datetime, left: ColumnElement[bool]) -> Sequence[str]:
+    """Some of the pupils whose last enrolment ended so long ago and of whom something is left to forget."""
+    gone = Pupil.account_uuid.in_(_gone_since(days, now))
+    return db.execute(select(Pupil.account_uuid).where(gone, left).limit(PUPILS)).scalars().all()

@@ -1,0 +1,292 @@
+"""Who of the staff may do what today? Rights with a first and a last day, by the calendar of Brussels.
+
+    operator                apps, schools, keys, audit; everywhere
+    LeerID-beheerder        accounts, cards and apps of one school; appoints others there
+    LeerID-databeheerder    only: share and stop sharing klasinformatie, at one school
+    leerkracht              helps own pupils, until the school year ends
+    leverancier             looks after the apps of one supplier, and asks for changes of them
+
+A right is looked up each time, so a session never outlives it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, insert, select, update
+
+from idp import audit, entropy
+from idp.admin.makers import suppliers
+from idp.audit import staff as audit_staff
+from idp.clock import day_of_law, school_year_ends
+from idp.errors import Invalid, NotAllowed, NotFound
+from idp.login.staff_setup import APPOINTED_BY_SCHOOL
+from idp.models import Person as PersonRow
+from idp.models import Right as RightRow
+from idp.models import RightKind, School, SchoolKind, StaffAccount
+
+
+@dataclass(frozen=True, kw_only=True)
+class Right:
+    """A right that counts today."""
+
+    id: str
+    kind: RightKind
+    instellingsnummer: str | None
+    """None: everywhere (operators only)."""
+    einddatum: date
+    """Last day, included."""
+    supplier: str | None = None
+    """Whose apps (people of suppliers only)."""
+
+
+def rights(db: Connection, person_id: str, today: date) -> tuple[Right, ...]:
+    """Every right of this person that counts today, by school and kind."""
+    rows = db.execute(
+        select(RightRow.id, RightRow.kind, RightRow.instellingsnummer, RightRow.einddatum, RightRow.supplier)
+        .where(
+            RightRow.person_id == person_id,
+            RightRow.begindatum <= today,
+            RightRow.einddatum >= today,
+        )
+        .order_by(RightRow.instellingsnummer, RightRow.kind, RightRow.einddatum.desc())
+    ).mappings()
+    return tuple(Right(**row) for row in rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """A right, and who holds it."""
+
+    id: str
+    person_id: str
+    voornaam: str
+    naam: str
+    e_mail: str | None
+    kind: RightKind
+    instellingsnummer: str | None
+    begindatum: date
+    einddatum: date
+    source: str
+    supplier: str | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.voornaam} {self.naam}"
+
+
+def holders(
+    db: Connection,
+    today: date,
+    *,
+    instellingsnummer: str | None = None,
+    person_id: str | None = None,
+    supplier: str | None = None,
+) -> tuple[Holder, ...]:
+    """Rights that count today or will, at one school, one supplier or everywhere, by name."""
+    asked = all_holders().where(RightRow.einddatum >= today, RightRow.begindatum <= RightRow.einddatum)
+    if instellingsnummer is not None:
+        asked = asked.where(RightRow.instellingsnummer == instellingsnummer)
+    if person_id is not None:
+        asked = asked.where(RightRow.person_id == person_id)
+    if supplier is not None:
+        asked = asked.where(RightRow.supplier == supplier)
+    ordered = asked.order_by(PersonRow.naam, PersonRow.voornaam, RightRow.kind, RightRow.id)
+    return tuple(Holder(**row) for row in db.execute(ordered).mappings())
+
+
+def all_holders() -> Select[*tuple[Any, ...]]:
+    """SQL: every right with its person, to narrow down."""
+    return select(
+        RightRow.id,
+        RightRow.person_id,
+        PersonRow.voornaam,
+        PersonRow.naam,
+        PersonRow.e_mail,
+        RightRow.kind,
+        RightRow.instellingsnummer,
+        RightRow.begindatum,
+        RightRow.einddatum,
+        RightRow.source,
+        RightRow.supplier,
+    ).join(PersonRow, PersonRow.person_id == RightRow.person_id)
+
+
+def may(db: Connection, person_id: str, kind: RightKind, instellingsnummer: str | None, today: date) -> bool:
+    """Has this person this very right, at this school, today? An operator is not a beheerder of every school."""
+    return any(
+        right.kind is kind and right.instellingsnummer == instellingsnummer
+        for right in rights(db, person_id, today)
+    )
+
+
+def require(
+    db: Connection, person_id: str, kind: RightKind, instellingsnummer: str | None, today: date
+) -> None:
+    """Raises NotAllowed `right_missing` unless `may`."""
+    if not may(db, person_id, kind, instellingsnummer, today):
+        raise NotAllowed("right_missing", f"{kind} at {instellingsnummer or 'everywhere'}")
+
+
+def meet(
+    db: Connection, *, person_id: str, voornaam: str, naam: str, e_mail: str | None = None, now: datetime
+) -> str:
+    """Make this person known, or bring names up to date; returns the person_id."""
+    names = {"voornaam": voornaam, "naam": naam, "e_mail": e_mail}
+    if not db.execute(update(PersonRow).where(PersonRow.person_id == person_id).values(names)).rowcount:
+        db.execute(insert(PersonRow), names | {"person_id": person_id, "created_at": now})
+    return person_id
+
+
+def grant(
+    db: Connection,
+    *,
+    person_id: str,
+    kind: RightKind,
+    instellingsnummer: str | None,
+    supplier: str | None = None,
+    einddatum: date | None = None,
+    by: str | None = None,
+    source: str = "cli",
+    now: datetime,
+) -> str:
+    """Give a right from today on; returns its id. Without `einddatum` it lasts as long as the school year.
+
+    `by` is the person who gives it, None the command line. Raises NotFound (`person_unknown`,
+    `school_unknown`, `supplier_unknown`), Invalid (`right_needs_school`, `right_needs_supplier`, `right_is_everywhere`, `dates_reversed`,
+    `right_comes_from_assignment`: a databeheerder of a real school) and NotAllowed (`right_missing`,
+    `right_for_oneself`).
+    """
+    today = day_of_law(now)
+    last = min(einddatum or date.max, school_year_ends(today)) if kind is RightKind.TEACHER else einddatum
+    last = last or school_year_ends(today)
+    if last < today:
+        raise Invalid("dates_reversed")
+    require_person(db, person_id)
+    _check_place(db, kind, instellingsnummer, supplier)
+    if by == person_id:
+        raise NotAllowed("right_for_oneself")
+    if by is not None:
+        _check_giver(db, by, kind, instellingsnummer, today)
+    right_id = entropy.row_id()
+    db.execute(
+        insert(RightRow),
+        {
+            "id": right_id,
+            "person_id": person_id,
+            "kind": kind,
+            "instellingsnummer": instellingsnummer,
+            "supplier": supplier,
+            "begindatum": today,
+            "einddatum": last,
+            "source": source,
+            "granted_at": now,
+        },
+    )
+    audit.right_given(db, person_id=person_id, right=kind, instellingsnummer=instellingsnummer)
+    return right_id
+
+
+def stop(
+    db: Connection, *, right_id: str, by: str | None, today: date, instellingsnummer: str | None = None
+) -> Holder:
+    """End a right at once; returns what it was. `by` is the person who does it, None the command line.
+
+    A LeerID-beheerder stops at the own school what a LeerID-beheerder may give, and never an own right: so one always
+    stays. Raises NotFound `right_unknown` (also for a right at another school) and NotAllowed (`right_missing`,
+    `right_for_oneself`).
+    """
+    if instellingsnummer is not None:  # two who would stop each other take turns
+        where = School.instellingsnummer == instellingsnummer
+        db.execute(select(School.instellingsnummer).where(where).with_for_update())
+    right_id = _row_id(right_id)
+    row = (
+        db.execute(all_holders().where(RightRow.id == right_id, RightRow.einddatum >= today))
+        .mappings()
+        .first()
+    )
+    if row is None or (by is not None and row["instellingsnummer"] != instellingsnummer):
+        raise NotFound("right_unknown", right_id)
+    held = Holder(**row)
+    if by is not None:
+        if held.person_id == by:
+            raise NotAllowed("right_for_oneself")
+        _check_giver(db, by, held.kind, held.instellingsnummer, today)
+    db.execute(update(RightRow).where(RightRow.id == right_id).values(einddatum=today - timedelta(days=1)))
+    audit_staff.right_stopped(
+        db,
+        person_id=held.person_id,
+        right=held.kind,
+        instellingsnummer=held.instellingsnummer,
+        until=held.einddatum.isoformat(),
+    )
+    return held
+
+
+def _row_id(text: str) -> str:
+    """A right's id as the database knows it. Raises NotFound `right_unknown` for what is no id."""
+    try:
+        return str(uuid.UUID(text[:40]))
+    except ValueError:
+        raise NotFound("right_unknown", text[:40]) from None
+
+
+def require_person(db: Connection, person_id: str) -> None:
+    """Raises NotFound `person_unknown`."""
+    if db.execute(select(PersonRow.person_id).where(PersonRow.person_id == person_id)).first() is None:
+        raise NotFound("person_unknown", person_id)
+
+
+def with_e_mail(db: Connection, e_mail: str) -> tuple[str, ...]:
+    """The people who have this e-mail address, however it is written; two at most."""
+    same = func.lower(PersonRow.e_mail) == e_mail.strip().lower()
+    return tuple(db.execute(select(PersonRow.person_id).where(same).limit(2)).scalars())
+
+
+def may_invite(db: Connection, person_id: str, instellingsnummer: str, today: date) -> bool:
+    """May a LeerID-beheerder of this school send this person an invitation?
+
+    Whoever holds the link can become that person. So it is only for who has nothing but rights that a
+    LeerID-beheerder of this very school may give, and who cannot sign in yet.
+    """
+    held = holders(db, today, person_id=person_id)
+    theirs = all(
+        right.instellingsnummer == instellingsnummer and right.kind in APPOINTED_BY_SCHOOL for right in held
+    )
+    known = db.execute(select(StaffAccount.person_id).where(StaffAccount.person_id == person_id)).first()
+    return bool(held) and theirs and known is None
+
+
+def _check_place(
+    db: Connection, kind: RightKind, instellingsnummer: str | None, supplier: str | None
+) -> None:
+    if (supplier is not None) is not (kind is RightKind.SUPPLIER):
+        raise Invalid(
+            "right_needs_supplier", "a supplier goes with the right `leverancier`, and with no other"
+        )
+    if kind in {RightKind.OPERATOR, RightKind.SUPPLIER}:
+        if instellingsnummer is not None:
+            raise Invalid("right_is_everywhere")
+        if supplier is not None and not suppliers.exists(db, supplier):
+            raise NotFound("supplier_unknown", supplier[:40])
+        return
+    if instellingsnummer is None:
+        raise Invalid("right_needs_school")
+    where = School.instellingsnummer == instellingsnummer
+    school_kind = db.execute(select(School.kind).where(where)).scalar()
+    if school_kind is None:
+        raise NotFound("school_unknown", instellingsnummer)
+    if kind is RightKind.DATABEHEERDER and school_kind is SchoolKind.REAL:
+        raise Invalid("right_comes_from_assignment")
+
+
+def _check_giver(
+    db: Connection, by: str, kind: RightKind, instellingsnummer: str | None, today: date
+) -> None:
+    """Nobody gives what is not theirs to give."""
+    if kind in APPOINTED_BY_SCHOOL and may(db, by, RightKind.BEHEERDER, instellingsnummer, today):
+        return
+    require(db, by, RightKind.OPERATOR, None, today)

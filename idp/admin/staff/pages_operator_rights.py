@@ -1,0 +1,145 @@
+"""How does an operator see and give rights, at every school? The first LeerID-beheerder of a school, and operators.
+
+/beheer/rechten             search by name, school and right; give one
+/beheer/rechten/stop        stop one (never an own one: so an operator always stays)
+/beheer/rechten/uitnodigen  a link, shown once, for somebody who cannot sign in yet
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from flask import Blueprint, Response, request
+
+from idp import context, sentences, web
+from idp.admin import shell, staff_door
+from idp.admin.staff import access, right_list
+from idp.admin.staff.pages_people import _is_address, _person
+from idp.clock import school_year_ends
+from idp.errors import Invalid, NotAllowed, NotFound
+from idp.login import staff_accounts, staff_setup
+from idp.models import RightKind
+
+blueprint = Blueprint("operator_rights", __name__)
+PATH = "/beheer/rechten"
+GIVEN = (RightKind.BEHEERDER, RightKind.OPERATOR)
+"""What an operator gives here. A school appoints its own teachers; a databeheerder comes from the directeursopdracht."""
+
+
+@blueprint.get(PATH)
+@web.door(web.Door.STAFF)
+@staff_door.needs(RightKind.OPERATOR)
+def rights() -> Response:
+    return _page()
+
+
+@blueprint.post(PATH)
+@web.door(web.Door.STAFF)
+@staff_door.needs(RightKind.OPERATOR)
+def give() -> Response:
+    """By e-mail address: a person who is known keeps the names we have."""
+    if again := staff_door.needs_fresh(back=PATH):
+        return again
+    house, desk, form = context.house(), staff_door.here(), request.form
+    given = {name: form.get(name, "").strip()[:200] for name in ("voornaam", "naam", "e_mail")}
+    kind = next((one for one in GIVEN if one.value == form.get("recht")), None)
+    place = form.get("bij", "").strip()[:6] or None
+    try:
+        until = date.fromisoformat(form.get("tot", ""))
+        if kind is None or not all(given.values()) or not _is_address(given["e_mail"]):
+            raise Invalid("appointment_incomplete")  # noqa: TRY301
+        with house.database.transaction() as db:
+            person_id = _person(db, **given)
+            access.grant(
+                db,
+                person_id=person_id,
+                kind=kind,
+                instellingsnummer=place,
+                einddatum=until,
+                by=desk.person_id,
+                source=f"person:{desk.person_id}"[:40],
+                now=house.clock.now(),
+            )
+    except ValueError:
+        return _page(problem="appointment_incomplete", given=given, status=400)
+    except (Invalid, NotAllowed, NotFound) as refusal:
+        return _page(problem=refusal.code, given=given, status=refusal.status)
+    return web.see_other(f"{PATH}?zoek={person_id}&bericht=gegeven")
+
+
+@blueprint.post(f"{PATH}/stop")
+@web.door(web.Door.STAFF)
+@staff_door.needs(RightKind.OPERATOR)
+def stop() -> Response:
+    if again := staff_door.needs_fresh(back=PATH):
+        return again
+    house, desk = context.house(), staff_door.here()
+    try:
+        with house.database.transaction() as db:
+            access.stop(
+                db,
+                right_id=request.form.get("recht", ""),
+                by=desk.person_id,
+                today=house.clock.today(),
+                instellingsnummer=request.form.get("bij", "")[:6] or None,
+            )
+    except NotAllowed as refusal:
+        return _page(problem=refusal.code, status=refusal.status)
+    return web.see_other(f"{PATH}?bericht=gestopt")
+
+
+@blueprint.post(f"{PATH}/uitnodigen")
+@web.door(web.Door.STAFF)
+@staff_door.needs(RightKind.OPERATOR)
+def invite() -> Response:
+    """The link, once. Only for who has no account: starting somebody anew is for the command line."""
+    if again := staff_door.needs_fresh(back=PATH):
+        return again
+    house, desk = context.house(), staff_door.here()
+    person_id = request.form.get("persoon", "")[:60]
+    with house.database.transaction() as db:
+        person = staff_accounts.find(db, person_id)
+        if person is None:
+            raise NotFound("person_unknown", person_id)
+        if person.user_handle is not None:
+            raise NotAllowed("invitation_by_operator")
+        by = f"{staff_setup.BY_OPERATOR}{desk.person_id}"
+        link = staff_setup.invite(db, house.settings, person_id=person_id, by=by, now=house.clock.now())
+    hours = house.settings.staff_invitation_hours
+    return shell.page(
+        "admin/invitation.html",
+        link=link,
+        person=person,
+        days=hours // 24,
+        hours=hours,
+        back=PATH,
+    )
+
+
+def _page(*, problem: str = "", given: dict[str, str] | None = None, status: int = 200) -> Response:
+    house, asked = context.house(), request.args
+    today = house.clock.today()
+    words, place = asked.get("zoek", "").strip()[:100], asked.get("school", "").strip()[:6]
+    kind = next((one for one in RightKind if one.value == asked.get("recht")), None)
+    with house.database.reading() as db:
+        found = right_list.search(db, today, words=words, kind=kind, instellingsnummer=place)
+        holders = found[: right_list.MOST]
+        can = right_list.with_account(db, {one.person_id for one in holders})
+    return shell.page(
+        "admin/operator_rights.html",
+        status=status,
+        holders=holders,
+        more=len(found) > right_list.MOST,
+        can_sign_in=can,
+        invites=not house.settings.upstream_only,
+        words=words,
+        place=place,
+        kind=kind,
+        kinds=[*RightKind],
+        given_here=GIVEN,
+        given=given or {},
+        until=school_year_ends(today),
+        today=today,
+        problem=f"{sentences.sentence(problem)} {sentences.advice(problem)}" if problem else "",
+        message=asked.get("bericht"),
+    )

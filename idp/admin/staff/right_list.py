@@ -1,0 +1,51 @@
+"""Who may do what, in all schools? The rights that count today or will, by words, school and kind, for operators."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+
+from sqlalchemy import Connection, func, or_, select
+
+from idp.admin.staff import access
+from idp.admin.staff.access import Holder
+from idp.models import Person, RightKind, StaffAccount
+from idp.models import Right as RightRow
+
+MOST = 100
+
+
+def search(
+    db: Connection,
+    today: date,
+    *,
+    words: str = "",
+    kind: RightKind | None = None,
+    instellingsnummer: str = "",
+    most: int = MOST + 1,
+) -> tuple[Holder, ...]:
+    """Operators first, then by school and name; words are parts of a name, an e-mail address or a person_id."""
+    asked = access.all_holders().where(RightRow.einddatum >= today, RightRow.begindatum <= RightRow.einddatum)
+    for word in words.split()[:6]:
+        plain = word.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        columns = (Person.voornaam, Person.naam, Person.e_mail, Person.person_id)
+        asked = asked.where(or_(*(func.lower(one).like(f"%{plain}%", escape="\\") for one in columns)))
+    if kind is not None:
+        asked = asked.where(RightRow.kind == kind)
+    if instellingsnummer:
+        asked = asked.where(RightRow.instellingsnummer == instellingsnummer)
+    ordered = asked.order_by(
+        RightRow.instellingsnummer.is_not(None),
+        RightRow.instellingsnummer,
+        Person.naam,
+        Person.voornaam,
+        RightRow.kind,
+        RightRow.id,
+    )
+    return tuple(Holder(**row) for row in db.execute(ordered.limit(most)).mappings())
+
+
+def with_account(db: Connection, people: Collection[str]) -> frozenset[str]:
+    """Those of them who set up a way to sign in."""
+    known = select(StaffAccount.person_id).where(StaffAccount.person_id.in_(people))
+    return frozenset(db.execute(known).scalars())

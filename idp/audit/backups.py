@@ -1,0 +1,16 @@
+"""Which events of backups are worth remembering? A page of idp/audit."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from idp.audit import write
+
+
+def backup_made(db: Connection, *, sha256: str, with_keys: bool) -> None:
+    write(db, "backup_made", sha256=sha256, with_keys=with_keys)
+
+
+def restored(db: Connection, *, made_at: str, cut_off: dict[str, int], again: dict[str, int]) -> None:
+    """This database came back from a backup: what happened between `made_at` and now is not in it."""
+    write(db, "restored", made_at=made_at, cut_off=cut_off, again=again)
