@@ -134,10 +134,11 @@ class Database:
             self._ready[engine].append(db)
 
     def _fresh(self, engine: Engine) -> Connection:
-        """From the pool; what waits ready for the other kind of work goes back there first."""
-        for ready in self._ready.values():
-            with suppress(IndexError):
-                ready.pop().close()
+        """From the pool; when it may be empty, what waits ready for the other kind of work goes back there first."""
+        if self.engine.pool.checkedout() >= self._most:  # type: ignore[attr-defined]
+            for ready in self._ready.values():
+                with suppress(IndexError):
+                    ready.pop().close()
         return engine.connect()
 
     def _give_up(self) -> None:

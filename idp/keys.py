@@ -26,6 +26,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ class Keys:
         path.unlink(missing_ok=True)
         return there
 
-    @property
+    @cached_property
     def _box(self) -> MultiFernet:
         return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in self.cookies])
 

@@ -66,7 +66,7 @@ class Prepared:
     def _for(self, dialect: Dialect, given: Mapping[str, Any]) -> _Ready:
         found = self._ready.get(dialect.name)
         if found is None:
-            columns = [*given] if isinstance(self.statement, Insert) else None
+            columns = [*given] if _fills_columns(self.statement) else None
             found = self._ready[dialect.name] = self._compile(dialect, columns)
         if len(given) != len(found.plain) + len(found.converted):
             names = [*found.plain, *(name for name, _ in found.converted)]
@@ -103,6 +103,11 @@ class Prepared:
             row=shape._make,
             cursor=_plain_cursor if dialect.name == "sqlite" else _raw_cursor,
         )
+
+
+def _fills_columns(statement: Any) -> bool:
+    """An INSERT of values, not of what a SELECT finds."""
+    return isinstance(statement, Insert) and statement.select is None
 
 
 def _converted(ready: _Ready, row: Sequence[Any]) -> Any:

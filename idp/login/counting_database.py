@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import zip_longest
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Select,
+    String,
     and_,
     bindparam,
     case,
@@ -33,6 +36,9 @@ from idp.login.slowing import Counter, State
 from idp.models import Moment, Throttle, WrongSecret
 from idp.prepared import Prepared
 
+_AT_A_TIME = 3
+"""Counters in one prepared statement: a try on a name looks at three at most."""
+
 
 class InDatabase:
     """The counters (see counting.Counters), through one transaction of the caller."""
@@ -41,8 +47,10 @@ class InDatabase:
         self._db = db
 
     def closed(self, names: Sequence[str], now: datetime) -> Sequence[tuple[str, datetime]]:
-        rows = self._db.execute(_closed(), {"names": names, "now": now})
-        return [(name, until) for name, until in rows]
+        found = []
+        for few in _some_at_a_time(names):
+            found += _closed().rows(self._db, _numbered("name", few) | {"now": now})
+        return [(row.key, row.closed_until) for row in found]
 
     def take(
         self, wanted: Mapping[str, Counter], now: datetime, settings: Settings
@@ -107,8 +115,11 @@ class InDatabase:
             self._db.execute(update(Throttle).where(Throttle.key == one.key).values(values))
 
     def settle(self, *, reset: Sequence[str], refund: Sequence[str]) -> dict[str, tuple[int, datetime]]:
-        rows = self._db.execute(_settle(), {"reset": reset, "refund": refund})
-        return {name: (count, last) for name, count, last in rows}
+        gone: dict[str, tuple[int, datetime]] = {}
+        for over, back in zip_longest(_some_at_a_time(reset), _some_at_a_time(refund), fillvalue=()):
+            rows = _settle().rows(self._db, _numbered("reset", over) | _numbered("refund", back))
+            gone |= {row.key: (row.count, row.changed_at) for row in rows}
+        return gone
 
     def bump(
         self,
@@ -190,10 +201,25 @@ def _held() -> Select[*tuple[Any, ...]]:
     return _seen().order_by(Throttle.key).with_for_update()
 
 
+def _some_at_a_time(names: Sequence[str]) -> list[Sequence[str]]:
+    return [names[at : at + _AT_A_TIME] for at in range(0, len(names), _AT_A_TIME)]
+
+
+def _numbered(word: str, names: Sequence[str]) -> dict[str, str]:
+    """Parameters for `_among`: where there are fewer names, none at all, which no counter has."""
+    return {f"{word}_{at}": names[at] if at < len(names) else "" for at in range(_AT_A_TIME)}
+
+
+def _among(word: str) -> ColumnElement[bool]:
+    return Throttle.key.in_([bindparam(f"{word}_{at}", type_=String()) for at in range(_AT_A_TIME)])
+
+
 @cache
-def _closed() -> Select[*tuple[Any, ...]]:
-    return select(Throttle.key, Throttle.closed_until).where(
-        Throttle.key.in_(bindparam("names", expanding=True)), Throttle.closed_until > bindparam("now")
+def _closed() -> Prepared:
+    return Prepared(
+        select(Throttle.key, Throttle.closed_until).where(
+            _among("name"), Throttle.closed_until > bindparam("now")
+        )
     )
 
 
@@ -204,13 +230,11 @@ def _insert_fresh(dialect: str) -> Prepared:
 
 
 @cache
-def _settle() -> Any:
-    mine_alone = and_(
-        Throttle.key.in_(bindparam("refund", expanding=True)), Throttle.count <= 1, Throttle.level == 0
-    )
-    return (
+def _settle() -> Prepared:
+    mine_alone = and_(_among("refund"), Throttle.count <= 1, Throttle.level == 0)
+    return Prepared(
         delete(Throttle)
-        .where(or_(Throttle.key.in_(bindparam("reset", expanding=True)), mine_alone))
+        .where(or_(_among("reset"), mine_alone))
         .returning(Throttle.key, Throttle.count, Throttle.changed_at)
     )
 

@@ -152,6 +152,7 @@ def _prove(way: WayBack, who: Who, secret: str) -> Response:
         device=pages_frame.device_kind(),
         shared=who.shared,
         previous=signed_in.sid if signed_in else None,
+        onward=way.url if way.authorizes else "",
     )
     try:
         outcome = sign_in.prove(house, attempt)
@@ -159,7 +160,7 @@ def _prove(way: WayBack, who: Who, secret: str) -> Response:
         return _busy_page(way, who, secret, busy)
     match outcome:
         case sign_in.SignedIn():
-            return pages_frame.welcome(way, outcome)
+            return pages_frame.welcome(way, outcome, marked=True)
         case sign_in.Wait():
             response = _wait_page(way, who, outcome)
         case sign_in.Wrong():

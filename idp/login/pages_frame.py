@@ -137,11 +137,11 @@ def browser() -> Browser:
     )
 
 
-def welcome(way: WayBack, outcome: SignedIn) -> Response:
-    """This browser has a session now: on to where the person was going."""
+def welcome(way: WayBack, outcome: SignedIn, *, marked: bool = False) -> Response:
+    """This browser has a session now: on to where the person was going. `marked`: it began fresh for that."""
     house = context.house()
     onward = way.page(sessions.NEW_PASSWORD) if outcome.must_change else way.onward
-    if way.url.startswith("/authorize?"):
+    if way.authorizes and not marked:
         with house.database.transaction() as db:
             sessions.leave_marker(db, outcome.sid, way.url, house.clock.now())
     web.forget_page()

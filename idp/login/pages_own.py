@@ -43,7 +43,7 @@ def new_password_answer() -> Response:
         return _new_password_page(way, who, problems=[both("hash_queue_full")], status=503)
     if isinstance(outcome, own_password.Unsuitable):
         return _new_password_page(way, who, problems=[both(code) for code in outcome.codes])
-    if way.url.startswith("/authorize?"):
+    if way.authorizes:
         with house.database.transaction() as db:
             sessions.leave_marker(db, outcome.session.sid, way.url, house.clock.now())
     web.forget_page()

@@ -362,6 +362,11 @@ def leave_marker(db: Connection, sid: str, url: str, now: datetime) -> None:
     _MARK.run(db, mark | {"created_at": now})
 
 
+def leave_first_marker(db: Connection, sid: str, url: str, now: datetime) -> None:
+    """The same for a session that began in this very transaction, and so has none yet."""
+    _MARK.run(db, {"sid": sid, "request_digest": _request_digest(url), "created_at": now})
+
+
 def take_marker(db: Connection, sid: str, url: str, now: datetime, seconds: int) -> bool:
     """Was there a fresh sign-in for this very request in the last `seconds`? True once."""
     done = db.execute(

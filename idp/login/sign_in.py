@@ -74,6 +74,8 @@ class Attempt:
     shared: bool = False
     previous: str | None = None
     """The sid of the session that this browser has until now: it ends."""
+    onward: str = ""
+    """The authorization request that this person comes from: the session begins fresh for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,6 +305,8 @@ def _right(
         class_device=attempt.class_device.id if attempt.class_device else None,
         now=now,
     )
+    if attempt.onward:
+        sessions.leave_first_marker(db, started.sid, attempt.onward, now)
     audit.signed_in(db, account_uuid=account.account_uuid, amr=[*amr], acr=acr)
     met = browsers.after_meeting(attempt.browser, account.account_uuid, now)
     return SignedIn(

@@ -60,6 +60,11 @@ class WayBack:
     """Whoever is signed in already (in another tab) may go on; a fresh sign-in is not asked for."""
 
     @property
+    def authorizes(self) -> bool:
+        """It leads to an authorization request."""
+        return self.url.startswith("/authorize?")
+
+    @property
     def onward(self) -> str:
         return self.url or HOME
 
