@@ -23,7 +23,12 @@ def create_app(house: House) -> Flask:
     from idp.admin.apps import endpoints as registering
     from idp.admin.apps import pages_operator_files, pages_registry
     from idp.admin.makers import pages_sandbox, pages_supplier, pages_suppliers
-    from idp.admin.operators import pages_operator, pages_operator_health, pages_operator_schools
+    from idp.admin.operators import (
+        pages_operator,
+        pages_operator_health,
+        pages_operator_holds,
+        pages_operator_schools,
+    )
     from idp.admin.privacy import pages_extracts, pages_privacy
     from idp.admin.pupils import pages_devices, pages_pupils, pages_support
     from idp.admin.pupils import pages_help as staff_help
@@ -69,6 +74,7 @@ def create_app(house: House) -> Flask:
         pages_operator,
         pages_operator_files,
         pages_operator_health,
+        pages_operator_holds,
         pages_operator_protocol,
         pages_operator_rights,
         pages_operator_schools,

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from idp import audit, models
-from idp.feeds import classes, enrolments
+from idp.feeds import classes, deliveries, enrolments, held
 from idp.feeds.problems import Problem
 from tests import make
 
@@ -148,3 +148,19 @@ def held_delivery(house, *, naam: str = "Basisschool De Wijzer", pupil: str = "P
 
     deliver(range(12), "Klas")
     return school, deliver([*range(1, 12, 2)], "Groep")
+
+
+def held_enrolments(
+    house, *, naam: str = "Basisschool De Wijzer", group: str = "1e lj A", pupils: int = 40
+) -> tuple[str, str]:
+    """A school of which a list of enrolments waits, because it lacks a quarter; returns its number and the delivery."""
+    with house.database.transaction() as db:
+        school = make.school(db, naam=naam)
+    words = {"instellingsnummer": school, "administratieve_groep": group}
+    rows = [row(str(n), **words) for n in range(pupils)]
+    bring(house, file(*rows))
+    new = row(str(pupils), instellingsnummer=school, administratieve_groep="2e lj B")
+    bring(house, file(*rows[: pupils - pupils // 4], new))
+    with house.database.reading() as db:
+        (one,) = held.waiting(db, school, kind=deliveries.ENROLMENTS)
+    return school, one.id

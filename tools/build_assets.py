@@ -50,6 +50,7 @@ ICONS = [
     "keyboard",
     "life-buoy",
     "log-out",
+    "menu",
     "monitor-smartphone",
     "refresh-cw",
     "school",

@@ -88,6 +88,7 @@ TABS = (
             Item(name=_("Registraties als bestand"), path=f"{OPERATOR}/bestand", opens_to=_OPERATOR),
             Item(name=_("Scholen"), path=f"{OPERATOR}/scholen", opens_to=_OPERATOR),
             Item(name=_("Pakketten"), path=f"{OPERATOR}/pakketten", opens_to=_OPERATOR),
+            Item(name=_("Leveringen"), path=f"{OPERATOR}/leveringen", opens_to=_OPERATOR),
             Item(name=_("Protocol"), path=f"{OPERATOR}/protocol", opens_to=_OPERATOR),
             Item(name=_("Rechten"), path=f"{OPERATOR}/rechten", opens_to=_OPERATOR),
             Item(name=_("Tokens"), path=f"{OPERATOR}/tokens", opens_to=_OPERATOR),
@@ -112,6 +113,10 @@ TABS = (
 """Whoever builds a page gives it one of these addresses, or adds a line. Only what has a route is shown."""
 
 
+UNFOLDED = 4
+"""So many pages of a tab stand side by side on a phone, in two rows."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shown:
     """A tab, or a page of a tab, as a link."""
@@ -121,6 +126,11 @@ class Shown:
     now: bool
     icon: str = ""
     items: tuple[Shown, ...] = ()
+
+    @property
+    def folds(self) -> bool:
+        """Would its pages take more than two rows on a phone? Then they fold out."""
+        return len(self.items) > UNFOLDED
 
 
 def tabs(desk: Desk) -> tuple[Shown, ...]:

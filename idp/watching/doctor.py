@@ -311,7 +311,7 @@ def _arrivals(house: House) -> Finds:
         yield _note(
             "enrolments",
             f"{len(waiting)} {'list waits' if len(waiting) == 1 else 'lists wait'} for you, deleted after 7 days: {schools}",
-            "`idp holds list`",
+            "*Leveringen* in the console, or `idp holds list`",
         )
 
 

@@ -22,7 +22,9 @@ from sqlalchemy import create_engine, delete, insert, update
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from idp import audit, clock, config, context, keys, models
+from idp.admin.apps import app_files, app_list
 from idp.claims import disclose
+from idp.errands import patrol_book
 from idp.login import (
     browsers,
     cards,
@@ -983,6 +985,106 @@ _operator("operator-protocol", "/beheer/protocol")
 _operator("operator-rights", "/beheer/rechten")
 _operator("operator-files", "/beheer/bestand")
 _operator("operator-health", "/beheer/gezondheid")
+_operator("operator-holds-none", "/beheer/leveringen")
+
+
+@stop("operator-holds")
+def _(page, there):
+    make_feeds.held_enrolments(there.house, naam=LONG_NAME, group=LONG_NAME)
+    make_feeds.held_delivery(there.house, naam=LONG_NAME, pupil=WOLF)
+    there.sign_in_staff(page, make_staff.staff(there.house, RightKind.OPERATOR).person_id)
+    page.goto(f"{there.issuer}/beheer/leveringen")
+
+
+@stop("operator-hold")
+def _(page, there):
+    STOPS["operator-holds"](page, there)
+    page.locator("main a.primary").first.click()
+
+
+def _brings(page: Any, there: Place, text: str) -> None:
+    _as_operator(page, there, "/beheer/bestand")
+    page.locator("#tekst").fill(text)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Bekijk het verschil").click()
+
+
+def _as_operator(page: Any, there: Place, path: str) -> None:
+    there.sign_in_staff(page, make_staff.staff(there.house, RightKind.OPERATOR).person_id)
+    page.goto(there.issuer + path)
+
+
+@stop("operator-file-wrong")
+def _(page, there):
+    _brings(page, there, f"{LONG_NAME}:\n  onbekend_veld: 1\n")
+
+
+@stop("operator-file-check")
+def _(page, there):
+    _brings(page, there, _file(there))
+
+
+@stop("operator-file-done")
+def _(page, there):
+    _brings(page, there, _file(there))
+    with page.expect_navigation():
+        page.get_by_role("button", name="Bewaar").click()
+
+
+def _file(there: Place) -> str:
+    """Every registration, one of them with another name, and one that is new and gets a secret."""
+    with there.house.database.reading() as db:
+        documents = app_list.export(db)
+    changed = [one | {"client_name": f"{one['client_name']} {WOLF}"[:100]} for one in documents[:1]]
+    new = documents[0] | {"client_id": f"nieuw-{LONG_NAME.lower()[:60]}", "client_name": LONG_NAME}
+    return app_files.write_yaml([*changed, new])
+
+
+@stop("operator-app-check")
+def _(page, there):
+    _as_operator(page, there, "/beheer/apps/rekenbuur/wijzig")
+    page.locator("#f-client_name").fill(LONG_NAME)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Bekijk het verschil").click()
+
+
+@stop("operator-new-app-wrong")
+def _(page, there):
+    _as_operator(page, there, "/beheer/nieuwe-app")
+    page.locator("#f-client_id").fill("nieuw")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Bekijk het verschil").click()
+
+
+@stop("operator-protocol-check")
+def _(page, there):
+    _as_operator(page, there, "/beheer/protocol")
+    page.locator("#versie").fill("2027-01")
+    page.locator("#tekst").fill(f"# Protocol\n\n{LONG_NAME} en wie meeleest.\n\n- een\n- twee\n")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Bekijk hoe scholen het lezen").click()
+
+
+@stop("operator-protocol-text")
+def _(page, there):
+    _as_operator(page, there, "/beheer/protocol")
+    page.locator("main td a").first.click()
+
+
+@stop("operator-system-touched")
+def _(page, there):
+    """Somebody edited a row, and the night found it."""
+    house = there.house
+    trouble = patrol_book.Trouble(trail="audit_event", seal=12, what="edited", rows=(3, 7), count=2)
+    trouble = replace(trouble, since="2026-11-20", ids=("01936f2c-77aa-7bbb-8ccc-123456789abc",))
+    place = patrol_book.Place(number=40, hash="0" * 64)
+    now = house.clock.now()
+    standing = patrol_book.Standing(
+        trail="audit_event", newest=place, old=replace(place, number=12), until=40, begun_at=now
+    )
+    with house.database.transaction() as db:
+        patrol_book.write(db, house.keys.marks, replace(standing, troubles=(trouble,)))
+    _as_operator(page, there, "/beheer/systeem")
 
 
 @stop("operator-school-and-text")
@@ -1012,6 +1114,15 @@ def _supplier(name: str, path: str) -> None:
 _supplier("supplier-home", "/leverancier")
 _supplier("supplier-app", "/leverancier/apps/rekenbuur")
 _supplier("supplier-app-change", "/leverancier/apps/rekenbuur/wijzig")
+
+
+@stop("supplier-app-change-check")
+def _(page, there):
+    STOPS["supplier-app-change"](page, there)
+    page.locator("#f-client_name").fill(LONG_NAME)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Bekijk het verschil").click()
+
 
 _supplier("supplier-sandbox", "/zandbak")
 _supplier("supplier-rehearsal", "/leverancier/apps/rekenbuur/proef")

@@ -7,6 +7,7 @@ school shares is the school's own.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -83,6 +84,14 @@ def search(
         wanted = wanted.where(School.instellingsnummer > after[:6])
     ordered = wanted.order_by(School.instellingsnummer).limit(min(most, MOST + 1))
     return [Line(**row) for row in db.execute(ordered).mappings()]
+
+
+def names(db: Connection, numbers: Collection[str]) -> dict[str, str]:
+    """What these schools are called, by instellingsnummer."""
+    rows = db.execute(
+        select(School.instellingsnummer, School.naam).where(School.instellingsnummer.in_(numbers))
+    )
+    return {row.instellingsnummer: row.naam for row in rows}
 
 
 def show(db: Connection, instellingsnummer: str, today: date) -> Shown:
