@@ -48,13 +48,12 @@ def hold(delivery: str) -> Response:
     with house.database.reading() as db:
         found = held.find(db, delivery, kind=deliveries.ENROLMENTS)
         plan = held_enrolments.load(house, db, delivery)
-        (school,) = plan.schools
-        difference = held_enrolments.difference(db, school, plan.today)
+        difference = held_enrolments.difference(db, plan.school, plan.today)
         names = school_list.names(db, {found.instellingsnummer})
     return shell.page(
         "admin/operator_hold.html",
         waiting=found,
-        it=school,
+        it=plan.school,
         difference=difference,
         name=names.get(found.instellingsnummer, found.instellingsnummer),
         most=MOST_SHOWN,
