@@ -1091,7 +1091,8 @@ def _(page, there):
 def _(page, there):
     there.sign_in_staff(page, make_staff.staff(there.house, RightKind.OPERATOR).person_id)
     page.goto(f"{there.issuer}/beheer/protocol")
-    page.locator("main td a").first.click()
+    with page.expect_navigation():
+        page.locator("main td a").first.click()
     page.goto(f"{there.issuer}/beheer/scholen")
     page.locator("main td a").first.click()
 

@@ -145,7 +145,8 @@ def test_the_link_of_a_code_opens_once_after_a_button(phone, page, house, noor):
     expect(page.get_by_role("heading", name="Dag Noor!")).to_be_visible()
     page.get_by_role("button", name="Ga verder").click()
     signed_in(page, "Noor")
-    page.get_by_role("button", name="Klaar").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Klaar").click()
     page.goto(link)
     expect(page.get_by_text("Deze code werkt niet meer.")).to_be_visible()
 

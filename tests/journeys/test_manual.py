@@ -97,7 +97,8 @@ def list_page(demo: Any, page: Any, school: str) -> Any:
     page.get_by_label("Wachtwoord", exact=True).fill(person["password"])
     page.get_by_role("button", name="Volgende").click()
     page.get_by_label("Code uit je app").fill(code_of(person["totp_secret"]))
-    page.get_by_role("button", name="Aanmelden").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Aanmelden").click()
     page.goto(f"{demo.issuer}/schoolloket/instelling")
     page.get_by_role("button", name=re.compile(re.escape(school))).click()
     page.wait_for_url("**/leerid-beheer")

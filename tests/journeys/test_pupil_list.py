@@ -38,7 +38,8 @@ def test_from_the_list_to_the_zip_with_the_keyboard(demo, page, school):
     page.get_by_label("Wachtwoord", exact=True).fill(person["password"])
     page.get_by_role("button", name="Volgende").click()
     page.get_by_label("Code uit je app").fill(code_of(person["totp_secret"]))
-    page.get_by_role("button", name="Aanmelden").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Aanmelden").click()
     page.goto(f"{demo.issuer}/schoolloket/instelling")
     page.get_by_role("button", name=re.compile(re.escape(school) + r" \(\d")).click()
     page.wait_for_url("**/leerid-beheer")

@@ -19,8 +19,10 @@ def open_app(page: Page, demo: Any, slug: str = "rekenrijk") -> None:
 
 
 def say_who(page: Page, username: str) -> None:
+    """Name who you are; the page that answers is there when this returns."""
     page.locator("input[name=username]").fill(username)
-    page.locator("input[name=username]").press("Enter")
+    with page.expect_navigation():
+        page.locator("input[name=username]").press("Enter")
 
 
 def tap(page: Page, secret: str) -> None:
@@ -115,7 +117,8 @@ def test_a_second_app_asks_nothing_and_signing_out_ends_it(page, demo):
     assert "ov_account_uuid" in got
     assert "given_name" not in got
     assert withheld(page)["ov_klassen"] == "not_registered"
-    page.get_by_role("button", name="Afmelden").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Afmelden").click()
     page.goto(f"{demo.apps_at}/rekenrijk/start")
     expect(page.locator("input[name=username]")).to_be_visible()
 
