@@ -95,7 +95,7 @@ class Upstream(Basics):
         "", description="OpenID provider where staff may sign in, exactly as it names itself; empty: none"
     )
     upstream_client_id: str = Field(
-        "", description="Our client id there; the secret is a key (docs/operating.md)"
+        "", description="Our client id there; the secret is a key (docs/operate.md)"
     )
     upstream_claim: str = Field(
         "sub", min_length=1, description="The claim of its ID token that holds our person id"

@@ -205,7 +205,7 @@ JOBS = (
     ),
     Job(
         name="missing-directors",
-        what="look whether the weekly list of directors came (docs/operating.md)",
+        what="look whether the weekly list of directors came (docs/operate.md)",
         rhythm=Rhythm(at=time(9, 0)),
         work=overdue.note,
     ),
