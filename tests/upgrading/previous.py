@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -29,8 +28,7 @@ def unpack(folder: Path) -> Path:
     if done.returncode:
         pytest.skip("the previous release is not in this copy of the repository: no upgrade to try")
     tree = folder / "previous"
-    with tarfile.open(packed) as box:
-        box.extractall(tree, filter="data")
+    shutil.unpack_archive(packed, tree)
     shutil.copytree(ROOT / BUILT[0], tree / BUILT[0])
     for compiled in (ROOT / BUILT[1]).rglob("*.mo"):
         shutil.copy(compiled, tree / compiled.relative_to(ROOT))
