@@ -35,8 +35,10 @@ def typed(page, target, text):
 
 
 def pressed(page, target):
+    """Press a button or a link with the keyboard; the page behind it is there when this returns."""
     reach(page, target)
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
 
 
 def test_an_operator_registers_and_changes_an_app_with_the_keyboard_and_finds_it_in_history_and_trail(

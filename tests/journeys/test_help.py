@@ -199,7 +199,8 @@ def test_new_pictures_are_shown_once_and_the_old_ones_stop(phone, page, house):
     tap(page, secret)
     signed_in(page, "Noor")
     phone.get_by_role("link", name="Klaar", exact=True).click()
-    phone.get_by_role("link", name=re.compile("Noor Peeters")).click()
+    with phone.expect_navigation():
+        phone.get_by_role("link", name=re.compile("Noor Peeters")).click()
     assert secret not in phone.content(), "shown once"
 
 

@@ -46,7 +46,8 @@ def test_a_passkey_alone_is_enough_to_set_up_to_sign_in_and_to_confirm(demo, pag
     page.get_by_role("button", name="Aanmelden met een passkey").click()
     page.wait_for_url("**/schoolloket/leerid-beheer")
     page.goto(f"{demo.issuer}/personeel/mijn-gegevens")
-    page.get_by_role("button", name="Verwijder").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Verwijder").click()
     assert "laatste manier" in page.content()
     page.goto(f"{demo.issuer}/personeel/bevestigen")
     page.get_by_role("button", name="Bevestig met je passkey").click()
