@@ -175,6 +175,13 @@ def code_of(secret: str) -> str:
     return str(pyotp.TOTP(secret).at(step * 30))
 
 
+def wait_for_a_code_of_now(secret: str) -> None:
+    """Return in a half minute whose own code nobody has used; it is for the caller."""
+    while (step := int(time.time()) // 30) <= _last_steps.get(secret, 0):
+        time.sleep(1)
+    _last_steps[secret] = step
+
+
 @pytest.fixture
 def page(chromium: Any) -> Iterator[Any]:
     """A page in a browser that nobody used before, tablet size, in Dutch; it may reach this machine only."""

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.journeys.conftest import code_of
+from tests.journeys.conftest import code_of, wait_for_a_code_of_now
 
 pytestmark = pytest.mark.browser
 
@@ -77,6 +77,7 @@ def test_a_password_and_a_code_open_the_desk_and_another_school_can_be_chosen(de
 
 
 def test_the_start_of_a_demo_shows_how_the_staff_sign_in(demo, page):
+    wait_for_a_code_of_now(demo.sandbox["operators"][0]["totp_secret"])
     page.goto(demo.apps_at)
     line = page.get_by_role("row", name=re.compile("sandbox-operator"))
     password, code = (line.locator("code").nth(at).inner_text() for at in (0, 1))
