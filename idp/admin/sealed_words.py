@@ -1,6 +1,7 @@
-"""How do words that somebody searched for stand in an address? Sealed: names of pupils end in no log and no history.
+"""How do words that somebody searched for stand in an address? Sealed: names of people end in no log and no history.
 
-An address finds the same for a month, for everyone at the school it was made for, and opens for no other school.
+An address finds the same for a month, for everyone at the school it was made for (or for every operator), and opens for no
+other school.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from idp.context import House
 PURPOSE = "search of pupils"
 LIVES = 60 * 60 * 24 * 30
 """Seconds that an address with words in it still finds the same."""
-LONGEST = 100
+LONGEST = 120
+OPERATORS = "operators"
+"""In the place of a school, for what operators search."""
 
 
 def seal(house: House, words: str, instellingsnummer: str) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 
 from idp.admin.apps import app_files, app_list, apps
 from idp.admin.staff import access
+from idp.audit import apps as audit_apps
 from idp.claims import consent
 from idp.errors import NotFound
 from idp.feeds import feed_clients
@@ -140,11 +141,45 @@ def test_an_operator_gives_the_first_beheerder_of_a_school_and_stops_the_right(h
     post(client, "/beheer/rechten", **given, recht="leerid-beheerder", bij=school)
     (one,) = held(house, instellingsnummer=school)
     assert (one.kind, one.einddatum, one.name) == (RightKind.BEHEERDER, until, "An De Wit")
-    assert "An De Wit" in client.get("/beheer/rechten?zoek=wit").text
+    found = post(client, "/beheer/rechten/zoek", at="/beheer/rechten", woorden="wit", bij=school)
+    assert "wit" not in found.headers["Location"].lower().partition("zoek=")[0]
+    assert "An De Wit" in client.get(found.headers["Location"]).text
     invitation = post(client, "/beheer/rechten/uitnodigen", at="/beheer/rechten", persoon=one.person_id)
     assert "/personeel/uitnodiging/" in invitation.text
     post(client, "/beheer/rechten/stop", at="/beheer/rechten", recht=one.id, bij=school)
     assert not held(house, instellingsnummer=school)
+
+
+@pytest.mark.parametrize(
+    ("where", "field", "at"),
+    [
+        ("/beheer/rechten/zoek", "woorden", "/beheer/rechten"),
+        ("/beheer/audit", "wie", "/beheer/audit"),
+        ("/beheer/audit", "over", "/beheer/audit"),
+    ],
+)
+def test_LEAK_a_name_that_an_operator_looks_for_stands_in_no_address(house, client, mira, where, field, at):
+    looked = post(client, where, at=at, **{field: "person:zephyrine" if field == "wie" else "zephyrine"})
+    address = looked.headers["Location"]
+    assert looked.status_code == 303
+    assert "zephyrine" not in address.lower()
+    assert 'value="' in client.get(address).text
+    assert "zephyrine" in client.get(address).text, "Back and a colleague find the same"
+    other = client.get(f"{at}?zoek=zephyrine&wie=zephyrine")
+    assert "Dit adres is verlopen" in other.text
+    assert "zephyrine" not in other.text.partition("<main")[2].partition("<table")[0]
+
+
+def test_the_next_page_of_the_trail_keeps_the_question_and_names_nobody(house, client, mira):
+    with house.database.transaction() as db:
+        for number in range(60):
+            audit_apps.app_changed(db, client_id="rekenbuur", fields=[str(number)])
+    looked = post(client, "/beheer/audit", wie="system", over="app:rekenbuur", wat="app_changed")
+    page = client.get(looked.headers["Location"]).text
+    older = html.unescape(re.search(r'rel="next" href="([^"]+)"', page)[1])
+    assert "rekenbuur" not in older
+    assert page.count("<code>app:rekenbuur</code>") == 50
+    assert client.get(older).text.count("<code>app:rekenbuur</code>") == 10
 
 
 @pytest.mark.parametrize(

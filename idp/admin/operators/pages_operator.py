@@ -4,18 +4,20 @@
 /beheer/systeem    jobs; the nightly look at the trail; signing keys: make a new one, take one out
 /beheer/tokens     tokens for the REST API, and for apps that register themselves: issue (shown once), revoke
 /beheer/wachten    a pupil whom wrong tries made wait: look, and open again
-/beheer/audit      the audit trail, by who, what, when and about whom
+/beheer/audit      the audit trail, by who, what, when and about whom (both sealed in an address)
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 from sqlalchemy import func, select
 
 from idp import context, sentences, web
-from idp.admin import finding, shell, staff_door
+from idp.admin import finding, sealed_words, shell, staff_door
 from idp.admin.api import api_tokens
 from idp.admin.apps import app_list, app_requests, registering
 from idp.admin.apps.app_list import Care
@@ -227,13 +229,37 @@ def _waiting(
 # ---------------------------------------------------------------- the trail
 
 
-@blueprint.get(f"{HOME}/audit")
+AUDIT = f"{HOME}/audit"
+SEALED = ("wie", "over")
+"""Fields of a search that may name somebody: sealed in an address."""
+
+
+@blueprint.post(AUDIT)
+@web.door(web.Door.STAFF)
+@staff_door.needs(RightKind.OPERATOR)
+def search_trail() -> Response:
+    """What was typed goes into the address sealed, so that no log holds whom an operator looked for."""
+    form = request.form
+    plain = {name: form.get(name, "").strip()[:120] for name in ("wat", "nummer", "van", "tot")}
+    words = {name: form.get(name, "") for name in SEALED}
+    return web.see_other(_trail_address(words, plain | {"school": form.get("bij", "").strip()[:6]}))
+
+
+def _trail_address(words: Mapping[str, str], plain: Mapping[str, str]) -> str:
+    house = context.house()
+    query = {name: sealed_words.seal(house, word, sealed_words.OPERATORS) for name, word in words.items()}
+    told = urlencode({name: value for name, value in {**query, **plain}.items() if value})
+    return f"{AUDIT}?{told}" if told else AUDIT
+
+
+@blueprint.get(AUDIT)
 @web.door(web.Door.STAFF)
 @staff_door.needs(RightKind.OPERATOR)
 def trail() -> Response:
     house, asked = context.house(), request.args
     now = house.clock.now()
-    words = {name: asked.get(name, "").strip()[:120] for name in ("wie", "wat", "over", "school", "nummer")}
+    words = {name: asked.get(name, "").strip()[:120] for name in ("wat", "school", "nummer")}
+    words |= {name: sealed_words.read(house, asked.get(name, ""), sealed_words.OPERATORS) for name in SEALED}
     since, until = _day_or_none(asked.get("van", "")), _day_or_none(asked.get("tot", ""))
     question = audit_search.Question(
         actor=words["wie"],
@@ -254,6 +280,13 @@ def trail() -> Response:
         since=asked.get("van", "")[:10],
         until=asked.get("tot", "")[:10],
         events=events,
+        gone=any(asked.get(name) and not words[name] for name in SEALED),
+        older=page.after
+        and _trail_address(
+            {name: words[name] for name in SEALED},
+            {name: asked.get(name, "")[:120] for name in ("wat", "school", "nummer", "van", "tot")}
+            | {"na": page.after},
+        ),
     )
 
 

@@ -1,6 +1,7 @@
 """How does an operator see and give rights, at every school? The first LeerID-beheerder of a school, and operators.
 
-/beheer/rechten             search by name, school and right; give one
+/beheer/rechten             who has which right; give one
+/beheer/rechten/zoek        by name, school and right; a name goes into the address sealed
 /beheer/rechten/stop        stop one (never an own one: so an operator always stays)
 /beheer/rechten/uitnodigen  a link, shown once, for somebody who cannot sign in yet
 """
@@ -8,11 +9,12 @@
 from __future__ import annotations
 
 from datetime import date
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 
 from idp import context, sentences, web
-from idp.admin import shell, staff_door
+from idp.admin import sealed_words, shell, staff_door
 from idp.admin.staff import access, right_list
 from idp.admin.staff.pages_people import _is_address, _person
 from idp.clock import school_year_ends
@@ -31,6 +33,22 @@ GIVEN = (RightKind.BEHEERDER, RightKind.OPERATOR)
 @staff_door.needs(RightKind.OPERATOR)
 def rights() -> Response:
     return _page()
+
+
+@blueprint.post(f"{PATH}/zoek")
+@web.door(web.Door.STAFF)
+@staff_door.needs(RightKind.OPERATOR)
+def search() -> Response:
+    form = request.form
+    return web.see_other(
+        _address(form.get("woorden", ""), school=form.get("bij", "").strip()[:6], recht=form.get("recht", ""))
+    )
+
+
+def _address(words: str, **also: str) -> str:
+    query = {"zoek": sealed_words.seal(context.house(), words, sealed_words.OPERATORS)} | also
+    told = urlencode({name: value for name, value in query.items() if value})
+    return f"{PATH}?{told}" if told else PATH
 
 
 @blueprint.post(PATH)
@@ -64,7 +82,7 @@ def give() -> Response:
         return _page(problem="appointment_incomplete", given=given, status=400)
     except (Invalid, NotAllowed, NotFound) as refusal:
         return _page(problem=refusal.code, given=given, status=refusal.status)
-    return web.see_other(f"{PATH}?zoek={person_id}&bericht=gegeven")
+    return web.see_other(_address(person_id, bericht="gegeven"))
 
 
 @blueprint.post(f"{PATH}/stop")
@@ -119,7 +137,8 @@ def invite() -> Response:
 def _page(*, problem: str = "", given: dict[str, str] | None = None, status: int = 200) -> Response:
     house, asked = context.house(), request.args
     today = house.clock.today()
-    words, place = asked.get("zoek", "").strip()[:100], asked.get("school", "").strip()[:6]
+    words = sealed_words.read(house, asked.get("zoek", ""), sealed_words.OPERATORS)
+    place = asked.get("school", "").strip()[:6]
     kind = next((one for one in RightKind if one.value == asked.get("recht")), None)
     with house.database.reading() as db:
         found = right_list.search(db, today, words=words, kind=kind, instellingsnummer=place)
@@ -133,6 +152,7 @@ def _page(*, problem: str = "", given: dict[str, str] | None = None, status: int
         can_sign_in=can,
         invites=not house.settings.upstream_only,
         words=words,
+        gone=bool(asked.get("zoek")) and not words,
         place=place,
         kind=kind,
         kinds=[*RightKind],
