@@ -85,6 +85,13 @@ def _missing() -> list[tuple[str, str]]:
         missing.append(("libraries in JavaScript", "not installed (python tools/npm.py tests/oidc/clients)"))
     if not shutil.which("redis-server") and not shutil.which("valkey-server"):
         missing.append(("counting in Redis", "no server is installed (Debian: apt-get install redis-server)"))
+    if not Path("/usr/lib/apache2/modules/mod_auth_openidc.so").exists():
+        missing.append(
+            ("Apache as an app", "not installed (Debian: apache2-bin libapache2-mod-auth-openidc)")
+        )
+    if not Path("/usr/share/php/Illuminate/autoload.php").exists():
+        packages = "php-cli php-curl php-laravel-framework php-guzzlehttp-guzzle"
+        missing.append(("Laravel as an app", f"not installed (Debian: {packages})"))
     if not os.environ.get("CI"):
         missing.append(("known holes in dependencies", "asked only in CI (CI=1), since it needs the network"))
     return missing

@@ -174,13 +174,14 @@ def test_notices_are_for_the_supplier_and_for_the_app_that_proves_itself(house, 
 def test_every_example_is_filled_in_and_holds_no_secret(house, lotte):
     app = house.apps.find("rekenbuur")
     shown = snippets.of(app, house.settings.issuer)
-    assert [one.slug for one in shown] == [*snippets.TEXTS]
+    assert [one.slug for one in shown] == [*snippets.PRODUCTS]
     for one in shown:
-        assert not re.search(r"@[A-Z_]+@", one.text), one.slug
-        assert "rekenbuur" in one.text
-        assert house.settings.issuer in one.text
-        assert "CLIENT_SECRET" in one.text
-    compile(shown[0].text, "app.py", "exec")
+        text = "".join(one.files.values())
+        assert not re.search(r"@[A-Z_]+@", text), one.slug
+        assert "rekenbuur" in text
+        assert house.settings.issuer in text
+        assert "CLIENT_SECRET" in text
+    compile(shown[0].files["app.py"], "app.py", "exec")
     assert snippets.of(replace(app, token_endpoint_auth_method="none"), house.settings.issuer) == ()
 
 

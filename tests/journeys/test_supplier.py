@@ -67,7 +67,7 @@ def test_an_operator_registers_an_app_and_its_maker_pastes_the_example_and_signs
     enter(desk, demo.issuer, demo.sandbox["suppliers"][0])
     desk.wait_for_url("**/leverancier")
     desk.get_by_role("link", name="Geplakt").click()
-    example = desk.locator("#s-authlib").text_content()
+    example = desk.locator("#s-authlib pre").text_content()
     assert secret not in desk.content()
 
     program = running(tmp_path, example, port, CLIENT_SECRET=secret, SESSION_KEY="k" * 32)
