@@ -12,14 +12,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+
+from idp.admin import snippets
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIENTS = ROOT / "tests" / "oidc" / "clients"
@@ -32,6 +35,10 @@ MODULES = Path("/usr/lib/apache2/modules")
 NEEDED = "mpm_event authz_core authz_user authn_core proxy proxy_http auth_openidc"
 LARAVEL = Path("/usr/share/php/Illuminate/autoload.php")
 GUZZLE = Path("/usr/share/php/GuzzleHttp/autoload.php")
+BACK = "/school/cb"
+"""Where all of them come back."""
+
+Start = Callable[[Path, Mapping[str, str], int, str], AbstractContextManager[None]]
 
 
 @contextmanager
@@ -137,20 +144,199 @@ def apache(folder: Path, files: Mapping[str, str], port: int, secret: str) -> It
 
 @contextmanager
 def laravel(folder: Path, files: Mapping[str, str], port: int, secret: str) -> Iterator[None]:
-    """Debian's Laravel with that file as its routes; config/services.php is what the file says it is."""
+    """Debian's Laravel with those files."""
     if shutil.which("php") is None or not LARAVEL.exists() or not GUZZLE.exists():
         pytest.skip("Laravel is not installed (Debian: php-cli php-laravel-framework php-guzzlehttp-guzzle)")
     base = folder / "base"
     shutil.copytree(CLIENTS / "laravel" / "config", base / "config")
     for one in ("routes", "bootstrap/cache", "storage/logs", "storage/framework/sessions"):
         (base / one).mkdir(parents=True)
-    text = files["routes/web.php"]
-    (base / "routes" / "web.php").write_text(text, encoding="utf-8")
-    line = re.search(r"^// In config/services.php:  (.+)$", text, re.MULTILINE)
-    assert line
-    (base / "config" / "services.php").write_text(f"<?php return [{line[1]}];\n")
+    (base / "routes" / "web.php").write_text(files["routes/web.php"], encoding="utf-8")
+    (base / "config" / "services.php").write_text(f"<?php return [\n{files['config/services.php']}];\n")
     key = "base64:" + base64.b64encode(secrets.token_bytes(32)).decode()
     words = {"APP_BASE": str(base), "APP_KEY": key, "CLIENT_SECRET": secret}
     command = ["php", "-S", f"127.0.0.1:{port}", CLIENTS / "laravel" / "server.php"]
     with program(folder, command, f"http://localhost:{port}/nothing", words):
         yield
+
+
+# ---------------------------------------------------------------- Spring
+
+POM = """\
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <parent>
+    <groupId>org.springframework.boot</groupId>
+    <artifactId>spring-boot-starter-parent</artifactId>
+    <version>{version}</version>
+  </parent>
+  <groupId>com.example</groupId>
+  <artifactId>demo</artifactId>
+  <version>1</version>
+  <properties><java.version>17</java.version></properties>
+  <dependencies>
+    <dependency>
+      <groupId>org.springframework.boot</groupId><artifactId>spring-boot-starter-web</artifactId>
+    </dependency>
+    <dependency>
+      <groupId>org.springframework.boot</groupId><artifactId>spring-boot-starter-oauth2-client</artifactId>
+    </dependency>
+  </dependencies>
+  <build><plugins><plugin>
+    <groupId>org.springframework.boot</groupId><artifactId>spring-boot-maven-plugin</artifactId>
+  </plugin></plugins></build>
+</project>
+"""
+MAIN = """\
+package com.example.demo;
+
+import java.util.Map;
+import org.springframework.boot.SpringApplication;
+import org.springframework.boot.autoconfigure.SpringBootApplication;
+import org.springframework.security.core.annotation.AuthenticationPrincipal;
+import org.springframework.security.oauth2.core.oidc.user.OidcUser;
+import org.springframework.security.web.csrf.CsrfToken;
+import org.springframework.web.bind.annotation.GetMapping;
+import org.springframework.web.bind.annotation.RestController;
+
+@SpringBootApplication
+@RestController
+public class DemoApplication {
+  public static void main(String[] words) {
+    SpringApplication.run(DemoApplication.class, words);
+  }
+
+  @GetMapping("/lesson")
+  Map<String, Object> lesson(@AuthenticationPrincipal OidcUser pupil) {
+    return pupil.getClaims();
+  }
+
+  @GetMapping("/csrf")
+  String csrf(CsrfToken token) {
+    return token.getToken();
+  }
+
+  @GetMapping("/bye")
+  String bye() {
+    return "bye";
+  }
+}
+"""
+NOT_REACHED = ("Could not resolve", "Could not transfer", "Non-resolvable parent", "in offline mode")
+
+
+@contextmanager
+def spring(folder: Path, files: Mapping[str, str], port: int, secret: str) -> Iterator[None]:
+    """An application of Spring Boot with those files, built here; skips where Maven has nothing to build from."""
+    if shutil.which("mvn") is None or shutil.which("java") is None:
+        pytest.skip("Maven is not installed (Debian: maven)")
+    version = re.search(r"Spring Boot ([\d.]+)", snippets.PRODUCTS["spring"].tried)
+    assert version
+    ours = {
+        "pom.xml": POM.format(version=version[1]),
+        "src/main/java/com/example/demo/DemoApplication.java": MAIN,
+    }
+    for where, text in (ours | dict(files)).items():
+        (folder / where).parent.mkdir(parents=True, exist_ok=True)
+        (folder / where).write_text(text, encoding="utf-8")
+    built = subprocess.run(
+        ["mvn", "-q", "-B", "package"], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
+    if any(word in built.stdout for word in NOT_REACHED):
+        pytest.skip("Maven does not get the libraries of Spring on this machine")
+    assert built.returncode == 0, built.stdout
+    command = ["java", "-jar", "target/demo-1.jar", f"--server.port={port}"]
+    address = f"http://localhost:{port}/nothing"
+    with program(folder, command, address, {"CLIENT_SECRET": secret}, patience=90):
+        yield
+
+
+# ---------------------------------------------------------------- at the supplier's page, and at the app
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """A supplier's own pages, in a browser where it is signed in, with an app for each product."""
+
+    page: Any
+    issuer: str
+    apps: Mapping[str, Mapping[str, Any]]
+
+    def address(self, slug: str) -> str:
+        return f"{self.issuer}/leverancier/apps/{self.apps[slug]['client_id']}"
+
+    def origin(self, slug: str) -> str:
+        return str(self.apps[slug]["redirect_uris"][0]).removesuffix(BACK)
+
+    @contextmanager
+    def pasted(self, slug: str, start: Start, folder: Path) -> Iterator[str]:
+        """That product with what its app's page shows for it, letter by letter; the origin where it runs."""
+        app = self.apps[slug]
+        self.page.goto(self.address(slug))
+        assert app["client_secret"] not in self.page.content()
+        texts = self.page.locator(f"#s-{slug} pre").all_text_contents()
+        files = dict(zip(snippets.PRODUCTS[slug].files, texts, strict=True))
+        port = int(self.origin(slug).rpartition(":")[2])
+        with start(folder, files, port, app["client_secret"]):
+            yield self.origin(slug)
+
+    def seen(self, slug: str, habit: str) -> str:
+        """What the app's page says of this habit."""
+        self.page.goto(self.address(slug))
+        return str(self.page.get_by_role("row", name=re.compile(habit)).inner_text())
+
+
+def apps_for(products: Mapping[str, str], origins: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """A registration for each of these products, by the way it proves itself."""
+    leaves = {
+        "mod_auth_openidc": f"{BACK}?logout=backchannel",
+        "spring": "/logout/connect/back-channel/school",
+    }
+    return {
+        slug: {
+            "client_id": f"pasted-{slug}",
+            "client_name": f"Geplakt {slug}",
+            "client_secret": secrets.token_urlsafe(32),
+            "redirect_uris": [f"{origins[slug]}{BACK}"],
+            "post_logout_redirect_uris": [f"{origins[slug]}/bye"],
+            "scope": "openid profile ov_leerling",
+            "token_endpoint_auth_method": way,
+            "open_to_every_pupil": True,
+            "supplier": "sandbox",
+        }
+        | ({"backchannel_logout_uri": f"{origins[slug]}{leaves[slug]}"} if slug in leaves else {})
+        for slug, way in products.items()
+    }
+
+
+def sign_in(page: Any, pupil: Mapping[str, Any]) -> None:
+    page.locator("input[name=username]").fill(pupil["username"])
+    page.locator("input[name=username]").press("Enter")
+    page.locator("input[name=password]").fill(pupil["secret"])
+    page.locator("input[name=password]").press("Enter")
+
+
+def told(page: Any) -> dict[str, Any]:
+    """What a page says in JSON."""
+    found = json.loads(page.locator("body").inner_text())
+    assert isinstance(found, dict)
+    return found
+
+
+def press(page: Any, action: str, **fields: str) -> None:
+    """Send a form to this path, as a button in a page of the app would."""
+    page.evaluate(
+        """([action, fields]) => {
+          const form = document.createElement("form");
+          form.method = "post";
+          form.action = action;
+          for (const [name, value] of Object.entries(fields)) {
+            const field = document.createElement("input");
+            [field.name, field.value] = [name, value];
+            form.append(field);
+          }
+          document.body.append(form);
+          form.submit();
+        }""",
+        [action, fields],
+    )

@@ -1,47 +1,73 @@
-"""Do the guides for apps work? The programs in them run as they stand; the rest says nothing that we do not know."""
+"""Do the guides for apps work? They show what the supplier's page shows, and what they say of Moodle holds when we play it.
+
+What the examples do in Apache, Laravel and Spring Boot is in tests/journeys/test_products.py and tests/long/test_products.py.
+"""
 
 from __future__ import annotations
 
+import base64
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
 
 import pytest
 import requests
-import yaml
+from joserfc import jwt
+from joserfc.jwk import KeySet
 
 from idp import config
+from idp.admin import snippets
+from idp.apps import App
 from idp.claims import catalogue
 from idp.oidc import discovery
-from tests.journeys.conftest import Demo, running
+from tests import make_products
+from tests.journeys.conftest import Demo, free_port, running
 from tests.make_person import Person
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIENTS = Path(__file__).parent / "clients"
-sys.path.insert(0, str(ROOT / "tools"))
-
-import npm  # noqa: E402
-
 PAGE = (ROOT / "docs" / "guides.md").read_text(encoding="utf-8")
 ISSUER = "https://id.example.org"
-GUIDES = {part.splitlines()[0]: part for part in PAGE.split("\n## ")[1:]}
+PARTS = {part.splitlines()[0]: part for part in PAGE.split("\n## ")[1:]}
+TRIED = PARTS["What was tried, and how"]
+GUIDES = {
+    "moodle": PARTS["Moodle"],
+    "mod_auth_openidc": PARTS["Apache with mod_auth_openidc"],
+    "spring": PARTS["Spring Boot"],
+    "laravel": PARTS["Laravel"],
+    "authlib": PARTS["Flask with Authlib"],
+    "openid-client": PARTS["Node.js with openid-client"],
+}
 
 
-def block(guide: str, language: str) -> str:
-    return re.search(rf"```{language}\n(.*?)```", GUIDES[guide], re.DOTALL)[1]
+def registration(slug: str) -> dict[str, Any]:
+    return json.loads(re.search(r"```json\n(.*?)```", GUIDES[slug], re.DOTALL)[1])
 
 
-def registration(guide: str) -> dict[str, object]:
-    """What an operator imports; days in it lie ahead, whenever this runs."""
-    ahead = (datetime.now(UTC).date() + timedelta(days=200)).isoformat()
-    return json.loads(re.sub(r"20\d\d-\d\d-\d\d", ahead, block(guide, "json")))
+def ahead(document: dict[str, Any]) -> dict[str, Any]:
+    """The same; days in it lie ahead, whenever this runs."""
+    later = (datetime.now(UTC).date() + timedelta(days=200)).isoformat()
+    return json.loads(re.sub(r"20\d\d-\d\d-\d\d", later, json.dumps(document)))
+
+
+def example(slug: str, document: dict[str, Any], issuer: str) -> dict[str, str]:
+    """What the supplier of this app reads on its page."""
+    known = {"redirect_uris", "post_logout_redirect_uris", "token_endpoint_auth_method"}
+    app = App(
+        client_id=document.get("client_id", "CLIENT_ID"),
+        client_name=document["client_name"],
+        sector="",
+        scopes=frozenset(document["scope"].split()),
+        **{name: value for name, value in document.items() if name in known},
+    )
+    if "pkce_exempt_until" in document:
+        app = replace(app, pkce_exempt_until=date.fromisoformat(document["pkce_exempt_until"]))
+    return dict({one.slug: one for one in snippets.of(app, issuer)}[slug].files)
 
 
 @pytest.fixture(scope="module")
@@ -50,74 +76,44 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield made
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+def registered(demo: Demo, folder: Path, document: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """An operator imports it; any pupil may come."""
+    name = f"guide-{folder.name}".lower()
+    whole = ahead(document) | {"client_id": name, "client_secret": f"secret/of+{name}:%26&=-0123456789"}
+    whole |= {"open_to_every_pupil": True} | more
+    (folder / "app.json").write_text(json.dumps(whole))
+    demo.idp("app", "import", str(folder / "app.json"))
+    return whole
 
 
-@pytest.mark.parametrize("guide", GUIDES)
-def test_every_registration_in_the_guides_is_taken(demo, tmp_path, guide):
+def somebody(demo: Demo) -> Person:
+    seppe = demo.pupil(username="seppe.duinen")
+    return Person(demo.issuer, seppe["username"], seppe["secret"])
+
+
+@pytest.mark.parametrize("slug", GUIDES)
+def test_every_registration_in_the_guides_is_taken(demo, tmp_path, slug):
     file = tmp_path / "app.json"
-    file.write_text(json.dumps(registration(guide)))
+    file.write_text(json.dumps(ahead(registration(slug))))
     assert demo.idp("app", "import", str(file), "--dry-run")
 
 
-@pytest.mark.parametrize(
-    ("guide", "language", "start"),
-    [("Flask with Authlib", "python", "/login"), ("Node.js with openid-client", "js", "/")],
-)
-def test_the_program_in_the_guide_signs_a_pupil_in_as_it_stands(demo, tmp_path, guide, language, start):
-    port, client_id = _free_port(), f"guide-{language}"
-    app_url, secret = f"http://127.0.0.1:{port}", f"like-ours-url-safe_and-long-enough-{language}"
-    document = registration(guide) | {
-        "client_id": client_id,
-        "client_secret": secret,
-        "redirect_uris": [f"{app_url}/cb"],
-        "open_to_every_pupil": True,
-    }
-    file = tmp_path / "app.json"
-    file.write_text(json.dumps(document))
-    demo.idp("app", "import", str(file))
-    if language == "python":
-        program = tmp_path / "guide.py"
-        command = [sys.executable, "-m", "flask", "--app", str(program), "run", "--port", str(port)]
-    else:
-        if not npm.installed(CLIENTS):
-            pytest.skip("the libraries are not installed: python tools/npm.py tests/oidc/clients")
-        program = tmp_path / "guide.mjs"
-        (tmp_path / "node_modules").symlink_to(CLIENTS / "node_modules")
-        command = [*npm.command("node"), "--no-warnings", "--preserve-symlinks-main", str(program)]
-    program.write_text(block(guide, language), encoding="utf-8")
-    given = {"ISSUER": demo.issuer, "CLIENT_ID": client_id, "CLIENT_SECRET": secret, "APP_URL": app_url}
-    given |= {"PORT": str(port), "APP_SECRET_KEY": "only of this test"}
-    log = tmp_path / "log"
-    with (
-        log.open("w") as written,
-        subprocess.Popen(command, env=os.environ | given, stdout=written, stderr=written) as process,
-    ):
-        try:
-            _until_it_listens(port, process, log)
-            pupil = demo.pupil(username="seppe.duinen")
-            person = Person(demo.issuer, pupil["username"], pupil["secret"])
-            arrived = person.visit(f"{app_url}{start}")
-            assert arrived.url.startswith(f"{app_url}/cb?"), arrived
-            page = person.browser.get(arrived.url, timeout=20)
-            assert page.text.startswith("Dag Seppe"), (page.status_code, page.text, log.read_text())
-            stranger = requests.get(arrived.url, timeout=20)
-            assert stranger.status_code == 403, "a code that somebody else brings opens nothing"
-        finally:
-            process.terminate()
+@pytest.mark.parametrize("slug", GUIDES)
+def test_a_guide_shows_what_the_page_of_the_supplier_shows(slug):
+    blocks = re.findall(r"```\w+\n(.*?)```", GUIDES[slug], re.DOTALL)
+    for where, text in example(slug, registration(slug), ISSUER).items():
+        assert text in blocks, f"{where} in docs/guides.md is not what the page shows:\n{text}"
 
 
-def _until_it_listens(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(100):
-        assert process.poll() is None, log.read_text()
-        with socket.socket() as trying:
-            if trying.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise AssertionError(log.read_text())
+def test_the_guides_and_the_page_name_the_same_versions_and_those_that_run():
+    for product in snippets.PRODUCTS.values():
+        for number in re.findall(r"\d+(?:\.\d+)+", product.tried):
+            assert number in TRIED, f"{product.title}: {number}"
+    lock = json.loads((make_products.CLIENTS / "package-lock.json").read_text())
+    node = lock["packages"]["node_modules/openid-client"]["version"]
+    assert snippets.PRODUCTS["openid-client"].tried == f"openid-client {node}"
+    ours = f"Authlib {version('authlib')}, Flask {version('flask')}"
+    assert snippets.PRODUCTS["authlib"].tried == ours
 
 
 def test_the_guides_name_only_addresses_claims_and_scopes_that_exist():
@@ -130,35 +126,124 @@ def test_the_guides_name_only_addresses_claims_and_scopes_that_exist():
     assert set(re.findall(r"OIDC_CLAIM_(\w+)", PAGE)) <= words
 
 
-@pytest.mark.parametrize("guide", GUIDES)
-def test_what_a_guide_asks_is_what_it_registers(guide):
-    text, document = GUIDES[guide], registration(guide)
-    scope = str(document["scope"])
-    asked = [found for found in re.findall(r"openid[\w ',]*", text) if "profile" in found]
-    assert asked
-    assert all(" ".join(re.findall(r"\w+", found)) == scope for found in asked), asked
-    if "pkce_exempt_until" not in document:
-        signs = ("S256", "withPkce", "$usesPKCE = true")
-        assert any(sign in text for sign in signs)
-    if document["token_endpoint_auth_method"] == "client_secret_basic":
-        signs = ("client_secret_basic", "ClientSecretBasic")
-        assert sum(text.count(sign) for sign in signs) >= (1 if guide.startswith("Flask") else 2)
+@pytest.mark.parametrize("way", ["client_secret_basic", "client_secret_post"])
+@pytest.mark.parametrize(
+    ("slug", "start"), [("authlib", make_products.authlib), ("openid-client", make_products.openid_client)]
+)
+def test_the_program_in_the_guide_signs_a_pupil_in_as_it_stands(demo, tmp_path, slug, start, way):
+    port = free_port()
+    origin = f"http://localhost:{port}"
+    here = {"redirect_uris": [f"{origin}/school/cb"], "post_logout_redirect_uris": [f"{origin}/bye"]}
+    document = registered(demo, tmp_path, registration(slug), token_endpoint_auth_method=way, **here)
+    with start(tmp_path, example(slug, document, demo.issuer), port, document["client_secret"]):
+        person = somebody(demo)
+        arrived = person.visit(f"{origin}/sign-in")
+        assert arrived.url.startswith(f"{origin}/school/cb?"), arrived
+        page = person.browser.get(arrived.url, timeout=20)
+        assert page.json()["given_name"] == "Seppe", page.text
+        stranger = requests.get(arrived.url, timeout=20)
+        assert stranger.status_code == 403, "a code that somebody else brings opens nothing"
 
 
-def test_the_settings_of_spring_and_of_apache_are_those_that_are_registered():
-    said = yaml.safe_load(block("Spring Boot", "yaml"))["spring"]["security"]["oauth2"]["client"]
-    ours, provider = said["registration"]["leersleutel"], said["provider"]["leersleutel"]
-    spring = registration("Spring Boot")
-    assert " ".join(ours["scope"]) == spring["scope"]
-    assert ours["client-authentication-method"] == spring["token_endpoint_auth_method"]
-    assert provider == {"issuer-uri": ISSUER, "user-name-attribute": "sub"}
-    path = ours["redirect-uri"].replace("{baseUrl}", "https://app.example")
-    assert [path.replace("{registrationId}", "leersleutel")] == spring["redirect_uris"]
-    directives = dict(
-        re.findall(r"^(OIDC\w+) (.+)$", block("Apache with mod_auth_openidc", "apache"), re.MULTILINE)
+# ---------------------------------------------------------------- Moodle, played
+
+MOODLE_USERNAME = re.compile(r"[-.@_a-z0-9]{1,100}")
+"""What it takes as a username."""
+
+
+class Moodle:
+    """What Moodle's own OAuth 2 service (5.1) sends, and what it makes of the answer."""
+
+    def __init__(self, document: dict[str, Any], text: str) -> None:
+        fields = dict(re.findall(r"^(\S.*?)  +(\S.*)$", text, re.MULTILINE))
+        self.base, self.client_id = fields["Service base URL"], fields["Client ID"]
+        self.basic = fields["Authenticate token requests via HTTP headers"] == "yes"
+        self.scope = fields["Scopes included in a login request"]
+        self.secret, (self.callback,) = document["client_secret"], document["redirect_uris"]
+        rows = text.partition("Configure user field mappings")[2].partition("\n\n")[0]
+        self.mapping = dict(re.findall(r"^(\w+) +(\w+)", rows, re.MULTILINE))
+        found = requests.get(self.base.removesuffix("/") + "/.well-known/openid-configuration", timeout=10)
+        self.endpoints = {name: url for name, url in found.json().items() if name.endswith("_endpoint")}
+
+    def login_url(self, state: str) -> str:
+        words = {"client_id": self.client_id, "response_type": "code", "redirect_uri": self.callback}
+        words |= {"state": state, "scope": self.scope}
+        return f"{self.endpoints['authorization_endpoint']}?{urlencode(words)}"
+
+    def user(self, code: str) -> dict[str, str]:
+        """Redeem the code, ask /userinfo, map: the account that it would make. Raises where Moodle refuses."""
+        form, headers = {"code": code, "grant_type": "authorization_code"}, {"Accept": "application/json"}
+        form["redirect_uri"] = self.callback
+        if self.basic:
+            pair = f"{quote_plus(self.client_id)}:{quote_plus(self.secret)}"
+            headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
+        else:
+            form |= {"client_id": self.client_id, "client_secret": self.secret}
+        answer = requests.post(self.endpoints["token_endpoint"], form, headers=headers, timeout=10)
+        assert answer.status_code == 200, answer.text
+        headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        told = requests.get(self.endpoints["userinfo_endpoint"], headers=headers, timeout=10).json()
+        user = {theirs: told[ours] for ours, theirs in self.mapping.items() if told.get(ours)}
+        user.setdefault("username", user.get("email", ""))
+        user["username"] = user["username"].strip().lower()
+        assert user["username"], "it did not contain a username"
+        assert user["email"], "it did not contain an e-mail address"
+        assert MOODLE_USERNAME.fullmatch(user["username"]), user["username"]
+        assert len(user["email"]) <= 100
+        return user
+
+
+@pytest.mark.parametrize("way", ["client_secret_basic", "client_secret_post"])
+def test_moodle_as_the_guide_sets_it_up_makes_an_account_for_a_pupil_and_finds_it_again(demo, tmp_path, way):
+    document = registered(demo, tmp_path, registration("moodle"), token_endpoint_auth_method=way)
+    moodle = Moodle(document, example("moodle", document, demo.issuer)["Moodle"])
+    state = "/auth/oauth2/login.php?wantsurl=https%3A%2F%2Fmoodle.example%2Fmy%2F&sesskey=q8JmE1bnCv&id=3"
+    made = []
+    for _time in range(2):
+        arrived = urlsplit(somebody(demo).visit(moodle.login_url(state)).url)
+        back = {name: value for name, (value,) in parse_qs(arrived.query).items()}
+        assert f"{arrived.scheme}://{arrived.netloc}{arrived.path}" == document["redirect_uris"][0]
+        assert back["state"] == state
+        made.append(moodle.user(back["code"]))
+    assert made[0] == made[1]
+    assert (made[0]["firstname"], made[0]["lastname"]) == ("Seppe", "Duinen")
+    assert made[0]["email"] == made[0]["username"]
+
+
+def test_moodle_without_its_exemption_reads_on_its_login_page_what_is_missing(demo, tmp_path):
+    document = registered(demo, tmp_path, registration("moodle"), pkce_exempt_until=None)
+    text = example("moodle", document | {"pkce_exempt_until": "2027-08-31"}, demo.issuer)["Moodle"]
+    arrived = urlsplit(somebody(demo).visit(Moodle(document, text).login_url("/login")).url)
+    assert parse_qs(arrived.query)["error"] == ["invalid_request"]
+    assert "code_challenge" in parse_qs(arrived.query)["error_description"][0]
+
+
+def test_the_plugin_auth_oidc_as_the_guide_sets_it_up_reads_who_it_is_in_the_id_token(demo, tmp_path):
+    said = GUIDES["moodle"].partition("**The plugin `auth_oidc`**")[2]
+    (address,) = re.findall(r'"redirect_uris": \["([^"]+)"\]', said)
+    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", said, re.MULTILINE))
+    until = registration("moodle")["pkce_exempt_until"]
+    switches = ahead({"pkce_exempt_until": until, "claims_in_id_token_until": until})
+    document = registered(
+        demo,
+        tmp_path,
+        {"client_name": "Moodle", "redirect_uris": [address], "scope": rows["scope"].strip("`")},
+        token_endpoint_auth_method="client_secret_post",
+        claims_in_id_token=True,
+        **switches,
     )
-    apache = registration("Apache with mod_auth_openidc")
-    assert [directives["OIDCRedirectURI"]] == apache["redirect_uris"]
-    assert directives["OIDCScope"].strip('"') == apache["scope"]
-    assert directives["OIDCProviderTokenEndpointAuth"] == apache["token_endpoint_auth_method"]
-    assert str(apache["backchannel_logout_uri"]).startswith(directives["OIDCRedirectURI"])
+    words = {"response_type": "code", "client_id": document["client_id"], "scope": document["scope"]}
+    words |= {"nonce": "N674af30c8b1d2", "response_mode": "form_post", "state": "hQz83kLmPq0aVtX"}
+    words |= {"redirect_uri": address, "resource": "https://graph.example"}
+    arrived = somebody(demo).visit(f"{demo.issuer}/authorize?{urlencode(words)}")
+    assert arrived.url == address
+    for name in ("code", "state"):  # it refuses any other sign in them
+        assert re.fullmatch(r"[A-Za-z0-9_.+/=-]+", arrived.form[name])
+    form = {"client_id": document["client_id"], "client_secret": document["client_secret"]}
+    form |= {"grant_type": "authorization_code", "code": arrived.form["code"], "redirect_uri": address}
+    token = requests.post(f"{demo.issuer}/token", form, timeout=10).json()["id_token"]
+    keys = KeySet.import_key_set(requests.get(f"{demo.issuer}/jwks", timeout=10).json())
+    told = jwt.decode(token, keys, algorithms=["RS256"]).claims
+    assert told["nonce"] == words["nonce"]
+    assert (told["given_name"], told["family_name"]) == ("Seppe", "Duinen")
+    assert told[rows["binding username claim"].strip("`")]

@@ -196,46 +196,54 @@ class SecurityConfig {
 }
 """
 
+LARAVEL_SETTINGS = """\
+// one more entry; in .env:  CLIENT_SECRET=...
+'school' => [
+    'issuer' => '@ISSUER@',
+    'id' => '@CLIENT_ID@',
+    'secret' => env('CLIENT_SECRET'),
+    'back' => '@REDIRECT_URI@',
+    'bye' => '@BYE@', // one of post_logout_redirect_uris
+],
+"""
+
 LARAVEL = """\
 <?php
-// Laravel 8 or newer: nothing to install. In .env:  CLIENT_SECRET=...
-// In config/services.php:  'school' => ['secret' => env('CLIENT_SECRET')],
+// Laravel 8 or newer: nothing to install
 use Illuminate\\Http\\Request;
 use Illuminate\\Support\\Facades\\Http;
 use Illuminate\\Support\\Facades\\Route;
 use Illuminate\\Support\\Str;
 
-const SCHOOL = '@ISSUER@';
-const SCHOOL_APP = '@CLIENT_ID@';
-const SCHOOL_BACK = '@REDIRECT_URI@';
-
 Route::get('/sign-in', function (Request $request) {
+    $school = config('services.school');
     $asked = ['state' => Str::random(40), 'nonce' => Str::random(40), 'verifier' => Str::random(64)];
     $request->session()->put('school', $asked);
     $challenge = rtrim(strtr(base64_encode(hash('sha256', $asked['verifier'], true)), '+/', '-_'), '=');
 
-    return redirect()->away(SCHOOL.'/authorize?'.http_build_query([
-        'response_type' => 'code', 'client_id' => SCHOOL_APP, 'redirect_uri' => SCHOOL_BACK,
+    return redirect()->away($school['issuer'].'/authorize?'.http_build_query([
+        'response_type' => 'code', 'client_id' => $school['id'], 'redirect_uri' => $school['back'],
         'scope' => '@SCOPE@', 'state' => $asked['state'], 'nonce' => $asked['nonce'],
         'code_challenge' => $challenge, 'code_challenge_method' => 'S256',
     ]));
 });
 
 Route::get('@PATH@', function (Request $request) {
+    $school = config('services.school');
     $asked = $request->session()->pull('school');
     abort_unless($asked && hash_equals($asked['state'], (string) $request->query('state')), 400);
-    abort_unless($request->query('iss') === SCHOOL, 400);
+    abort_unless($request->query('iss') === $school['issuer'], 400);
     abort_if($request->query('error'), 403, (string) $request->query('error'));
-    $secret = config('services.school.secret');
-    $tokens = Http::asForm()@LARAVEL_BASIC@->post(SCHOOL.'/token', [
+    $tokens = Http::asForm()@LARAVEL_BASIC@->post($school['issuer'].'/token', [
         'grant_type' => 'authorization_code', 'code' => $request->query('code'),
-        'redirect_uri' => SCHOOL_BACK, 'code_verifier' => $asked['verifier'],@LARAVEL_POST@
-    ])->throw()->json();
+        'redirect_uri' => $school['back'], 'code_verifier' => $asked['verifier'],@LARAVEL_POST@
+    ]);
+    abort_unless($tokens->successful(), 403, (string) $tokens->json('error'));
     // The ID token came from the issuer itself over https: that stands for its signature (OpenID Connect Core 3.1.3.7)
     $told = json_decode(base64_decode(strtr(explode('.', $tokens['id_token'])[1], '-_', '+/')), true);
-    abort_unless($told['iss'] === SCHOOL && $told['aud'] === SCHOOL_APP && $told['exp'] > time(), 400);
-    abort_unless(hash_equals($asked['nonce'], $told['nonce']), 400);
-    $pupil = Http::withToken($tokens['access_token'])->get(SCHOOL.'/userinfo')->throw()->json();
+    abort_unless($told['iss'] === $school['issuer'] && $told['aud'] === $school['id'], 400);
+    abort_unless($told['exp'] > time() && hash_equals($asked['nonce'], $told['nonce']), 400);
+    $pupil = Http::withToken($tokens['access_token'])->get($school['issuer'].'/userinfo')->throw()->json();
     abort_unless($pupil['sub'] === $told['sub'], 400);
     $request->session()->regenerate();
     $request->session()->put(['pupil' => $pupil['sub'], 'id_token' => $tokens['id_token']]);
@@ -244,11 +252,12 @@ Route::get('@PATH@', function (Request $request) {
 });
 
 Route::post('/sign-out', function (Request $request) {
+    $school = config('services.school');
     $hint = $request->session()->get('id_token');
     $request->session()->invalidate();
 
-    return redirect()->away(SCHOOL.'/end_session?'.http_build_query([
-        'id_token_hint' => $hint, 'post_logout_redirect_uri' => '@BYE@', // one of post_logout_redirect_uris
+    return redirect()->away($school['issuer'].'/end_session?'.http_build_query([
+        'id_token_hint' => $hint, 'post_logout_redirect_uri' => $school['bye'],
     ]));
 });
 """
@@ -328,7 +337,7 @@ PRODUCTS: Mapping[str, Product] = {
         title="Laravel (PHP)",
         how=How.RUN,
         tried="Laravel 8.83, PHP 8.2",
-        files={"routes/web.php": LARAVEL},
+        files={"config/services.php": LARAVEL_SETTINGS, "routes/web.php": LARAVEL},
     ),
     "moodle": Product(
         title="Moodle",
@@ -379,7 +388,7 @@ def _words(app: App, issuer: str) -> dict[str, str]:
     scopes = sorted(app.scopes, key=lambda scope: (scope != "openid", scope))
     posts = app.token_endpoint_auth_method == "client_secret_post"
     open_page = urlsplit(bye).path if bye.startswith(f"{origin}/") and bye != f"{origin}/" else ""
-    apache_open = f'<Location "{open_page}">\n  Require all granted\n</Location>\n'
+    apache_open = f'<Location "{open_page}">\n  OIDCUnAuthAction pass\n</Location>\n'
     return {
         "ISSUER": issuer,
         "CLIENT_ID": app.client_id,
@@ -393,10 +402,14 @@ def _words(app: App, issuer: str) -> dict[str, str]:
         "SCOPE_LIST": ", ".join(scopes),
         "METHOD": app.token_endpoint_auth_method,
         "HOW": "Post" if posts else "Basic",
-        "LARAVEL_BASIC": "" if posts else "->withBasicAuth(urlencode(SCHOOL_APP), urlencode($secret))",
-        "LARAVEL_POST": "\n        'client_id' => SCHOOL_APP, 'client_secret' => $secret," if posts else "",
+        "LARAVEL_BASIC": ""
+        if posts
+        else "->withBasicAuth(urlencode($school['id']), urlencode($school['secret']))",
+        "LARAVEL_POST": "\n        'client_id' => $school['id'], 'client_secret' => $school['secret'],"
+        if posts
+        else "",
         "MOODLE_HEADERS": "no" if posts else "yes",
         "APACHE_OPEN": apache_open if open_page else "",
         "SPRING_OPEN": f'.requestMatchers("{open_page}").permitAll()' if open_page else "",
-        "EXEMPT": str(app.pkce_exempt_until or "nothing"),
+        "EXEMPT": str(app.pkce_exempt_until or "none yet"),
     }

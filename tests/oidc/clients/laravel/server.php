@@ -28,6 +28,7 @@ class Routes extends RouteServiceProvider
         $this->routes(function () {
             Route::middleware('web')->group(base_path('routes/web.php'));
             Route::middleware('web')->get('/csrf', fn () => csrf_token()); // what @csrf would put into a form
+            Route::get('/bye', fn () => 'bye');
         });
     }
 }
