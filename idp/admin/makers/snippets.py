@@ -32,6 +32,7 @@ school = OAuth(app).register(
     client_id="@CLIENT_ID@",
     client_secret=os.environ["CLIENT_SECRET"],
     server_metadata_url=ISSUER + "/.well-known/openid-configuration",
+    token_endpoint_auth_method="@METHOD@",
     client_kwargs={"scope": "@SCOPE@", "code_challenge_method": "S256"},
 )
 
