@@ -295,7 +295,7 @@ def apps_for(products: Mapping[str, str], origins: Mapping[str, str]) -> dict[st
     return {
         slug: {
             "client_id": f"pasted-{slug}",
-            "client_name": f"Geplakt {slug}",
+            "client_name": f"Product {slug}",
             "client_secret": secrets.token_urlsafe(32),
             "redirect_uris": [f"{origins[slug]}{BACK}"],
             "post_logout_redirect_uris": [f"{origins[slug]}/bye"],
