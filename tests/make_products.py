@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import requests
 
-from idp.admin import snippets
+from idp.admin.makers import snippets
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIENTS = ROOT / "tests" / "oidc" / "clients"

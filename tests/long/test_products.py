@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
-from idp.admin import snippets
+from idp.admin.makers import snippets
 from idp.apps import App
 from tests import make_products
 from tests.journeys.conftest import free_port

@@ -22,7 +22,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from idp import config
-from idp.admin import snippets
+from idp.admin.makers import snippets
 from idp.apps import App
 from idp.claims import catalogue
 from idp.oidc import discovery
