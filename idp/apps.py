@@ -193,14 +193,17 @@ class Registry:
     def find(self, client_id: str) -> App | None:
         """The app, also when disabled; None when there is none."""
         self._look()
-        if client_id in self._apps:
-            return self._apps[client_id]
+        known = (
+            self._apps
+        )  # what is read now belongs to this version, even when another thread sees a newer one meanwhile
+        if client_id in known:
+            return known[client_id]
         if not 0 < len(client_id) <= 100 or "\x00" in client_id:
             return None
         with self._database.reading() as db:
             app = load(db, client_id)
         if app is not None:
-            self._apps[client_id] = app
+            known[client_id] = app
         return app
 
     def _look(self) -> None:
