@@ -14,7 +14,7 @@ import queue
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,6 +25,10 @@ from idp.clock import Clock
 
 SECONDS = 3.0
 """For everything: the name, the connection, the answer."""
+MOST_NUMBERS = 4
+"""Of one name that are tried."""
+NUMBER_SECONDS = 0.8
+"""For each of them, but the last: then the next is tried."""
 MOST = 65_536
 """Bytes of an answer."""
 AT_ONCE = 3
@@ -103,8 +107,8 @@ def _ask(
         raise NotFetched(f"the address {mistake}") from None
     https = asked.scheme == "https"
     port = asked.port or (443 if https else 80)
-    number = _public(asked.host, port, loopback=loopback and asked.loopback, ends=ends)
-    connection = _Pinned(asked.host, port, number=number, tls=https, ends=ends)
+    numbers = _public(asked.host, port, loopback=loopback and asked.loopback, ends=ends)
+    connection = _Pinned(asked.host, port, numbers=numbers, tls=https, ends=ends)
     parts = urlsplit(uri)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     cutter = threading.Timer(_left(ends), connection.cut)
@@ -139,19 +143,35 @@ def _answer(connection: _Pinned, most: int) -> Fetched:
 
 
 class _Pinned(http.client.HTTPConnection):
-    """A connection to one number, whatever the name stands for by now; TLS still proves the name."""
+    """A connection to the first of these numbers that answers, whatever the name stands for by now; TLS proves the name.
 
-    def __init__(self, host: str, port: int, *, number: str, tls: bool, ends: float) -> None:
+    Who has no IPv6 reaches the IPv4 of an app that has both, and the other way round.
+    """
+
+    def __init__(self, host: str, port: int, *, numbers: Sequence[str], tls: bool, ends: float) -> None:
         super().__init__(host, port)
-        self._number, self._tls, self._ends = number, tls, ends
+        self._numbers, self._tls, self._ends = numbers, tls, ends
         self._line: socket.socket | None = None
         self.was_cut = False
 
     def connect(self) -> None:
-        self._line = socket.create_connection((self._number, self.port), timeout=_left(self._ends))
+        self._line = self._first()
         if self._tls:
             self._line = _trust().wrap_socket(self._line, server_hostname=self.host)
         self.sock = self._line
+
+    def _first(self) -> socket.socket:
+        *others, last = self._numbers[:MOST_NUMBERS]
+        for number in others:
+            if not self.was_cut:
+                with suppress(OSError):
+                    return self._reach(number, min(NUMBER_SECONDS, _left(self._ends)))
+        return self._reach(last, _left(self._ends))
+
+    def _reach(self, number: str, seconds: float) -> socket.socket:
+        line = socket.create_connection((number, self.port), timeout=seconds)
+        line.settimeout(_left(self._ends))
+        return line
 
     def cut(self) -> None:
         """Time is up, also for who answers one byte at a time."""
@@ -167,13 +187,13 @@ def _trust() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _public(host: str, port: int, *, loopback: bool, ends: float) -> str:
-    """The number to connect to. Every number of the name must be public: one private one spoils it."""
+def _public(host: str, port: int, *, loopback: bool, ends: float) -> list[str]:
+    """The numbers to connect to. Every number of the name must be public: one private one spoils it."""
     numbers = _look_up(host, port, ends)
     for number in numbers:
         if not may_call(number, loopback=loopback):
             raise NotFetched("the address leads inside a network: we call public addresses only")
-    return numbers[0]
+    return numbers
 
 
 def may_call(number: str, *, loopback: bool) -> bool:

@@ -141,6 +141,20 @@ def test_a_name_is_looked_up_once_and_the_connection_goes_to_that_number(monkeyp
     assert (looked, called) == (["app.example"], [("8.8.8.8", 443)])
 
 
+def test_a_number_that_does_not_answer_leads_to_the_next_one_of_the_name(monkeypatch, site):
+    """A machine without IPv6 and an app that has both."""
+
+    real = socket.getaddrinfo
+
+    def both(host, port, *args, **words):
+        numbers = ("::1", "127.0.0.1") if host == "localhost" else (host,)
+        return [line for number in numbers for line in real(number, port, *args, **words)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", both)
+    here = site.replace("127.0.0.1", "localhost")
+    assert fetching.get(f"{here}/good", loopback=True).status == 200
+
+
 def test_SSRF_03_a_redirect_is_an_answer_and_not_followed(site):
     got = fetching.get(f"{site}/redirect", loopback=True)
     assert (got.status, got.headers["location"]) == (302, "http://169.254.169.254/latest")
