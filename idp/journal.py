@@ -96,10 +96,6 @@ class Journal:
         except OSError as failure:
             log.error("journal_not_written", events=len(events), why=failure.strerror)  # noqa: TRY400 - one line
 
-    def since(self, moment: datetime) -> Iterator[dict[str, Any]]:
-        """Every event from this moment on, oldest first."""
-        yield from read([self.folder], moment)
-
     def tidy(self, now: datetime) -> int:
         """Delete the files that no backup needs any more. Returns how many."""
         oldest = (now - timedelta(days=KEPT_DAYS)).strftime(_NAME)

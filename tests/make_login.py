@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from idp import entropy
 from idp.context import House
-from idp.login import browsers, sign_in
+from idp.login import accounts, browsers, sign_in
 from idp.models import Account, AccountType, SecretKind
 from tests import make
 
@@ -52,6 +53,13 @@ def _pupil(
     }
     db.execute(insert(Account), row | columns)
     return who
+
+
+def named(db: Connection, username: str, today: date) -> accounts.Account:
+    """Whose user name this is."""
+    return accounts.find(
+        db, db.execute(select(Account.account_uuid).where(Account.username == username)).scalar_one(), today
+    )
 
 
 def attempt(username: str = "noor.peeters", secret: str = KAT, **given: Any) -> sign_in.Attempt:

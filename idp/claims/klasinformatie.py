@@ -153,12 +153,6 @@ def listing(db: Connection, instellingsnummer: str, today: date) -> tuple[School
     return tuple(SchoolKlas(**row) for row in db.execute(wanted).mappings())
 
 
-def members_now(db: Connection, instellingsnummer: str) -> int:
-    """How many rows of the last snapshot stand: a much smaller delivery is held for a person."""
-    mine = and_(ClassMembership.instellingsnummer == instellingsnummer, ClassMembership.replaced_at.is_(None))
-    return db.execute(select(func.count()).select_from(ClassMembership).where(mine)).scalar_one()
-
-
 def _keep_classes(
     db: Connection, instellingsnummer: str, delivered: dict[str, DeliveredKlas], now: datetime
 ) -> tuple[dict[str, str], int, int]:

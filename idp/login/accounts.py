@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import (
     BindParameter,
-    ColumnElement,
     Connection,
     ScalarSelect,
     bindparam,
@@ -115,12 +114,9 @@ def new_secret(kind: SecretKind, chance: entropy.Chance) -> str:
 
 
 def find(db: Connection, account_uuid: str, today: date) -> Account | None:
-    return _find(db, AccountRow.account_uuid == account_uuid, today)
-
-
-def find_by_username(db: Connection, username: str, today: date) -> Account | None:
-    """`username` is canonical (see usernames.canonical)."""
-    return _find(db, AccountRow.username == username, today)
+    named = select(*COLUMNS, given_name_today(today).label("given_name"))
+    row = db.execute(named.where(AccountRow.account_uuid == account_uuid)).one_or_none()
+    return from_row(row) if row is not None else None
 
 
 def given_name_today(today: date | BindParameter[date]) -> ScalarSelect[str]:
@@ -340,11 +336,6 @@ def from_row(row: Any) -> Account:
         given_name=row.given_name,
         last_sign_in_on=row.last_sign_in_on,
     )
-
-
-def _find(db: Connection, which: ColumnElement[bool], today: date) -> Account | None:
-    row = db.execute(select(*COLUMNS, given_name_today(today).label("given_name")).where(which)).one_or_none()
-    return from_row(row) if row is not None else None
 
 
 def _row(

@@ -22,13 +22,13 @@ from idp.clock import day_of_law
 from idp.config import Settings
 from idp.context import House
 from idp.errors import Invalid
-from idp.login import accounts, browsers, cards, sessions, throttle, tries, usernames
-from idp.login.browsers import Browser
+from idp.login import accounts, browsers, cards, let_in, sessions, throttle, tries, usernames
 from idp.login.counting_database import InDatabase
+from idp.login.let_in import Visit
 from idp.login.sign_in import SignedIn, Wrong
 from idp.login.slowing import Counter
 from idp.login.throttle import Wait
-from idp.models import Account, Card, DeviceKind, HelpCode
+from idp.models import Account, Card, HelpCode
 
 DIGITS = 6
 AMR = ("help",)
@@ -59,20 +59,6 @@ class Door:
     id: str
     username: str
     given_name: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Visit:
-    """The browser in which somebody tries to come in."""
-
-    browser: Browser
-    address: str
-    shared: bool = False
-    device: DeviceKind = DeviceKind.OTHER
-    class_device: str | None = None
-    """The device of a school that this browser is."""
-    previous: str | None = None
-    """The sid of the session that it has until now: it ends."""
 
 
 # ---------------------------------------------------------------- giving
@@ -222,32 +208,9 @@ def _enter(db: Connection, house: House, code_id: str, visit: Visit, now: dateti
     account = accounts.find(db, spent, day_of_law(now)) if spent else None
     if account is None or not account.active:
         return None
-    if visit.previous is not None:
-        sessions.end(db, visit.previous, "signed_in_anew", now)
-    started = sessions.start(
-        db,
-        house,
-        account_uuid=account.account_uuid,
-        amr=AMR,
-        acr=ACR,
-        must_change=False,
-        shared=visit.shared or visit.class_device is not None,
-        device=visit.device,
-        class_device=visit.class_device,
-        now=now,
-        until=sessions.school_day_ends(house.settings, now),
-    )
-    audit.signed_in(db, account_uuid=account.account_uuid, amr=[*AMR], acr=ACR)
-    accounts.signed_in_today(db, account.account_uuid, day_of_law(now))
     met = browsers.after_meeting(visit.browser, account.account_uuid, now)
-    return SignedIn(
-        account_uuid=account.account_uuid,
-        sid=started.sid,
-        cookie=started.cookie,
-        browser_cookie=browsers.cookie(house.keys, met, now),
-        must_change=False,
-        amr=AMR,
-        acr=ACR,
+    return let_in.until_the_school_day_ends(
+        db, house, account.account_uuid, visit, amr=AMR, acr=ACR, browser=met, now=now
     )
 
 

@@ -6,7 +6,7 @@ from flask import Response, request
 
 from idp import context, web
 from idp.login import cards, pages_frame, sessions, support
-from idp.login.help import Visit
+from idp.login.let_in import Visit
 from idp.login.pages_frame import Who
 from idp.login.way_back import WayBack
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from flask import Blueprint, Response, request
 
 from idp import context, web
-from idp.login import browsers, pages_frame, sessions, sign_in
+from idp.login import browsers, let_in, pages_frame, sessions, sign_in
 from idp.login import help as helping
 from idp.login.pages_frame import Who
 from idp.login.sessions import HELP
@@ -100,9 +100,9 @@ def _held_link() -> helping.Door | None:
         return helping.held(db, house, cookie, house.clock.now())
 
 
-def _visit(*, shared: bool) -> helping.Visit:
+def _visit(*, shared: bool) -> let_in.Visit:
     signed_in, device = sessions.current(), pages_frame.class_device()
-    return helping.Visit(
+    return let_in.Visit(
         browser=pages_frame.browser(),
         address=request.remote_addr or "",
         shared=shared,

@@ -367,18 +367,6 @@ def leave_first_marker(db: Connection, sid: str, url: str, now: datetime) -> Non
     _MARK.run(db, {"sid": sid, "request_digest": _request_digest(url), "created_at": now})
 
 
-def take_marker(db: Connection, sid: str, url: str, now: datetime, seconds: int) -> bool:
-    """Was there a fresh sign-in for this very request in the last `seconds`? True once."""
-    done = db.execute(
-        delete(Marker).where(
-            Marker.sid == sid,
-            Marker.request_digest == _request_digest(url),
-            Marker.created_at > now - timedelta(seconds=seconds),
-        )
-    )
-    return bool(done.rowcount)
-
-
 def _request_digest(url: str) -> str:
     """Of the parameters in their order, however the address was escaped."""
     given = parse_qsl(urlsplit(url).query, keep_blank_values=True)

@@ -13,14 +13,13 @@ from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
-from idp import audit
 from idp.audit import accounts as audit_accounts
 from idp.clock import day_of_law, school_year_ends
 from idp.context import House
 from idp.errors import Invalid, NotFound
-from idp.login import accounts, browsers, cards, sessions
+from idp.login import accounts, cards, let_in, sessions
 from idp.login.cards import HeldCard
-from idp.login.help import Visit
+from idp.login.let_in import Visit
 from idp.login.sign_in import SignedIn
 from idp.models import Account, AccountType, Card, School, Support
 
@@ -196,31 +195,8 @@ def _enter(
     account = accounts.find(db, card.account_uuid, today)
     if account is None or not account.active or not opens(db, card, now, device_of=device_of):
         return None
-    if visit.previous is not None:
-        sessions.end(db, visit.previous, "signed_in_anew", now)
-    started = sessions.start(
-        db,
-        house,
-        account_uuid=account.account_uuid,
-        amr=AMR,
-        acr=ACR,
-        must_change=False,
-        shared=visit.shared or visit.class_device is not None,
-        device=visit.device,
-        class_device=visit.class_device,
-        now=now,
-        until=sessions.school_day_ends(house.settings, now),
-    )
-    audit.signed_in(db, account_uuid=account.account_uuid, amr=[*AMR], acr=ACR)
-    accounts.signed_in_today(db, account.account_uuid, today)
-    return SignedIn(
-        account_uuid=account.account_uuid,
-        sid=started.sid,
-        cookie=started.cookie,
-        browser_cookie=browsers.cookie(house.keys, visit.browser, now),
-        must_change=False,
-        amr=AMR,
-        acr=ACR,
+    return let_in.until_the_school_day_ends(
+        db, house, account.account_uuid, visit, amr=AMR, acr=ACR, browser=visit.browser, now=now
     )
 
 

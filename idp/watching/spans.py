@@ -61,10 +61,6 @@ def end() -> None:
     _tracer = None
 
 
-def tracing() -> bool:
-    return _tracer is not None
-
-
 def span(name: str, **words: str | int) -> AbstractContextManager[Any]:
     """A piece of work inside the span that is open."""
     if _tracer is None:

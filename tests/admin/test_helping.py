@@ -13,7 +13,7 @@ from idp.admin.pupils.helping import Scope
 from idp.claims import consent
 from idp.errors import Invalid, NotAllowed, NotFound
 from idp.login import help as login_help
-from idp.login import sessions, sign_in
+from idp.login import let_in, sessions, sign_in
 from idp.models import RightKind, RuleKind, SecretKind
 from tests import make, make_login
 
@@ -172,7 +172,7 @@ def test_SESS_04_new_pictures_end_what_the_old_ones_opened_and_name_who_gave_the
             select(models.AuditEvent.actor).where(models.AuditEvent.event == "secret_renewed")
         ).scalars()
         assert list(actors) == [f"person:{beheerder}"]
-    visit = login_help.Visit(browser=make_login.BROWSER, address="192.0.2.7")
+    visit = let_in.Visit(browser=make_login.BROWSER, address="192.0.2.7")
     assert login_help.redeem_link(house, given.id, visit) is None
     assert isinstance(sign_in.prove(house, make_login.attempt(secret=str(made.secret))), sign_in.SignedIn)
 

@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 from idp import models
 from idp.admin.pupils import helping
 from idp.admin.pupils.helping import Scope
-from idp.login import cards, sign_in, throttle, tries
+from idp.login import cards, let_in, sign_in, throttle, tries
 from idp.login import help as login_help
 from idp.login.slowing import Counter
 from idp.models import RightKind, RuleKind
@@ -55,7 +55,7 @@ def test_two_taps_from_the_list_lie_a_code_that_lets_the_pupil_in(client, house,
     assert "data:image/svg+xml" in shown.text
     assert 'data-countdown="600"' in shown.text
     assert shown.headers["Cache-Control"] == "no-store"
-    visit = login_help.Visit(browser=make_login.BROWSER, address="192.0.2.7")
+    visit = let_in.Visit(browser=make_login.BROWSER, address="192.0.2.7")
     outcome = login_help.redeem(house, "noor.peeters", login_help.digits(code), visit)
     assert isinstance(outcome, sign_in.SignedIn)
 

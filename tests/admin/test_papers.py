@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from idp import models
 from idp.admin.accounts import papers
 from idp.errors import NotFound
-from idp.login import accounts, sessions
+from idp.login import sessions
 from idp.models import AccountType, SecretKind
 from tests import make, make_login, make_staff
 from tests.make_browser import path
@@ -127,7 +127,7 @@ def test_what_is_handed_out_opens_the_account(house, client, school, desk):
     where = carried_out(client, leerling=uuid_of(house, "Dasdan"))
     secret = re.findall(r"<td><code>([^<]+)</code>", client.get(where).text)[1]
     with house.database.reading() as db:
-        found = accounts.find_by_username(db, "azmi.dasdan", make.TODAY)
+        found = make_login.named(db, "azmi.dasdan", make.TODAY)
     assert house.hasher.verify(found.stored, secret).right
 
 
@@ -182,7 +182,7 @@ def test_two_clicks_at_once_are_one(house, client, school, desk):
     assert count(house, models.Card) == 1
     with house.database.reading() as db:
         done = papers.find(db, hands, work.id, make.NOW)
-        found = accounts.find_by_username(db, "gaston.logie", make.TODAY)
+        found = make_login.named(db, "gaston.logie", make.TODAY)
     assert house.hasher.verify(found.stored, done.handouts[0].secret).right, (
         "the papers are of the one who won"
     )
@@ -444,7 +444,7 @@ def test_the_secrets_that_were_proposed_are_those_that_are_given(house, client, 
     for username, secret in zip(("azmi.dasdan", "gaston.logie"), every[1:], strict=True):
         assert f"<code>{secret}</code>" in page
         with house.database.reading() as db:
-            found = accounts.find_by_username(db, username, make.TODAY)
+            found = make_login.named(db, username, make.TODAY)
         assert house.hasher.verify(found.stored, secret).right
 
 

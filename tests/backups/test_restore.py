@@ -445,7 +445,7 @@ def test_an_act_that_was_rolled_back_is_not_in_the_journal(drill):
         raise Stop
     with house.database.transaction() as db:
         blocking.block(db, account_uuid=story.pupil, instellingsnummer=story.school, now=now)
-    events = [*house.database.journal.since(now - timedelta(days=1))]
+    events = [*journal.read([house.database.journal.folder], now - timedelta(days=1))]
     assert [event["event"] for event in events] == ["account_blocked"]
 
 

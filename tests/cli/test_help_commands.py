@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from idp import audit, cli, context, models
 from idp.demo import demo, sandbox
 from idp.login import help as helping
-from idp.login import recovery, sign_in
+from idp.login import let_in, recovery, sign_in
 from idp.models import School, SchoolKind
 from tests import make_login
 
@@ -63,7 +63,7 @@ def test_a_code_of_the_command_line_opens_once_for_who_may_give_it(house, idp):
     shown = json.loads(idp("help", "code", *NOOR, *TEACHER, "--json"))
     assert shown["username"] == "noor.zandman"
     assert "/H/H1" in shown["url"]
-    visit = helping.Visit(browser=make_login.BROWSER, address="192.0.2.7")
+    visit = let_in.Visit(browser=make_login.BROWSER, address="192.0.2.7")
     assert isinstance(helping.redeem(house, "noor.zandman", shown["code"], visit), sign_in.SignedIn)
     assert isinstance(helping.redeem(house, "noor.zandman", shown["code"], visit), sign_in.Wrong)
     said = idp("help", "code", *NOOR, *TEACHER)

@@ -65,7 +65,7 @@ def test_a_pupil_of_secondary_school_gets_a_temporary_password_for_ninety_days(h
     assert (proposal.type, proposal.secret_kind) == (AccountType.ADVANCED, SecretKind.TEMPORARY)
     _create(house, [proposal])
     with house.database.reading() as db:
-        made = accounts.find_by_username(db, "jan.peeters", house.clock.today())
+        made = make_login.named(db, "jan.peeters", house.clock.today())
     assert made.secret_expires_at == house.clock.now() + timedelta(days=90)
     assert made.active
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from idp import models
-from idp.login import accounts, cards, sessions, sign_in, throttle
+from idp.login import accounts, cards, let_in, sessions, sign_in, throttle
 from idp.login import help as helping
 from idp.login.counting_database import InDatabase
 from tests import make, make_login
@@ -31,7 +31,7 @@ def give(house, account_uuid, **given):
 
 
 def visit(**given):
-    return helping.Visit(**({"browser": make_login.BROWSER, "address": "192.0.2.7"} | given))
+    return let_in.Visit(**({"browser": make_login.BROWSER, "address": "192.0.2.7"} | given))
 
 
 def wrong(code: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from flask import Flask
@@ -12,6 +13,8 @@ from sqlalchemy import insert, select, update
 from idp import context, entropy, web
 from idp.login import sessions
 from idp.models import Account, Enrolment, Grant, Session
+from idp.oidc import evidence
+from idp.oidc.next_step import Evidence
 from tests import make, make_login
 
 
@@ -137,7 +140,8 @@ def test_a_marker_is_good_once_for_its_own_request_and_two_minutes(house, noor):
 
     def take(sid, url):
         with house.database.transaction() as db:
-            return sessions.take_marker(db, sid, url, house.clock.now(), 120)
+            asked = urlencode(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+            return evidence.take(db, sid, asked, [Evidence.FRESH], house.clock.now(), seconds=120)
 
     def leave():
         with house.database.transaction() as db:
@@ -150,7 +154,7 @@ def test_a_marker_is_good_once_for_its_own_request_and_two_minutes(house, noor):
     assert take(sid, same)
     assert not take(sid, url)
     leave()
-    house.clock.move(seconds=120)
+    house.clock.move(seconds=121)
     assert not take(sid, url)
 
 

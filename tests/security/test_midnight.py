@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from idp import models
 from idp.login import help as login_help
-from idp.login import sessions, sign_in
+from idp.login import let_in, sessions, sign_in
 from idp.models import RightKind
 from tests import make, make_login, make_staff
 from tests.make_tokens import Bench
@@ -67,7 +67,7 @@ def test_LIFE_01_a_pupil_signs_in_until_midnight_and_not_after(house, last, mome
         )
     house.clock.move(seconds=1)
     assert isinstance(sign_in.prove(house, make_login.attempt()), sign_in.Wrong)
-    visit = login_help.Visit(browser=make_login.BROWSER, address="192.0.2.7")
+    visit = let_in.Visit(browser=make_login.BROWSER, address="192.0.2.7")
     assert isinstance(login_help.redeem(house, "noor.peeters", given.code, visit), sign_in.Wrong)
     with house.database.reading() as db:
         assert sessions.look(db, house.settings, inside.cookie, house.clock.now()) is None
