@@ -19,11 +19,11 @@ class Walk:
     def __init__(self, app: dict[str, Any], scope: str = "openid profile ov_leerling offline_access") -> None:
         self.app, self.scope = app, scope
         self.browser = requests.Session()
-        self._verifier = secrets.token_urlsafe(40)
+        self.verifier = secrets.token_urlsafe(40)
 
-    def code(self, at: str, username: str, secret: str) -> str:
-        """Sign in (when asked) and come back with a code."""
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(self._verifier.encode()).digest()).rstrip(b"=")
+    def code(self, at: str, username: str, secret: str, again: str = "") -> str:
+        """Sign in (when asked) and come back with a code. `again`: what is tried after this secret."""
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).rstrip(b"=")
         words = {
             "client_id": self.app["client_id"],
             "redirect_uri": self.app["redirect_uris"][0],
@@ -42,12 +42,13 @@ class Walk:
                 answer = self._get(at, to)
             elif 'name="password"' in answer.text:
                 answer = self._send(at, answer, password=secret)
+                secret = again or secret
             else:
                 answer = self._send(at, answer, username=username)
         raise AssertionError(f"no code after eight steps: {answer.status_code} {answer.text[:500]}")
 
     def redeem(self, at: str, code: str) -> dict[str, Any]:
-        words = {"grant_type": "authorization_code", "code": code, "code_verifier": self._verifier}
+        words = {"grant_type": "authorization_code", "code": code, "code_verifier": self.verifier}
         return self._token(at, words | {"redirect_uri": self.app["redirect_uris"][0]})
 
     def refresh(self, at: str, token: str) -> dict[str, Any]:
@@ -77,6 +78,9 @@ class Walk:
         hidden = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', forms[-1])
         given = {name: unescape(value) for name, value in hidden} | fields
         url = self._here(at, action or urlsplit(page.url).path)
+        return self._post(url, given)
+
+    def _post(self, url: str, given: dict[str, str]) -> requests.Response:
         return self.browser.post(url, data=given, allow_redirects=False, timeout=20)
 
     @staticmethod

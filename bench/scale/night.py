@@ -1,0 +1,2 @@
+def measure(countries, asked):
+    pass
