@@ -212,6 +212,10 @@ class Settings(Mail, Upstream, Waiting, Watching):
     keep_expired_days: Days = Field(30, description="Sessions, codes, tokens and failed tries after expiry")
     keep_wrong_secret_hours: Count = Field(24, description="Digests of wrong secrets")
     keep_audit_days: Days = Field(731, description="The audit trail")
+    purge_minutes: Minutes = Field(
+        240,
+        description="So long a night's purge deletes from the ledger and the audit trail at most; the next night goes on",
+    )
     keep_ledger_years: Count = Field(
         1, description="Whole school years before this one of which the ledger of releases is kept"
     )

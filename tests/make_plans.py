@@ -39,7 +39,7 @@ def asked(house: Any) -> Iterator[list[tuple[str, Any]]]:
 def walked(house: Any, statement: str, parameters: Any) -> set[str]:
     """The tables that the statement reads from one end to the other, however large they are.
 
-    PostgreSQL reads small tables so for choice, and is asked not to; what is left has no index that leads anywhere.
+    PostgreSQL does so with small tables for choice, and is asked not to; what is left has no index that leads anywhere.
     """
     if house.database.sqlite:
         with house.database.reading() as db:
@@ -51,7 +51,8 @@ def walked(house: Any, statement: str, parameters: Any) -> set[str]:
     with house.database.transaction() as db:
         connection = driver.of(db)
         cursor = RawCursor(connection) if isinstance(parameters, list) else connection.cursor()
-        cursor.execute("SET LOCAL enable_seqscan = off")
+        for dear in ("seqscan", "hashjoin", "mergejoin"):
+            cursor.execute(f"SET LOCAL enable_{dear} = off")
         cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
         (found,) = cursor.fetchone()
     document = json.loads(found) if isinstance(found, str) else found

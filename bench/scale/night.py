@@ -27,7 +27,8 @@ PURGE = """
 import sys
 from pathlib import Path
 from idp import audit, config, context
-from idp.admin import retention, sealing
+from idp.admin.privacy import retention
+from idp.admin.records import sealing
 from idp.clock import midnight
 from idp.models import Release
 

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from idp import entropy, models
-from idp.admin.privacy import retention
+from idp import entropy, models, pacing
+from idp.admin.privacy import deleting, retention
 from idp.claims import consent
 from idp.entropy import Token
 from idp.login import staff_accounts
@@ -109,7 +109,7 @@ def test_names_and_cards_go_a_year_after_the_last_enrolment(house, days, named):
 
 def test_a_wave_of_leavers_and_of_assertions_goes_batch_by_batch_and_whole(house):
     """More than one round takes: each round is a short transaction, and nothing is left over."""
-    pupils, rows = retention.PUPILS + 3, retention.BATCH + 3
+    pupils, rows = deleting.LOOKED // 4 + 3, pacing.MOST + 3
     last, old = make.TODAY - 400 * DAY, make.NOW - DAY
     with house.database.transaction() as db:
         school = make.school(db)
@@ -121,6 +121,37 @@ def test_a_wave_of_leavers_and_of_assertions_goes_batch_by_batch_and_whole(house
     counts = retention.tidy(house, make.NOW)
     assert (counts["names"], counts["used_assertion"]) == (2 * pupils, rows)
     assert retention.tidy(house, make.NOW)["names"] == 0
+
+
+@pytest.mark.parametrize("model", [models.UsedAssertion, models.WrongSecret])
+def test_a_walk_through_a_large_table_deletes_what_it_looks_for_and_nothing_else(house, model):
+    """Keys of two columns and of one, more of them than are found at once."""
+    rows, whole = deleting.LOOKED + 7, make.NOW - DAY
+    moment = model.expires_at if model is models.UsedAssertion else model.tried_at
+    numbers = range(rows + 5)
+    if model is models.UsedAssertion:
+        key = [{"client_id": f"app-{n % 3}", "jti_digest": f"{n:064}"} for n in numbers]
+    else:
+        key = [{"digest": f"{n:064}"} for n in numbers]
+    values = [one | {moment.key: whole if n < rows else make.NOW} for n, one in enumerate(key)]
+    with house.database.transaction() as db:
+        db.execute(insert(model), values)
+    assert deleting.walking(house, model, moment < make.NOW) == rows
+    assert count(house, model) == 5
+    assert deleting.walking(house, model, moment < make.NOW) == 0
+
+
+def test_a_transaction_takes_as_many_rows_as_are_done_in_a_fifth_of_a_second():
+    moments = iter([0, 0.3, 1, 1.01, 2, 2.1, 3, 9, 10, 19, 20, 29, 30, 39])
+    pace = pacing.Pace(lambda: next(moments), rows=800)
+    taken = []
+    for _ in range(7):
+        with pace.kept() as rows:
+            taken.append(rows)
+    assert taken == [800, 400, 800, 800, 400, 200, 100]
+    assert pace.rows == pacing.LEAST
+    still = pacing.Pace(lambda: 0, rows=pacing.MOST)
+    assert [len(some) for some in still.pieces(range(12_000))] == [5_000, 5_000, 2_000]
 
 
 def test_after_five_years_only_identifiers_stay(house):

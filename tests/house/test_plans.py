@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Index, PrimaryKeyConstraint, UniqueConstraint
 
-from idp import jobs, models
+from idp import models
+from idp.admin.privacy import deleting, retention
 from idp.app import create_app
+from idp.errands import jobs
 from idp.oidc import clients, discovery
 from tests import make, make_signing
 from tests.make_http_walk import Walk
@@ -99,6 +101,15 @@ def test_no_statement_of_the_day_walks_through_a_table_that_grows(house, walk):
         all_day(house, walk)
     assert len(statements) > 40
     walks = {(table, one) for one, given in statements for table in walked(house, one, given) - SMALL}
+    assert not walks, "\n\n".join(f"{table}: {one}" for table, one in walks)
+
+
+def test_what_the_purge_deletes_straight_away_is_found_by_an_index(house):
+    with asked(house) as statements:
+        for model, condition in retention._expired(house, house.clock.now()):
+            deleting.straight(house, model, condition)
+    assert len(statements) > 15
+    walks = {(table, one) for one, given in statements for table in walked(house, one, given)}
     assert not walks, "\n\n".join(f"{table}: {one}" for table, one in walks)
 
 

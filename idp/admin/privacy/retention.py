@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, or_, select, update
 
 from idp import audit, pushed
+from idp.admin.privacy import deleting
 from idp.admin.records import sealing
 from idp.claims import consent, visibility
 from idp.clock import day_of_law, midnight
@@ -64,11 +65,6 @@ from idp.models import (
 )
 from idp.oidc import signing
 
-BATCH = 5_000
-"""Rows a transaction: nobody who signs in waits long behind a purge."""
-PUPILS = 1_000
-"""Pupils a transaction, of those who left: each has rows in several tables."""
-
 
 def tidy(house: House, now: datetime) -> dict[str, int]:
     """Delete or blank everything that is past its time. Returns how many rows of each table; safe to repeat."""
@@ -77,14 +73,15 @@ def tidy(house: House, now: datetime) -> dict[str, int]:
         consent.settle_lapsed(db, today=day_of_law(now))
     sealing.seal(house, now)
     sealing.anchor(house, now)
-    for model, condition in _deletions(house, now):
-        counts[model.__tablename__] = counts.get(model.__tablename__, 0) + _in_batches(
-            house, model, condition
-        )
+    for delete_them, deletions in ((deleting.straight, _expired), (deleting.walking, _left_over)):
+        for model, condition in deletions(house, now):
+            count = delete_them(house, model, condition)
+            counts[model.__tablename__] = counts.get(model.__tablename__, 0) + count
+    counts["names"] = _forget_names(house, now)
+    counts["identifiers"] = _leave_tombstones(house, now)
+    until = house.clock.monotonic() + 60 * house.settings.purge_minutes
     for model, before in _purged(house, now):
-        counts[model.__tablename__] = sealing.purge(house, model, before, now)
-    counts["names"] = _some_at_a_time(house, lambda db: _forget_names(db, house, now))
-    counts["identifiers"] = _some_at_a_time(house, lambda db: _leave_tombstones(db, house, now))
+        counts[model.__tablename__] = sealing.purge(house, model, before, now, until=until)
     counts["private keys"] = signing.forget_gone(house, now)
     if house.database.journal is not None:
         counts["files of the journal"] = house.database.journal.tidy(now)
@@ -93,16 +90,40 @@ def tidy(house: House, now: datetime) -> dict[str, int]:
     return counts
 
 
-def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], ColumnElement[bool]]]:
+Deletion = tuple[type[Base], ColumnElement[bool]]
+
+
+def _expired(house: House, now: datetime) -> Iterator[Deletion]:
+    """What goes when its moment has come: an index on that moment leads to it."""
     keep = house.settings
     expired = now - timedelta(days=keep.keep_expired_days)
     replaced = now - timedelta(days=keep.keep_replaced_days)
-    day = day_of_law(now)
     yield AccessToken, AccessToken.expires_at < expired
     yield RefreshToken, RefreshToken.expires_at < expired
     yield AuthorizationCode, AuthorizationCode.expires_at < expired
     yield Grant, and_(Grant.expires_at < expired, ~exists().where(AccessToken.grant_id == Grant.id))
     yield Marker, Marker.created_at < now - timedelta(seconds=keep.marker_seconds)
+    yield LogoutDelivery, LogoutDelivery.created_at < expired
+    yield Session, and_(Session.expires_at < expired, ~exists().where(Grant.sid == Session.sid))
+    yield StaffLink, StaffLink.expires_at < expired
+    yield StaffSession, StaffSession.expires_at < expired
+    yield UsedChallenge, UsedChallenge.expires_at < now
+    yield Throttle, Throttle.changed_at < expired
+    yield HelpCode, HelpCode.expires_at < expired
+    yield MailLink, MailLink.expires_at < expired
+    yield Letter, Letter.created_at < expired
+    yield WrongSecret, WrongSecret.tried_at < now - timedelta(hours=keep.keep_wrong_secret_hours)
+    yield UsedAssertion, UsedAssertion.expires_at < now
+    yield PushedRequest, PushedRequest.expires_at < now - pushed.KEPT
+    yield ClassMembership, ClassMembership.replaced_at < replaced
+
+
+def _left_over(house: House, now: datetime) -> Iterator[Deletion]:
+    """What goes because something else is gone, or is rare: looking at each row tells."""
+    keep = house.settings
+    expired = now - timedelta(days=keep.keep_expired_days)
+    replaced = now - timedelta(days=keep.keep_replaced_days)
+    day = day_of_law(now)
     yield (
         InitialAccessToken,
         and_(
@@ -116,20 +137,11 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
             App.client_id == AppLogo.client_id, App.disabled_at.is_not(None), App.paused_at.is_(None)
         ),
     )
-    yield LogoutDelivery, LogoutDelivery.created_at < expired
-    yield Session, and_(Session.expires_at < expired, ~exists().where(Grant.sid == Session.sid))
-    yield StaffLink, StaffLink.expires_at < expired
-    yield StaffSession, StaffSession.expires_at < expired
     for way in (RecoveryCode, Passkey, StaffAccount):
         yield way, way.person_id.in_(_staff_without_rights(now - timedelta(days=keep.keep_staff_days)))
-    yield UsedChallenge, UsedChallenge.expires_at < now
     yield DeviceCode, DeviceCode.expires_at < now
     yield ClassDevice, or_(ClassDevice.einddatum < day_of_law(expired), ClassDevice.revoked_at < expired)
     yield Paperwork, Paperwork.expires_at < now
-    yield Throttle, Throttle.changed_at < expired
-    yield HelpCode, HelpCode.expires_at < expired
-    yield MailLink, MailLink.expires_at < expired
-    yield Letter, Letter.created_at < expired
     yield AccountEmail, and_(AccountEmail.address.is_(None), AccountEmail.asked_at < replaced)
     yield (
         RightScope,
@@ -137,10 +149,6 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
             Right.id == RightScope.right_id, Right.einddatum < day - timedelta(days=keep.keep_expired_days)
         ),
     )
-    yield WrongSecret, WrongSecret.tried_at < now - timedelta(hours=keep.keep_wrong_secret_hours)
-    yield UsedAssertion, UsedAssertion.expires_at < now
-    yield PushedRequest, PushedRequest.expires_at < now - pushed.KEPT
-    yield ClassMembership, ClassMembership.replaced_at < replaced
     yield ClassMembership, _membership_of_who_left(now)
     yield ClassMembership, _membership_after_stopping(now)
     yield HeldPart, HeldPart.held_at < replaced
@@ -153,8 +161,8 @@ def _deletions(house: House, now: datetime) -> Iterator[tuple[type[Base], Column
             ~_is_named_by_a_rule(),
         ),
     )
-    yield Delivery, Delivery.received_at < now - timedelta(days=keep.keep_audit_days)
     yield Support, _support_of_who_left(now)
+    yield Delivery, Delivery.received_at < now - timedelta(days=keep.keep_audit_days)
     yield Card, and_(Card.voided_at.is_not(None), Card.voided_at < now - timedelta(days=keep.keep_names_days))
 
 
@@ -220,46 +228,15 @@ def _of_who_does_not_share(school: Any, now: datetime) -> ColumnElement[bool]:
     return wanted
 
 
-def _in_batches(house: House, model: type[Base], condition: ColumnElement[bool]) -> int:
-    keys = list(model.__table__.primary_key)
-    total = 0
-    while True:
-        count = house.database.retrying(lambda db: _one_batch(db, model, keys, condition))
-        total += count
-        if count < BATCH:
-            return total
-
-
-def _one_batch(db: Connection, model: type[Base], keys: list[Any], condition: ColumnElement[bool]) -> int:
-    old = select(*keys).where(condition).limit(BATCH)
-    if len(keys) > 1:
-        return db.execute(delete(model).where(tuple_(*keys).in_(old.subquery().select()))).rowcount
-    return db.execute(delete(model).where(keys[0].in_(old.scalar_subquery()))).rowcount
-
-
-def _some_at_a_time(house: House, work: Callable[[Connection], tuple[int, int]]) -> int:
-    """Until a round has no pupil left to work on. A round that is broken off is simply done by the next purge."""
-    total = 0
-    while True:
-        pupils, rows = house.database.retrying(work)
-        total += rows
-        if pupils < PUPILS:
-            return total
-
-
-def _gone_since(days: int, now: datetime) -> Any:
+def _gone_since(days: int, now: datetime) -> ColumnElement[bool]:
     """Pupils whose last enrolment ended more than so many days ago."""
     before = day_of_law(now) - timedelta(days=days)
-    return (
-        select(Enrolment.account_uuid)
-        .group_by(Enrolment.account_uuid)
-        .having(func.max(Enrolment.einddatum) < before)
-        .scalar_subquery()
-    )
+    mine = Enrolment.account_uuid == Pupil.account_uuid
+    return and_(~exists().where(mine, Enrolment.einddatum >= before), exists().where(mine))
 
 
-def _forget_names(db: Connection, house: House, now: datetime) -> tuple[int, int]:
-    """Of some pupils who left long ago; returns how many, and the rows without names now."""
+def _forget_names(house: House, now: datetime) -> int:
+    """Of pupils who left long ago. Returns how many rows have no names now."""
     personal: tuple[Any, ...] = (Card, Support, AccountEmail, MailLink, Letter)
     named = or_(Pupil.voornaam.is_not(None), Pupil.naam.is_not(None), Pupil.geboortedatum.is_not(None))
     enrolled = or_(Enrolment.voornaam != "", Enrolment.naam != "")
@@ -268,30 +245,41 @@ def _forget_names(db: Connection, house: House, now: datetime) -> tuple[int, int
         exists().where(Enrolment.account_uuid == Pupil.account_uuid, enrolled),
         *(exists().where(model.account_uuid == Pupil.account_uuid) for model in personal),
     )
-    some = _some(db, house.settings.keep_names_days, now, left)
-    for model in personal:
-        db.execute(delete(model).where(model.account_uuid.in_(some)))
-    official = update(Pupil).where(Pupil.account_uuid.in_(some), named)
-    official = official.values(voornaam=None, naam=None, geslacht=None, geboortedatum=None)
-    local = update(Enrolment).where(Enrolment.account_uuid.in_(some), enrolled).values(voornaam="", naam="")
-    return len(some), db.execute(official).rowcount + db.execute(local).rowcount
+    gone = and_(_gone_since(house.settings.keep_names_days, now), left)
+
+    def forget(db: Connection, *, found: Sequence[str]) -> int:
+        some = _still(db, found, gone)
+        for model in personal:
+            db.execute(delete(model).where(model.account_uuid.in_(some)))
+        official = update(Pupil).where(Pupil.account_uuid.in_(some), named)
+        official = official.values(voornaam=None, naam=None, geslacht=None, geboortedatum=None)
+        local = (
+            update(Enrolment).where(Enrolment.account_uuid.in_(some), enrolled).values(voornaam="", naam="")
+        )
+        return db.execute(official).rowcount + db.execute(local).rowcount
+
+    return deleting.by_and_by(house, Pupil.account_uuid, gone, forget)
 
 
-def _leave_tombstones(db: Connection, house: House, now: datetime) -> tuple[int, int]:
+def _leave_tombstones(house: House, now: datetime) -> int:
     """Identifiers stay without anything that recognises a person; they are never given to anyone else."""
     left = or_(
         Pupil.national_number_digest.is_not(None),
         exists().where(RetiredUsername.account_uuid == Pupil.account_uuid),
         exists().where(Account.account_uuid == Pupil.account_uuid),
     )
-    some = _some(db, house.settings.keep_identifiers_days, now, left)
-    db.execute(delete(RetiredUsername).where(RetiredUsername.account_uuid.in_(some)))
-    accounts = db.execute(delete(Account).where(Account.account_uuid.in_(some)))
-    db.execute(update(Pupil).where(Pupil.account_uuid.in_(some)).values(national_number_digest=None))
-    return len(some), accounts.rowcount
+    gone = and_(_gone_since(house.settings.keep_identifiers_days, now), left)
+
+    def bury(db: Connection, *, found: Sequence[str]) -> int:
+        some = _still(db, found, gone)
+        db.execute(delete(RetiredUsername).where(RetiredUsername.account_uuid.in_(some)))
+        accounts = db.execute(delete(Account).where(Account.account_uuid.in_(some)))
+        db.execute(update(Pupil).where(Pupil.account_uuid.in_(some)).values(national_number_digest=None))
+        return accounts.rowcount
+
+    return deleting.by_and_by(house, Pupil.account_uuid, gone, bury)
 
 
-def _some(db: Connection, days: int, now: datetime, left: ColumnElement[bool]) -> Sequence[str]:
-    """Some of the pupils whose last enrolment ended so long ago and of whom something is left to forget."""
-    gone = Pupil.account_uuid.in_(_gone_since(days, now))
-    return db.execute(select(Pupil.account_uuid).where(gone, left).limit(PUPILS)).scalars().all()
+def _still(db: Connection, found: Sequence[str], gone: ColumnElement[bool]) -> Sequence[str]:
+    """Those of whom it is still true: one may have come back meanwhile."""
+    return db.execute(select(Pupil.account_uuid).where(Pupil.account_uuid.in_(found), gone)).scalars().all()

@@ -26,6 +26,7 @@ from idp.admin.records import anchors
 from idp.clock import day_of_law
 from idp.context import House
 from idp.models import AuditEvent, Base, Release, Seal, SealedRows
+from idp.pacing import Pace
 
 TRAILS: tuple[type[Base], ...] = (AuditEvent, Release)
 """The tables that are sealed."""
@@ -101,10 +102,12 @@ def hash_of(said: dict[str, Any]) -> str:
     return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)).hexdigest()
 
 
-def purge(house: House, model: type[Base], before: datetime, now: datetime) -> int:
+def purge(
+    house: House, model: type[Base], before: datetime, now: datetime, *, until: float | None = None
+) -> int:
     """Delete the runs that are wholly older and below an anchor, and say so under our signature. Returns how many rows.
 
-    Broken off, it goes on where it was at the next call.
+    Broken off, or `until` a moment of the house's monotonic clock, it goes on where it was at the next call.
     """
     trail = model.__tablename__
     with house.database.reading() as db:
@@ -116,7 +119,7 @@ def purge(house: House, model: type[Base], before: datetime, now: datetime) -> i
         if anchors.state(house, "purge", now, before=before.isoformat(), **words) is None:
             return 0
         gone = through.number
-    return _delete_through(house, model, gone)
+    return _delete_through(house, model, gone, until)
 
 
 # ---------------------------------------------------------------- sealing
@@ -258,10 +261,10 @@ def _anchored(db: Connection, house: House, trail: str) -> int:
     return next((int(one["number"]) for one in heads if one["trail"] == trail), 0)
 
 
-def _delete_through(house: House, model: type[Base], number: int) -> int:
+def _delete_through(house: House, model: type[Base], number: int, until: float | None) -> int:
     """The rows of every run up to this one, then the runs themselves."""
-    table, total = table_of(model), 0
-    while True:
+    table, pace, total = table_of(model), Pace(house.clock.monotonic), 0
+    while until is None or house.clock.monotonic() <= until:
         with house.purging.reading() as db:
             old = select(SealedRows.number, SealedRows.rows).where(
                 SealedRows.trail == table.name, SealedRows.number <= number
@@ -269,17 +272,22 @@ def _delete_through(house: House, model: type[Base], number: int) -> int:
             run = db.execute(old.order_by(SealedRows.number).limit(1)).first()
         if run is None:
             return total
-        total += house.purging.retrying(partial(_delete_run, table=table, number=run.number, rows=run.rows))
+        for some in pace.pieces([one for one, _digest in sealed(run.rows)]):
+            total += house.purging.retrying(partial(_delete_rows, table=table, ids=some))
+        house.purging.retrying(partial(_delete_seal, trail=table.name, number=run.number))
+    return total
 
 
-def _delete_run(db: Connection, *, table: Table, number: int, rows: bytes) -> int:
-    ids = [one for one, _digest in sealed(rows)]
+def _delete_rows(db: Connection, *, table: Table, ids: Sequence[str]) -> int:
     count = 0
     for at in range(0, len(ids), 500):
         count += db.execute(delete(table).where(table.c.id.in_(ids[at : at + 500]))).rowcount
-    for mine in (SealedRows, Seal):
-        db.execute(delete(mine).where(mine.trail == table.name, mine.number == number))
     return count
+
+
+def _delete_seal(db: Connection, *, trail: str, number: int) -> None:
+    for mine in (SealedRows, Seal):
+        db.execute(delete(mine).where(mine.trail == trail, mine.number == number))
 
 
 def _said(trail: str, end: Head) -> dict[str, Any]:
