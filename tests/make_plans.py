@@ -14,6 +14,8 @@ from idp import driver, models
 
 SCAN = re.compile(r"SCAN (?:TABLE )?(?P<table>\w+)")
 TABLES = frozenset(models.Base.metadata.tables)
+OF_A_SCHOOL = re.compile(r"SEARCH (?P<table>\w+) USING [^(]*\(instellingsnummer=\? AND einddatum[<>]\?\)")
+"""All pupils of a school, for one of them."""
 FIRST = re.compile(r"FROM (?P<table>\w+)(?: AS \w+)? (?:ORDER BY [\w., ]+ )?LIMIT")
 """The first row in the order of an index: a look, and no walk."""
 
@@ -44,7 +46,9 @@ def walked(house: Any, statement: str, parameters: Any) -> set[str]:
     if house.database.sqlite:
         with house.database.reading() as db:
             rows = driver.of(db).execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
-        names = {_plain(hit["table"]) for row in rows if (hit := SCAN.match(row[-1]))}
+        names = {
+            _plain(hit["table"]) for row in rows if (hit := SCAN.match(row[-1]) or OF_A_SCHOOL.match(row[-1]))
+        }
         return names & TABLES - {hit["table"] for hit in FIRST.finditer(" ".join(statement.split()))}
     from psycopg import RawCursor
 

@@ -68,7 +68,7 @@ class Enrolment(Base):
         UniqueConstraint("instellingsnummer", "stamnummer", "begindatum"),
         CheckConstraint("einddatum >= begindatum", name="dates"),
         Index(None, "instellingsnummer", "einddatum"),
-        Index(None, "account_uuid", "instellingsnummer"),
+        Index(None, "account_uuid", "instellingsnummer", "einddatum"),
     )
 
 
