@@ -59,7 +59,7 @@ def by_school(house):
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.05, 0.25])
-def test_imp_14_kill_minus_nine_leaves_whole_schools(house, tmp_path, key_folder, database_url, delay):
+def test_IMP_14_kill_minus_nine_leaves_whole_schools(house, tmp_path, key_folder, database_url, delay):
     make.schools(house, *SCHOOLS)
     path = tmp_path / "enrolments.csv"
     path.write_bytes(source())

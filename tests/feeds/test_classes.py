@@ -182,7 +182,7 @@ def test_a_delivery_with_a_fault_of_form_is_refused(form, source, code):
     assert found.rows == ()
 
 
-def test_imp_05_limits_of_size_rows_and_classes():
+def test_IMP_05_limits_of_size_rows_and_classes():
     few = config.read({}, import_rows=3, import_classes=2, import_megabytes=1)
     four = ours(*[(str(n), "1A") for n in range(4)])
     assert classes.read("leersleutel", four, settings=few).refused.code == "too_many_rows"
@@ -220,7 +220,7 @@ def test_a_school_gets_classes_only_from_its_package_and_only_while_it_shares(
         )
 
 
-def test_imp_10_sharing_stopped_between_arrival_and_processing_stores_nothing(house):
+def test_IMP_10_sharing_stopped_between_arrival_and_processing_stores_nothing(house):
     school(house, pupils=2)
     made = plan(house, ours(("0", "1A"), ("1", "1A")), "leersleutel", operator=True)
     assert made.refused is None

@@ -73,7 +73,7 @@ def test_the_synthetic_schools_arrive_and_arrive_again_without_a_change(house):
     assert [periods(house, school) for school in make.SCHOOLS] == before
 
 
-def test_life_02_a_pupil_at_two_schools_and_one_who_moves_are_each_one_pupil(house):
+def test_LIFE_02_a_pupil_at_two_schools_and_one_who_moves_are_each_one_pupil(house):
     make.schools(house)
     make.bring(house, make.DATA / "enrolments.csv")
     assert who(house, "2100091", "999001") == who(house, "70001", "999003")
@@ -110,7 +110,7 @@ def test_official_data_and_digests_are_there_only_with_a_number(house):
         ("wrong-check-number.csv", {"add": 12}, [("wrong_check_number", 3)]),
     ],
 )
-def test_imp_17_a_bad_row_is_reported_and_the_good_ones_arrive(house, name, counts, told):
+def test_IMP_17_a_bad_row_is_reported_and_the_good_ones_arrive(house, name, counts, told):
     make.schools(house, "999001")
     plan = make.look(house, make.DATA / "bad" / name)
     outcome = make.bring(house, make.DATA / "bad" / name)
@@ -134,21 +134,20 @@ def test_a_refused_file_changes_nothing_and_is_remembered(house):
 # ---------------------------------------------------------------- who is whom
 
 
-def test_a_stamnummer_means_something_at_its_own_school_only(house):
-    """IMP-07"""
+def test_IMP_07_a_stamnummer_means_something_at_its_own_school_only(house):
     make.schools(house)
     make.bring(house, make.file(make.row("1"), make.row("1", instellingsnummer="999002")))
     assert who(house, "1", "999001") != who(house, "1", "999002")
 
 
-def test_life_05_no_name_makes_two_pupils_one(house):
+def test_LIFE_05_no_name_makes_two_pupils_one(house):
     make.schools(house)
     make.bring(house, make.file(make.row("1", number=1)))
     make.bring(house, make.file(make.row("9", instellingsnummer="999002")))
     assert who(house, "1") != who(house, "9", "999002")
 
 
-def test_life_05_a_pupil_who_returns_after_years_is_the_same_pupil(house):
+def test_LIFE_05_a_pupil_who_returns_after_years_is_the_same_pupil(house):
     make.schools(house)
     make.bring(house, make.file(make.row("1"), make.row("2", number=2), make.row("3")))
     before = periods(house)
@@ -233,7 +232,7 @@ def test_a_merge_is_planned_across_the_schools_of_one_file(house):
     assert {name: count for name, count in again.counts.items() if count} == {"keep": 2}
 
 
-def test_imp_07_another_number_on_a_known_stamnummer_overwrites_nobody(house):
+def test_IMP_07_another_number_on_a_known_stamnummer_overwrites_nobody(house):
     make.schools(house)
     make.bring(house, make.file(make.row("1", number=1), make.row("2", number=2)))
     before, rows = pupils(house), periods(house)

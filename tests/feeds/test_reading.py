@@ -47,7 +47,7 @@ def test_every_bad_file_has_its_expectation():
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_imp_06_a_file_that_cannot_be_trusted_is_refused_as_a_whole(name):
+def test_IMP_06_a_file_that_cannot_be_trusted_is_refused_as_a_whole(name):
     found = make.read(make.DATA / "bad" / name)
     assert (found.rows, told(found)) == (0, [REFUSED[name]])
     assert found.refused == found.problems[0]
@@ -55,7 +55,7 @@ def test_imp_06_a_file_that_cannot_be_trusted_is_refused_as_a_whole(name):
 
 
 @pytest.mark.parametrize("name", REPORTED)
-def test_imp_17_a_bad_row_among_good_ones_is_reported_with_its_line(name):
+def test_IMP_17_a_bad_row_among_good_ones_is_reported_with_its_line(name):
     found = make.read(make.DATA / "bad" / name)
     assert found.refused is None
     assert (found.rows, told(found)) == REPORTED[name]
@@ -161,7 +161,7 @@ def test_official_data_need_a_valid_number():
     ]
 
 
-def test_imp_07_a_stamnummer_or_number_twice_at_one_school_is_reported():
+def test_IMP_07_a_stamnummer_or_number_twice_at_one_school_is_reported():
     found = make.read(
         make.file(
             make.row("1", number=1, einddatum="2026-10-31"),
@@ -220,7 +220,7 @@ def test_a_json_value_that_is_no_text_refuses_the_row():
     assert [problem.code for problem in found.problems] == ["not_text"] * 4 + ["control_character"]
 
 
-def test_imp_05_a_file_stops_at_its_limits():
+def test_IMP_05_a_file_stops_at_its_limits():
     rows = make.file(*[make.row(str(n)) for n in range(5)])
     few = reading.Limits(megabytes=1, rows=4)
     assert make.read(rows, limits=few).refused.code == "too_many_rows"
