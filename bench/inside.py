@@ -17,12 +17,9 @@ import hashlib
 import io
 import os
 import pstats
-import resource
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -63,7 +60,6 @@ class Program:
         self.refresh = None
 
     def _sign_in(self):
-        import json
 
         username = orjson.loads((self.folder / "bench.json").read_bytes())[0][0]
         now = self.house.clock.now()
@@ -151,7 +147,9 @@ class Program:
             return [self.call("GET", "/userinfo", authorization=bearer) for _ in range(count)]
         if work == "introspection":
             form = [("token", got["access_token"]), ("token_type_hint", "access_token")]
-            return [self.call("POST", "/introspect", form=form, authorization=self.basic) for _ in range(count)]
+            return [
+                self.call("POST", "/introspect", form=form, authorization=self.basic) for _ in range(count)
+            ]
         self.refresh = got["refresh_token"]
         return [None] * count
 
@@ -188,7 +186,9 @@ def main():
     ap.add_argument("-w", "--work", choices=WORK, action="append")
     ap.add_argument("-n", "--calls", type=int, default=500)
     ap.add_argument("-r", "--rounds", type=int, default=5)
-    ap.add_argument("-p", "--profile", action="store_true", help="where the time goes, instead of how much it is")
+    ap.add_argument(
+        "-p", "--profile", action="store_true", help="where the time goes, instead of how much it is"
+    )
     ap.add_argument("--sort", default="tottime")
     args = ap.parse_args()
     folder = SCRATCH / f"inside-{os.getpid()}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -39,8 +39,13 @@ class Disclosure:
     visible: bool
     claims: dict[str, Any]
     """Released claims by name."""
-    answers: tuple[release.Answer, ...]
-    """One for every claim of the catalogue, in its order."""
+    ruling: release.Ruling = field(repr=False)
+    values: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def answers(self) -> tuple[release.Answer, ...]:
+        """One for every claim of the catalogue, in its order."""
+        return self.ruling.answers(self.values)
 
 
 def disclose(
@@ -70,14 +75,16 @@ def disclose(
         known.values["sub"] = pseudonym.remember(db, keys, app, account_uuid, now)
     if rehearsal and known.alive and not known.met:
         known.values["sub"] = pseudonym.expected(db, keys, app, account_uuid)
-    answers = _decide(app, wanted, known)
+    ruling = _rule(app, wanted, known)
     if record and known.alive:
         row = {"id": entropy.row_id(), "at": now, "channel": channel.value, "client_id": app.client_id}
         row |= {"account_uuid": account_uuid, "instellingsnummer": instellingsnummer}
-        row["claims"] = {one.claim: one.word for one in answers}
-        _NOTE.run(db, row | {"mark": marks.for_row(db, LEDGER, row)})
-        measures.released(channel.value, answers)
-    return _disclosure(known, answers)
+        row["claims"] = ruling.words
+        row["mark"] = marks.for_row(db, LEDGER, row)
+        _NOTE.run(db, row)
+        told = len(ruling.open)
+        measures.released(channel.value, released=told, withheld=len(ruling.gates) - told)
+    return _disclosure(known, ruling)
 
 
 def preview(
@@ -100,7 +107,7 @@ def preview(
         known.values["sub"] = pseudonym.expected(db, keys, app, account_uuid)
     if as_if_visible:
         known = replace(known, visible=True, visible_by_school=True)
-    return _disclosure(known, _decide(app, wanted, known))
+    return _disclosure(known, _rule(app, wanted, known))
 
 
 def requested(
@@ -146,8 +153,8 @@ def _look(
     )
 
 
-def _decide(app: App, wanted: frozenset[str], known: facts.Facts) -> tuple[release.Answer, ...]:
-    return release.decide(
+def _rule(app: App, wanted: frozenset[str], known: facts.Facts) -> release.Ruling:
+    return release.rule(
         release.Question(
             registered=catalogue.claims_of(app.scopes),
             requested=wanted,
@@ -160,13 +167,14 @@ def _decide(app: App, wanted: frozenset[str], known: facts.Facts) -> tuple[relea
     )
 
 
-def _disclosure(known: facts.Facts, answers: tuple[release.Answer, ...]) -> Disclosure:
+def _disclosure(known: facts.Facts, ruling: release.Ruling) -> Disclosure:
     return Disclosure(
         alive=known.alive,
         active=known.active,
         visible=known.visible,
-        claims={one.claim: one.value for one in answers if one.gate is None} if known.alive else {},
-        answers=answers,
+        claims=ruling.claims(known.values) if known.alive else {},
+        ruling=ruling,
+        values=known.values,
     )
 
 

@@ -67,29 +67,51 @@ GATES: tuple[tuple[Gate, _Open], ...] = (
 """Each gate and when it is open, in order."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ruling:
+    """What the gates say of one question, whatever the values are. Shared by all who ask the same: never change it."""
+
+    gates: tuple[tuple[str, Answer | None], ...]
+    """Every claim with the answer of its first closed gate; None: all are open."""
+    open: tuple[str, ...]
+    """The claims that are released."""
+    words: dict[str, str]
+    """What the ledger keeps: `released`, or the gate, by claim."""
+
+    def answers(self, values: Mapping[str, Any]) -> tuple[Answer, ...]:
+        return tuple([closed or Answer(claim=name, value=values[name]) for name, closed in self.gates])
+
+    def claims(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What is released, by name."""
+        return {name: values[name] for name in self.open}
+
+
 def decide(question: Question, catalogue: tuple[Claim, ...] = CATALOGUE) -> tuple[Answer, ...]:
     """Exactly one answer for every line of the catalogue, in its order."""
-    values = question.values
-    known = frozenset([name for name, value in values.items() if value is not None])
-    gates = (_remembered if catalogue is CATALOGUE else _gates)(
+    return rule(question, catalogue).answers(question.values)
+
+
+def rule(question: Question, catalogue: tuple[Claim, ...] = CATALOGUE) -> Ruling:
+    """The same decision, before the values are put in it."""
+    known = frozenset([name for name, value in question.values.items() if value is not None])
+    return (_remembered if catalogue is CATALOGUE else _rule)(
         question.registered,
         question.requested,
         known,
         (question.shares, question.visible, question.visible_by_school, question.enrolled),
         catalogue=None if catalogue is CATALOGUE else catalogue,
     )
-    return tuple([closed or Answer(claim=name, value=values[name]) for name, closed in gates])
 
 
-def _gates(
+def _rule(
     registered: frozenset[str],
     requested: frozenset[str],
     known: frozenset[str],
     circumstances: tuple[bool, bool, bool, bool],
     *,
     catalogue: tuple[Claim, ...] | None,
-) -> tuple[tuple[str, Answer | None], ...]:
-    """Every claim with the answer of its first closed gate; None: all are open. No value is looked at here."""
+) -> Ruling:
+    """No value is looked at here."""
     shares, visible, visible_by_school, enrolled = circumstances
     question = Question(
         registered=registered,
@@ -100,7 +122,12 @@ def _gates(
         enrolled=enrolled,
         values=dict.fromkeys(known, True),
     )
-    return tuple((claim.name, _closed(claim, question)) for claim in catalogue or CATALOGUE)
+    gates = tuple((claim.name, _closed(claim, question)) for claim in catalogue or CATALOGUE)
+    return Ruling(
+        gates=gates,
+        open=tuple(name for name, closed in gates if closed is None),
+        words={name: str(closed.word) if closed else RELEASED for name, closed in gates},
+    )
 
 
 def _closed(claim: Claim, question: Question) -> Answer | None:
@@ -110,5 +137,5 @@ def _closed(claim: Claim, question: Question) -> Answer | None:
     return None
 
 
-_remembered = lru_cache(maxsize=4096)(_gates)
+_remembered = lru_cache(maxsize=4096)(_rule)
 """A country of pupils has few kinds of questions, and the same question always has the same gates."""

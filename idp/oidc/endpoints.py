@@ -45,8 +45,7 @@ def in_front_of(inner: Wsgi, house: House) -> Wsgi:
 
 def _userinfo(server: Server, call: Call) -> Reply:
     """OpenID Connect Core 5.3: the token comes in the header or in the body, never in the query (RFC 9700)."""
-    house = server.house
-    now = house.clock.now()
+    house, now = server.house, call.now
     try:
         app, claims = told(house, _bearer(house, call), now=now)
     except OAuth2Error as error:
@@ -68,7 +67,7 @@ def _answered(server: Server, call: Call, work: Work) -> Reply:
             form=_form(call),
             authorization=call.authorization,
             source=call.source,
-            now=server.house.clock.now(),
+            now=call.now,
         )
     except OAuth2Error as error:
         return _reply(server.refuse(error))

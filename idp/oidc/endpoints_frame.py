@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
@@ -33,6 +34,7 @@ STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStat
 class Call:
     """What a program sent."""
 
+    now: datetime
     method: str
     authorization: str | None
     source: str | None
@@ -83,20 +85,20 @@ def in_front_of(inner: Wsgi, house: House, endpoints: Mapping[str, Endpoint]) ->
 def _reply(house: House, endpoint: Endpoint, environ: dict[str, Any], request_id: str) -> Reply:
     method = environ["REQUEST_METHOD"]
     if method in endpoint.methods:
-        these = audit.Circumstances(
-            now=house.clock.now(), source=environ.get("REMOTE_ADDR"), request_id=request_id
-        )
+        now = house.clock.now()
+        these = audit.Circumstances(now=now, source=environ.get("REMOTE_ADDR"), request_id=request_id)
         with audit.circumstances(these):
-            return _served(house, endpoint, environ, request_id)
+            return _served(house, endpoint, environ, these)
     allowed = ("Allow", ", ".join(sorted({*endpoint.methods, "OPTIONS"})))
     if method == "OPTIONS":
         return Reply(status=200, body=b"", headers=[allowed, ("Cache-Control", "no-store")])
     return _no(405, "invalid_request", request_id, more=[allowed])
 
 
-def _served(house: House, endpoint: Endpoint, environ: dict[str, Any], request_id: str) -> Reply:
+def _served(house: House, endpoint: Endpoint, environ: dict[str, Any], these: audit.Circumstances) -> Reply:
+    request_id = these.request_id or ""
     try:
-        return endpoint.answer(house, _call(environ))
+        return endpoint.answer(house, _call(environ, these.now))
     except RequestEntityTooLarge:
         return _no(413, "invalid_request", request_id)
     except _Unreadable as unreadable:
@@ -114,11 +116,12 @@ class _Unreadable(Exception):
         self.status = status
 
 
-def _call(environ: dict[str, Any]) -> Call:
+def _call(environ: dict[str, Any], now: datetime) -> Call:
     """What stands in the query is never looked at."""
     if len(environ.get("QUERY_STRING", "")) > web.LONGEST_QUERY:
         raise _Unreadable(414)
     return Call(
+        now=now,
         method=environ["REQUEST_METHOD"],
         authorization=environ.get("HTTP_AUTHORIZATION"),
         source=environ.get("REMOTE_ADDR"),
@@ -129,7 +132,7 @@ def _call(environ: dict[str, Any]) -> Call:
 def _fields(environ: dict[str, Any]) -> tuple[tuple[str, str], ...] | None:
     """Refused: what is no UTF-8, holds a NUL or has too many parameters."""
     kind = environ.get("CONTENT_TYPE", "")
-    if kind != FORM and parse_options_header(kind)[0] != FORM:
+    if not kind or (kind != FORM and parse_options_header(kind)[0] != FORM):
         return None
     body = get_input_stream(environ, max_content_length=web.LARGEST_BODY).read()
     try:

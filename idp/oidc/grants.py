@@ -242,7 +242,7 @@ class ClientCredentialsGrant(_Grant, grants.ClientCredentialsGrant):  # type: ig
     def create_token_response(self) -> Answer:
         asked = self.given("scope").split()
         scope = " ".join(sorted(asked or self._own()))
-        with self.house.database.transaction() as db:
+        with self.house.database.each_by_itself() as db:
             body = self.access(db, held=None, scope=scope)
         return 200, body, self.TOKEN_RESPONSE_HEADER
 
