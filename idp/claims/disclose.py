@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -62,15 +62,23 @@ def disclose(
     today: date,
     record: bool,
     rehearsal: bool = False,
+    rows: Sequence[Any] | None = None,
 ) -> Disclosure:
     """Decide what this app gets about this pupil at this school, now.
 
     `scope` has the granted scopes between spaces, `asked` is the parsed `claims` parameter. With `record` (a release
     to an app, in a transaction) the ledger keeps claim names and reasons, and the app's `sub` is remembered. With
     `rehearsal` (for the app's maker, of a sandbox pupil) `sub` is what the app will see, and there is no trace.
+    `rows`: what was found of the pupil already, in the statement that looked for a token (with the columns of facts.py).
     """
     wanted = requested(app, scope=scope, asked=asked, channel=channel, today=today)
-    known = _look(db, keys, app, account_uuid, instellingsnummer, wanted=wanted, today=today)
+    if rows is None:
+        known = _look(db, keys, app, account_uuid, instellingsnummer, wanted=wanted, today=today)
+    else:
+        classes = _CLASSES in wanted
+        known = facts.of_rows(
+            rows, keys=keys, app=app, account_uuid=account_uuid, today=today, classes=classes
+        )
     if record and known.alive and not known.met:
         known.values["sub"] = pseudonym.remember(db, keys, app, account_uuid, now)
     if rehearsal and known.alive and not known.met:
@@ -149,7 +157,7 @@ def _look(
         account_uuid=account_uuid,
         instellingsnummer=instellingsnummer,
         today=today,
-        classes="ov_klassen" in wanted,
+        classes=_CLASSES in wanted,
     )
 
 
@@ -178,6 +186,7 @@ def _disclosure(known: facts.Facts, ruling: release.Ruling) -> Disclosure:
     )
 
 
+_CLASSES = "ov_klassen"
 LEDGER = Release.__tablename__
 _NOTE = Prepared(insert(Release))
 """A line in the ledger."""

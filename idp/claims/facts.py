@@ -20,7 +20,6 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
-    exists,
     select,
 )
 from sqlalchemy.ext.compiler import compiles
@@ -77,7 +76,14 @@ def load(
         "today": today,
     }
     rows = _statement(classes=classes).rows(db, given)
-    if not rows:
+    return of_rows(rows, keys=keys, app=app, account_uuid=account_uuid, today=today, classes=classes)
+
+
+def of_rows(
+    rows: Sequence[Any], *, keys: Keys, app: App, account_uuid: str, today: date, classes: bool
+) -> Facts:
+    """The facts in rows with the columns of `question`: none, or one without a pupil, is an unknown one."""
+    if not rows or rows[0].pupil is None:
         return Facts(
             active=False,
             visible=False,
@@ -113,7 +119,7 @@ def _values(row: Any, today: date) -> dict[str, Any]:
         "name": " ".join(part for part in (given, family) if part) or None,
         "ov_leerid_uuid": [row.leerid_uuid] if row.leerid_uuid else [],
         "ov_historiek_account_uuid": sorted(str(UUID(one)) for one in (row.history or "").split(",") if one),
-        "ov_orgcode": row.instellingsnummer,
+        "ov_orgcode": row.orgcode,
         "ov_orgnaam": row.school or None,
         "ov_leerjaar": row.leerjaar or None,
         "ov_schooljaar": school_year(today),
@@ -131,7 +137,7 @@ def _klassen(rows: Sequence[Any], keys: Keys, app: App, today: date) -> list[dic
             "code": row.klas_code,
             "naam": row.klas_naam,
             "soort": row.klas_soort.value,
-            "orgcode": row.instellingsnummer,
+            "orgcode": row.orgcode,
             "schooljaar": school_year(today),
         }
         for row in ordered
@@ -155,25 +161,87 @@ def _listed_on_postgresql(element: Any, compiler: Any, **words: Any) -> str:
     return f"string_agg(({compiler.process(element.clauses, **words)})::text, ',')"
 
 
+class text_of(GenericFunction[str]):  # noqa: N801 - an SQL function's name
+    """SQL: a UUID of a column as text with dashes, so that it can be looked up in an index on such text."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(text_of, "sqlite")
+def _text_on_sqlite(element: Any, compiler: Any, **words: Any) -> str:
+    digits = compiler.process(element.clauses, **words)
+    return " || '-' || ".join(f"substr({digits}, {at}, {many})" for at, many in _GROUPS)
+
+
+@compiles(text_of, "postgresql")
+def _text_on_postgresql(element: Any, compiler: Any, **words: Any) -> str:
+    return f"({compiler.process(element.clauses, **words)})::text"
+
+
+_GROUPS = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+"""Of the digits of a UUID: where each begins, and how many they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """SQL: about whom, for which app, when. Parameters, or columns of a statement that asks this beside something else."""
+
+    account: Any
+    account_text: Any
+    school: Any
+    client: Any
+    today: Any
+
+
 @cache
 def _statement(*, classes: bool) -> Prepared:
     """One row for the pupil at the school, repeated for every class of today."""
-    account, today = bindparam("account", type_=ID), bindparam("today", type_=Date())
-    account_text, client = bindparam("account_text", type_=String()), bindparam("client", type_=String())
-    school = bindparam("school", type_=SCHOOL)
-    mine, merged, anywhere = aliased(Enrolment), aliased(Pupil), aliased(Enrolment)
-    history = select(_listed(merged.account_uuid)).where(merged.merged_into == account).scalar_subquery()
+    asked = Asked(
+        account=bindparam("account", type_=ID),
+        account_text=bindparam("account_text", type_=String()),
+        school=bindparam("school", type_=SCHOOL),
+        client=bindparam("client", type_=String()),
+        today=bindparam("today", type_=Date()),
+    )
+    sources = joined(Pupil.__table__, asked, classes=classes)
+    return Prepared(
+        select(*columns(asked, classes=classes))
+        .select_from(sources)
+        .where(Pupil.account_uuid == asked.account)
+    )
+
+
+@cache
+def _mine() -> Any:
+    """The enrolment at this school."""
+    return aliased(Enrolment)
+
+
+def columns(asked: Asked, *, classes: bool) -> list[Any]:
+    """What `of_rows` reads, of the tables that `joined` joins."""
+    mine, merged, anywhere = _mine(), aliased(Pupil), aliased(Enrolment)
+    history = (
+        select(_listed(merged.account_uuid))
+        .where(merged.merged_into == asked.account)
+        .correlate_except(merged)
+        .scalar_subquery()
+    )
+    somewhere = select(1).where(
+        anywhere.account_uuid == asked.account, visibility.active(anywhere, asked.today)
+    )
     active: ColumnElement[bool] = and_(
         Account.account_uuid.is_not(None),
         Account.blocked_at.is_(None),
         Pupil.merged_into.is_(None),
-        exists().where(anywhere.account_uuid == account, visibility.active(anywhere, today)),
+        somewhere.correlate_except(anywhere).exists(),
     )
-    columns: list[Any] = [
+    found: list[Any] = [
+        Pupil.account_uuid.label("pupil"),
         active.label("active"),
-        visibility.covers(client, mine, account_text, today).label("by_school"),
-        visibility.active(mine, today).label("enrolled"),
-        agreements.shares(school, today).label("shares"),
+        visibility.covers(asked.client, mine, asked.account_text, asked.today).label("by_school"),
+        visibility.active(mine, asked.today).label("enrolled"),
+        agreements.shares(asked.school, asked.today).label("shares"),
         mine.id.label("enrolment"),
         Pupil.voornaam,
         Pupil.naam,
@@ -181,33 +249,39 @@ def _statement(*, classes: bool) -> Prepared:
         mine.naam.label("e_naam"),
         Pupil.leerid_uuid,
         history.label("history"),
-        School.instellingsnummer,
+        School.instellingsnummer.label("orgcode"),
         School.kind,
         School.naam.label("school"),
         mine.leerjaar,
         mine.administratieve_groep.label("groep"),
         AppPupil.sub,
     ]
+    if classes:
+        found += [
+            Klas.id.label("klas"),
+            Klas.code.label("klas_code"),
+            Klas.naam.label("klas_naam"),
+            Klas.soort.label("klas_soort"),
+        ]
+    return found
+
+
+def joined(sources: Any, asked: Asked, *, classes: bool) -> Any:
+    """`sources`, which have the pupil, and everything else that `columns` reads: a row, repeated for every class."""
+    mine = _mine()
     sources = (
-        Pupil.__table__.outerjoin(Account, Account.account_uuid == Pupil.account_uuid)
-        .outerjoin(School, School.instellingsnummer == school)
-        .outerjoin(mine, mine.id == visibility.chosen_enrolment(account, school, today))
-        .outerjoin(AppPupil, and_(AppPupil.account_uuid == account, AppPupil.client_id == client))
+        sources.outerjoin(Account, Account.account_uuid == Pupil.account_uuid)
+        .outerjoin(School, School.instellingsnummer == asked.school)
+        .outerjoin(mine, mine.id == visibility.chosen_enrolment(asked.account, asked.school, asked.today))
+        .outerjoin(AppPupil, and_(AppPupil.account_uuid == asked.account, AppPupil.client_id == asked.client))
     )
     if not classes:
-        return Prepared(select(*columns).select_from(sources).where(Pupil.account_uuid == account))
+        return sources
     sits = and_(
-        ClassMembership.account_uuid == account,
-        ClassMembership.instellingsnummer == school,
-        visibility.current(ClassMembership, today),
+        ClassMembership.account_uuid == asked.account,
+        ClassMembership.instellingsnummer == asked.school,
+        visibility.current(ClassMembership, asked.today),
     )
-    columns += [
-        Klas.id.label("klas"),
-        Klas.code.label("klas_code"),
-        Klas.naam.label("klas_naam"),
-        Klas.soort.label("klas_soort"),
-    ]
-    seats = sources.outerjoin(ClassMembership, sits).outerjoin(
-        Klas, and_(Klas.id == ClassMembership.klas, Klas.instellingsnummer == school)
+    return sources.outerjoin(ClassMembership, sits).outerjoin(
+        Klas, and_(Klas.id == ClassMembership.klas, Klas.instellingsnummer == asked.school)
     )
-    return Prepared(select(*columns).select_from(seats).where(Pupil.account_uuid == account))

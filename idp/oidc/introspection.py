@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 from authlib.oauth2 import rfc7662
@@ -15,7 +16,7 @@ from idp.claims import disclose
 from idp.claims.disclose import Channel
 from idp.context import House
 from idp.oidc import clients, refresh, tokens
-from idp.oidc.tokens import Held
+from idp.oidc.tokens import Living
 
 INACTIVE: dict[str, Any] = {"active": False}
 
@@ -40,7 +41,8 @@ class Introspection(rfc7662.IntrospectionEndpoint):  # type: ignore[misc]
 
 
 def _meaning(db: Connection, house: House, app: App, token: str, now: datetime) -> dict[str, Any] | None:
-    access = tokens.find_access(db, token)
+    today = clock.day_of_law(now)
+    access, rows = tokens.find_access_and_facts(db, token, today)
     if access is not None:
         if access.client_id != app.client_id or not access.stands(now):
             return None
@@ -48,27 +50,31 @@ def _meaning(db: Connection, house: House, app: App, token: str, now: datetime) 
         about["token_type"] = "Bearer"
         if access.held is None:
             return {"active": True, "client_id": app.client_id, "iss": house.settings.issuer} | about
-        return _released(
-            db, house, app, access.held, scope=access.scope, asked=access.asked, about=about, now=now
-        )
+        asked = Question(scope=access.scope, asked=access.asked, now=now, today=today, rows=rows)
+        return _released(db, house, app, access.held, asked, about=about)
     found = refresh.find(db, token, lock=False)
     if found is None or found.client_id != app.client_id or not found.stands(now) or found.rotated_at:
         return None
     held = found.held
     about = {"scope": held.scope, "exp": _seconds(found.expires_at), "iat": _seconds(found.issued_at)}
-    return _released(db, house, app, held, scope=held.scope, asked=held.asked, about=about, now=now)
+    asked = Question(scope=held.scope, asked=held.asked, now=now, today=today)
+    return _released(db, house, app, held, asked, about=about)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What somebody asks of the grant of a token."""
+
+    scope: str
+    asked: dict[str, Any] | None
+    now: datetime
+    today: date
+    rows: list[Any] | None = None
+    """The facts, when they were found together with the token."""
 
 
 def _released(
-    db: Connection,
-    house: House,
-    app: App,
-    held: Held,
-    *,
-    scope: str,
-    asked: dict[str, Any] | None,
-    about: dict[str, Any],
-    now: datetime,
+    db: Connection, house: House, app: App, held: Living, asked: Question, *, about: dict[str, Any]
 ) -> dict[str, Any] | None:
     released = disclose.disclose(
         db,
@@ -76,12 +82,13 @@ def _released(
         app=app,
         account_uuid=held.account_uuid,
         instellingsnummer=held.instellingsnummer,
-        scope=scope,
-        asked=asked,
+        scope=asked.scope,
+        asked=asked.asked,
         channel=Channel.INTROSPECTION,
-        now=now,
-        today=clock.day_of_law(now),
+        now=asked.now,
+        today=asked.today,
         record=True,
+        rows=asked.rows,
     )
     if not released.alive:
         return None

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol, cast
 
-from sqlalchemy import Connection, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Date, Table, bindparam, insert, select, update
 
 from idp import entropy
 from idp.apps import App
-from idp.claims import pseudonym
+from idp.claims import facts, pseudonym
 from idp.clock import day_of_law
 from idp.context import House
 from idp.entropy import Token
-from idp.models import AccessToken, AuthorizationCode, Base, Grant, Session
+from idp.models import AccessToken, AuthorizationCode, Base, Grant, Pupil, Session
 from idp.prepared import Prepared
 from idp.watching import measures
 
@@ -140,19 +140,13 @@ def begin_grant(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Held:
-    """A grant, as it is now."""
+class Living:
+    """A grant, as it is now: about whom, and whether it stands."""
 
-    id: str
-    client_id: str
     account_uuid: str
     instellingsnummer: str | None
-    sid: str
     scope: str
     asked: dict[str, Any] | None
-    auth_time: datetime
-    amr: list[str]
-    acr: str
     offline: bool
     expires_at: datetime
     revoked: bool
@@ -168,6 +162,18 @@ class Held:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Held(Living):
+    """The same, with everything that an ID token says of its sign-in."""
+
+    id: str
+    client_id: str
+    sid: str
+    auth_time: datetime
+    amr: list[str]
+    acr: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class No:
     """A refusal that has been written down where needed; `because` is for the audit trail."""
 
@@ -176,43 +182,47 @@ class No:
     """For the app's developer: printable ASCII without quotes."""
 
 
-GRANT = (
+LIVING = (
     GRANTS.c.id.label("grant_id"),
-    GRANTS.c.client_id.label("grant_client"),
     GRANTS.c.account_uuid,
     GRANTS.c.instellingsnummer,
-    GRANTS.c.sid,
     GRANTS.c.scope.label("grant_scope"),
     GRANTS.c.asked,
+    GRANTS.c.offline,
+    GRANTS.c.expires_at.label("grant_expires_at"),
+    GRANTS.c.revoked_at.is_not(None).label("grant_revoked"),
+    SESSIONS.c.ended_at.is_not(None).label("session_ended"),
+    SESSIONS.c.expires_at.label("session_expires_at"),
+)
+"""The columns of a Living; join GRANTS and SESSIONS."""
+GRANT = (
+    *LIVING,
+    GRANTS.c.client_id.label("grant_client"),
+    GRANTS.c.sid,
     GRANTS.c.auth_time,
     GRANTS.c.amr,
     GRANTS.c.acr,
-    GRANTS.c.offline,
-    GRANTS.c.expires_at.label("grant_expires_at"),
-    GRANTS.c.revoked_at.label("grant_revoked_at"),
-    SESSIONS.c.ended_at,
-    SESSIONS.c.expires_at.label("session_expires_at"),
 )
-"""The columns that `held_of` reads; join GRANTS and SESSIONS."""
+"""The columns that `held_of` reads."""
 
 
 def held_of(row: Any) -> Held:
     return Held(
-        id=row.grant_id,
-        client_id=row.grant_client,
         account_uuid=row.account_uuid,
         instellingsnummer=row.instellingsnummer,
-        sid=row.sid,
         scope=row.grant_scope,
         asked=row.asked,
+        offline=row.offline,
+        expires_at=row.grant_expires_at,
+        revoked=row.grant_revoked,
+        session_ended=row.session_ended,
+        session_expires_at=row.session_expires_at,
+        id=row.grant_id,
+        client_id=row.grant_client,
+        sid=row.sid,
         auth_time=row.auth_time,
         amr=row.amr,
         acr=row.acr,
-        offline=row.offline,
-        expires_at=row.grant_expires_at,
-        revoked=row.grant_revoked_at is not None,
-        session_ended=row.ended_at is not None,
-        session_expires_at=row.session_expires_at,
     )
 
 
@@ -234,7 +244,7 @@ class Access:
     issued_at: datetime
     expires_at: datetime
     revoked: bool
-    held: Held | None
+    held: Living | None
     """None: the app speaks for itself."""
 
     def stands(self, now: datetime) -> bool:
@@ -271,15 +281,39 @@ def find_access(db: Connection, token: str) -> Access | None:
     """The access token, dead or alive, with its grant and session: one select."""
     digest = entropy.digest(token, Token.ACCESS)
     row = _ACCESS.first(db, {"digest": digest}) if digest else None
-    if row is None:
-        return None
+    return _access_of(row) if row is not None else None
+
+
+def find_access_and_facts(db: Connection, token: str, today: date) -> tuple[Access | None, list[Any]]:
+    """The same, and what is true of its pupil today (rows for `claims/facts.py`): still one select.
+
+    Userinfo and introspection are this select and one line in the ledger.
+    """
+    digest = entropy.digest(token, Token.ACCESS)
+    rows = _ACCESS_AND_FACTS.rows(db, {"digest": digest, "today": today}) if digest else []
+    return (_access_of(rows[0]) if rows else None), rows
+
+
+def _access_of(row: Any) -> Access:
     return Access(
         client_id=row.client_id,
         scope=row.scope,
         issued_at=row.issued_at,
         expires_at=row.expires_at,
-        revoked=row.revoked_at is not None,
-        held=held_of(row) if row.grant_id else None,
+        revoked=row.revoked,
+        held=Living(
+            account_uuid=row.account_uuid,
+            instellingsnummer=row.instellingsnummer,
+            scope=row.grant_scope,
+            asked=row.asked,
+            offline=row.offline,
+            expires_at=row.grant_expires_at,
+            revoked=row.grant_revoked,
+            session_ended=row.session_ended,
+            session_expires_at=row.session_expires_at,
+        )
+        if row.grant_id
+        else None,
     )
 
 
@@ -290,19 +324,35 @@ def revoke_access(db: Connection, token: str, now: datetime) -> None:
 # ---------------------------------------------------------------- statements, prepared once
 
 _INSERT_GRANT, _INSERT_CODE, _INSERT_ACCESS = map(Prepared, (insert(GRANTS), insert(CODES), insert(ACCESS)))
-_ACCESS = Prepared(
-    select(
-        ACCESS.c.client_id,
-        ACCESS.c.scope,
-        ACCESS.c.issued_at,
-        ACCESS.c.expires_at,
-        ACCESS.c.revoked_at,
-        *GRANT,
-    )
-    .outerjoin(GRANTS, GRANTS.c.id == ACCESS.c.grant_id)
-    .outerjoin(SESSIONS, SESSIONS.c.sid == GRANTS.c.sid)
-    .where(ACCESS.c.digest == bindparam("digest"))
+_USED = (
+    ACCESS.c.client_id,
+    ACCESS.c.scope,
+    ACCESS.c.issued_at,
+    ACCESS.c.expires_at,
+    ACCESS.c.revoked_at.is_not(None).label("revoked"),
+    *LIVING,
 )
+_USE = ACCESS.outerjoin(GRANTS, GRANTS.c.id == ACCESS.c.grant_id).outerjoin(
+    SESSIONS, SESSIONS.c.sid == GRANTS.c.sid
+)
+_THIS_ONE = ACCESS.c.digest == bindparam("digest")
+_ACCESS = Prepared(select(*_USED).select_from(_USE).where(_THIS_ONE))
+
+
+def _with_facts() -> Prepared:
+    asked = facts.Asked(
+        account=GRANTS.c.account_uuid,
+        account_text=facts.text_of(GRANTS.c.account_uuid),
+        school=GRANTS.c.instellingsnummer,
+        client=ACCESS.c.client_id,
+        today=bindparam("today", type_=Date()),
+    )
+    pupil = _USE.outerjoin(table(Pupil), Pupil.account_uuid == GRANTS.c.account_uuid)
+    found = select(*_USED, *facts.columns(asked, classes=True))
+    return Prepared(found.select_from(facts.joined(pupil, asked, classes=True)).where(_THIS_ONE))
+
+
+_ACCESS_AND_FACTS = _with_facts()
 _REVOKE_ACCESS = Prepared(
     update(ACCESS)
     .where(ACCESS.c.digest == bindparam("token"), ACCESS.c.revoked_at.is_(None))

@@ -21,8 +21,9 @@ def userinfo(house: House, token: str, *, now: datetime) -> tuple[App, dict[str,
     Raises InvalidTokenError (401) when the token, its sign-in, its app or the visibility is gone, and
     InsufficientScopeError (403) when the token is not about a person.
     """
+    today = clock.day_of_law(now)
     with house.database.each_by_itself() as db:
-        access = tokens.find_access(db, token)
+        access, rows = tokens.find_access_and_facts(db, token, today)
         app = house.apps.find(access.client_id) if access is not None and access.stands(now) else None
         if access is None or app is None or app.disabled:
             raise InvalidTokenError(realm=house.settings.issuer)
@@ -38,8 +39,9 @@ def userinfo(house: House, token: str, *, now: datetime) -> tuple[App, dict[str,
             asked=access.asked,
             channel=Channel.USERINFO,
             now=now,
-            today=clock.day_of_law(now),
+            today=today,
             record=True,
+            rows=rows,
         )
     if not released.alive:
         raise InvalidTokenError(realm=house.settings.issuer)
