@@ -132,6 +132,8 @@ OIDCResponseType              code
 OIDCPKCEMethod                S256
 OIDCRemoteUserClaim           sub
 OIDCUserInfoRefreshInterval   300
+OIDCSessionMaxDuration        3300
+OIDCStateMaxNumberOfCookies   7 true
 
 # No file stands at the redirect URI: the module answers there. Signing out is there as well, to an address of
 # post_logout_redirect_uris:  @PATH@?logout=@BYE_QUOTED@
