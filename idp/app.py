@@ -7,7 +7,7 @@ from pathlib import Path
 from flask import Flask
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 
-from idp import failing, web, wording
+from idp import blanks, failing, web, wording
 from idp.context import House
 
 INSIDE = Path(__file__).parent / "templates"
@@ -50,6 +50,7 @@ def create_app(house: House) -> Flask:
     app.jinja_env.undefined = StrictUndefined
     web.prepare(app, house.settings)
     failing.prepare(app)
+    blanks.prepare(app)
     sessions.login_manager.init_app(app)
     staff_door.prepare(app)
     shell.prepare(app)

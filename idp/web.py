@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+from babel import Locale
 from flask import (
     Flask,
     Response,
@@ -21,7 +22,7 @@ from flask import (
     request,
     session,
 )
-from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
+from flask.sessions import SessionInterface, SessionMixin
 from flask_babel import Babel, get_locale
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError, CSRFProtect
@@ -39,6 +40,8 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 LARGEST_BODY = 256 * 1024
 MOST_PARAMETERS = 200
 LONGEST_QUERY = 32_768
+SUSPECT = re.compile(rb"%00|%[89A-Fa-f]|[\x00\x80-\xff]")
+"""Without these a query is plain ASCII: no zero bytes, and nothing that cannot be read."""
 
 
 class Door(StrEnum):
@@ -107,7 +110,7 @@ def _begin() -> None:
     query = request.query_string
     if len(query) > LONGEST_QUERY or query.count(b"&") > MOST_PARAMETERS:
         abort(414)
-    given = [*request.args.items(multi=True)] if query else []
+    given = [*request.args.items(multi=True)] if SUSPECT.search(query) else []
     if request.method == "POST" and request.mimetype == "application/x-www-form-urlencoded":
         given += [*request.form.items(multi=True)]
     for name, value in given:
@@ -284,8 +287,38 @@ def read_cookie(word: str) -> str:
     return request.cookies.get(cookie_name(word), "")
 
 
-class SealedSession(SecureCookieSession):
-    """What a browser that has not signed in carries: its CSRF word. Nobody can read it."""
+class SealedSession(SessionMixin):
+    """What a browser that has not signed in carries: its CSRF word. Nobody can read it, and we do when asked for it."""
+
+    modified = False
+
+    def __init__(self, unseal: Callable[[], dict[str, Any]]) -> None:
+        self._unseal = unseal
+
+    @functools.cached_property
+    def _values(self) -> dict[str, Any]:
+        return self._unseal()
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.modified = True
+        self._values[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        self.modified = True
+        del self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def clear(self) -> None:
+        self.modified = True
+        self._values = {}
 
 
 class SealedSessions(SessionInterface):
@@ -295,17 +328,18 @@ class SealedSessions(SessionInterface):
     seconds = 60 * 60 * 12
 
     def open_session(self, app: Flask, request: Any) -> SealedSession:  # noqa: ARG002
-        sealed = read_cookie(self.word) if "HTTP_COOKIE" in request.environ else ""
-        house = context.house()
-        values = (
-            house.keys.unseal(self.word, sealed, house.clock.now(), seconds=self.seconds) if sealed else None
-        )
-        return SealedSession(values or {})
+        return SealedSession(self._unsealed if "HTTP_COOKIE" in request.environ else dict)
+
+    def _unsealed(self) -> dict[str, Any]:
+        house, sealed = context.house(), read_cookie(self.word)
+        return house.keys.unseal(self.word, sealed, house.clock.now(), seconds=self.seconds) or {}
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:  # noqa: ARG002
-        if not session and session.modified:
+        if not session.modified:
+            return
+        if not session:
             drop_cookie(response, self.word)
-        elif session.modified:
+        else:
             house = context.house()
             set_cookie(response, self.word, house.keys.seal(self.word, dict(session), house.clock.now()))
 
@@ -318,7 +352,7 @@ def forget_page() -> None:
 # ---------------------------------------------------------------- words
 
 
-def _language() -> str:
+def _language() -> Locale:
     """What the person chose here, what the app asked (ui_locales), what the browser says; Dutch otherwise."""
     try:
         asked = _asked_locales()
@@ -327,8 +361,14 @@ def _language() -> str:
     for tag in [read_cookie(LANGUAGE_COOKIE), *asked.split()]:
         short = tag.lower().partition("-")[0]
         if short in LANGUAGES:
-            return short
-    return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+            return _locale(short)
+    return _locale(request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0])
+
+
+@functools.cache
+def _locale(language: str) -> Locale:
+    """Read once: Babel reads it anew for every text otherwise."""
+    return Locale(language)
 
 
 def _asked_locales() -> str:

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Hashable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from flask import Blueprint, Response, render_template, request
 from flask_babel import gettext, lazy_gettext
@@ -61,6 +61,8 @@ CARDS_NOTED = 20
 _cards_refused = Counter(window=timedelta(minutes=1))
 AGAIN = "again"
 AGAIN_SECONDS = 120
+WHO_MESSAGES = frozenset({"kaart", "naam", "met kaart", "hulp", "klaar"})
+"""What the page that asks for a name may say; anybody can write an address."""
 COUNTABLE = 10 * 60
 """A wait longer than this is not counted down: a child should do something else."""
 CARD_ADDRESS = re.compile(r"(?:https?://[^/\s]+/k/)?(K1[0-9A-Z]{26})", re.IGNORECASE)
@@ -241,14 +243,13 @@ def _who_page(
     way: WayBack, *, message: str | None, typed: str = "", shared: bool = False, status: int = 200
 ) -> Response:
     web.allow_reader()
-    response = pages_frame.page(
+    response = pages_frame.everyday_page(
         "login/who.html",
         way,
+        {"action": way.page(), "typed": typed or (usernames.canonical(way.login_hint) or "")},
         status=status,
-        action=way.page(),
-        message=message,
+        message=message if message in WHO_MESSAGES else None,
         hosts=" ".join(own_addresses.hosts(context.house().settings)),
-        typed=typed or (usernames.canonical(way.login_hint) or ""),
         shared=shared,
         class_device=pages_frame.class_device() is not None,
     )
@@ -262,24 +263,27 @@ def _prove_page(way: WayBack, who: Who, *, message: str | None = None, status: i
     with house.database.reading() as db:
         step = sign_in.next_step(db, house.keys, who.username, house.clock.now())
     sealed = pages_frame.sealed(who)
-    words: dict[str, Any] = {
+    fill = {
         "action": way.page(wie=sealed),
         "wie": sealed,
-        "message": message,
-        "name": who.card.given_name if who.card else None,
+        "name": who.card.given_name if who.card else "",
         "username": who.username,
         "away": way.page(),
+        "help": way.page(sessions.HELP, wie=sealed),
+        "forgot": way.page(pages_mail.FORGOT, wie=sealed) if house.settings.sends_mail else "",
+    }
+    words: dict[str, Hashable] = {
+        "message": message,
         "ask_shared": not who.asked and pages_frame.class_device() is None,
         "shared": who.shared or pages_frame.class_device() is not None,
-        "help": way.page(sessions.HELP, wie=sealed),
-        "forgot": way.page(pages_mail.FORGOT, wie=sealed) if house.settings.sends_mail else None,
     }
     if step is sign_in.Step.PASSWORD:
-        return pages_frame.page("login/password.html", way, status=status, **words)
-    typing = (message == "wrong" and bool(request.form.get("password"))) or pages_card.words_first(who)
-    return pages_frame.page(
-        "login/pictures.html", way, status=status, screens=_screens(web.language()), typing=typing, **words
+        return pages_frame.everyday_page("login/password.html", way, fill, status=status, **words)
+    words["screens"] = _screens(web.language())
+    words["typing"] = (message == "wrong" and bool(request.form.get("password"))) or pages_card.words_first(
+        who
     )
+    return pages_frame.everyday_page("login/pictures.html", way, fill, status=status, **words)
 
 
 @functools.cache

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Response, g, make_response, render_template, request
 
-from idp import context, web
+from idp import blanks, context, web
 from idp.login import browsers, cards, devices, sessions, way_back
 from idp.login.browsers import Browser
 from idp.login.cards import HeldCard
@@ -19,6 +20,13 @@ from idp.models import DeviceKind
 WHO = "who"
 WHO_SECONDS = 60 * 60
 LONGEST_SECRET = 1000
+
+
+class About(NamedTuple):
+    """What an app says of itself, for parents."""
+
+    policy: str | None
+    tos: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +46,25 @@ def page(template: str, way: WayBack, *, status: int = 200, **words: Any) -> Res
     """A page whose form may end, through redirects, at the app that sent this person."""
     if way.ends_at:
         web.allow_form_to(way.ends_at)
-    app_name, app_logo = (way.app.client_name, way.app.logo) if way.app else (None, None)
-    about = {"policy": way.app and way.app.policy_uri, "tos": way.app and way.app.tos_uri}
-    body = render_template(
-        template, next=way.url, app_name=app_name, app_logo=app_logo, app_about=about, **words
-    )
+    return make_response(render_template(template, next=way.url, **_app_of(way), **words), status)
+
+
+def everyday_page(
+    template: str, way: WayBack, fill: Mapping[str, str], *, status: int = 200, **words: Hashable
+) -> Response:
+    """The same for a page that everybody sees: all that is somebody's own is in `fill` (idp/blanks.py)."""
+    if way.ends_at:
+        web.allow_form_to(way.ends_at)
+    body = blanks.filled(template, {"next": way.url, **fill}, {**_app_of(way), **words})
     return make_response(body, status)
+
+
+def _app_of(way: WayBack) -> dict[str, Hashable]:
+    app = way.app
+    if app is None:
+        return {"app_name": None, "app_logo": None, "app_about": About(policy=None, tos=None)}
+    about = About(policy=app.policy_uri, tos=app.tos_uri)
+    return {"app_name": app.client_name, "app_logo": app.logo, "app_about": about}
 
 
 def way() -> WayBack:

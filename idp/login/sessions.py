@@ -384,14 +384,17 @@ class Manager(LoginManager):  # type: ignore[misc]
         app.config["REMEMBER_COOKIE_NAME"] = "__Host-idp-no-such-cookie"
         app.config["SESSION_PROTECTION"] = None
 
+    def _load_user(self) -> None:
+        """Straight to the answer: Flask-Login would look through Flask's session and its cookies first."""
+        self._update_request_context_with_user(current())
+
+    def _update_remember_cookie(self, response: Response) -> Response:
+        """There is none."""
+        return response
+
 
 login_manager = Manager()
 login_manager.session_protection = None
-
-
-@login_manager.request_loader  # type: ignore[untyped-decorator]
-def _who(_request: Any) -> SignedIn | None:
-    return current()
 
 
 @login_manager.unauthorized_handler  # type: ignore[untyped-decorator]
