@@ -10,6 +10,7 @@ import click
 import orjson
 
 from idp.admin import finding
+from idp.admin.operators import school_list
 from idp.admin.privacy import breach, extracts, processing, school_extract
 from idp.audit import privacy as audit_privacy
 from idp.cli.frame import data_option, json_option, opened, orderly, say, table
@@ -57,11 +58,11 @@ def extract_pupil(data: Path | None, pupil: str, school: str | None, out: Any) -
 def extract_school(data: Path | None, school: str, out: Any) -> None:
     """The ledger and the audit trail of school N, with what proves them."""
     with opened(data) as house:
-        with house.database.reading() as db:
-            document = school_extract.document(db, house, school)
         with house.database.transaction() as db:
+            school_list.require(db, school)
             audit_privacy.school_extract_given(db, instellingsnummer=school)
-    _write(out, document)
+        for piece in school_extract.pieces(house, school):
+            out.write(piece.decode())
 
 
 @click.command("breach")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import tracemalloc
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
-from idp import audit, models
+from idp import audit, entropy, models
 from idp.admin.privacy import breach, extracts, processing, school_extract
 from idp.audit import accounts as audit_accounts
 from idp.claims import disclose
@@ -127,7 +129,8 @@ def test_a_school_reads_and_takes_what_apps_were_told(house, client, desk, story
     document = client.get("/schoolloket/verstrekkingen.json").json
     (told,) = document["told"]
     assert (told["account_uuid"], told["first_on"]) == (story.pupil, str(make.TODAY))
-    assert {act["event"] for act in document["audit_trail"]} == {"pupil_seen"}
+    acts = {act["event"] for act in document["audit_trail"]}
+    assert acts == {"pupil_seen", "school_extract_given"}, "written down before it leaves"
     assert all("source" not in act and act["digest"] for act in document["audit_trail"])
 
 
@@ -229,5 +232,62 @@ def test_an_operator_downloads_both(house, client, story):
 def test_the_extract_of_a_school_without_anything_is_empty(house):
     with house.database.transaction() as db:
         school = make.school(db)
-        document = school_extract.document(db, house, school)
+    document = json.loads(b"".join(school_extract.pieces(house, school)))
     assert (document["told"], document["audit_trail"]) == ([], [])
+    assert document["anchor_keys"]["keys"]
+
+
+def _a_year(house, school: str, pupils: int, days: int = 20) -> None:
+    """Each pupil was told about to one of two apps, some days, and signed in."""
+    ledger, trail = models.Release.__table__, models.AuditEvent.__table__
+    with house.database.transaction() as db:
+        apps = [make.app(db).client_id for _ in range(2)]
+        ids = [make.pupil(db) for _ in range(pupils)]
+        for one in ids:
+            make.enrolment(db, one, school)
+        base = {"instellingsnummer": school, "mark": None}
+        for day in range(days):
+            at = make.NOW - timedelta(days=days - day)
+            claims = {"sub": "released", "ov_klassen": "released" if day % 2 else "school_does_not_share"}
+            told = {"at": at, "channel": "id_token", "client_id": apps[day % 2], "claims": claims}
+            db.execute(
+                insert(ledger), [base | told | {"id": entropy.row_id(), "account_uuid": one} for one in ids]
+            )
+            act = {"at": at, "event": "signed_in", "object": None, "result": "done", "details": {}}
+            act |= {"source": "192.0.2.1", "request_id": None}
+            db.execute(
+                insert(trail),
+                [base | act | {"id": entropy.row_id(), "actor": audit.pupil(one)} for one in ids],
+            )
+
+
+def test_the_extract_of_a_school_tells_each_pupil_and_act_once_and_no_address(house):
+    with house.database.transaction() as db:
+        school, other = make.school(db), make.school(db)
+    _a_year(house, school, 120)
+    _a_year(house, other, 3)
+    document = json.loads(b"".join(school_extract.pieces(house, school)))
+    assert len(document["told"]) == 240
+    assert len({(one["client_id"], one["account_uuid"]) for one in document["told"]}) == 240
+    assert {tuple(one["claims"]) for one in document["told"]} == {("sub",), ("ov_klassen", "sub")}
+    assert {one["first_on"] for one in document["told"]} == {"2026-11-03", "2026-11-04"}
+    acts = [one for one in document["audit_trail"] if one["event"] == "signed_in"]
+    assert len({one["id"] for one in acts}) == len(acts) == 120 * 20
+    assert "192.0.2.1" not in json.dumps(document)
+    with house.database.reading() as db:
+        told = school_extract.told(db, school, make.NOW - timedelta(days=300))
+    assert sorted((one.pupils, one.claims) for one in told) == [(120, ("ov_klassen", "sub")), (120, ("sub",))]
+
+
+def test_the_extract_of_a_large_school_takes_no_more_memory_than_that_of_a_small_one(house):
+    peaks = []
+    for pupils in (250, 1_500):
+        with house.database.transaction() as db:
+            school = make.school(db)
+        _a_year(house, school, pupils, days=8)
+        tracemalloc.start()
+        length = sum(len(piece) for piece in school_extract.pieces(house, school))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert length > pupils * 1_500
+    assert peaks[1] < peaks[0] + 2 * 2**20, peaks

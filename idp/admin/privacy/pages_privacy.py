@@ -72,7 +72,7 @@ def answer_breach() -> Response:
     if kind == "json":
         return download(found.document(), f"{name}.json")
     if kind == "csv":
-        return _attached(make_response(f"\ufeff{found.table()}"), "text/csv", f"{name}.csv")
+        return attached(make_response(f"\ufeff{found.table()}"), "text/csv", f"{name}.csv")
     return _breach_page(given, found=found)
 
 
@@ -108,10 +108,11 @@ def evidence_document() -> Response:
 def download(value: Any, name: str) -> Response:
     """A JSON document as a file, kept by nobody on the way."""
     body = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)
-    return _attached(make_response(body), "application/json", name)
+    return attached(make_response(body), "application/json", name)
 
 
-def _attached(answer: Response, kind: str, name: str) -> Response:
+def attached(answer: Response, kind: str, name: str) -> Response:
+    """The answer as a file that stays on no shelf in between."""
     answer.mimetype = kind
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     answer.headers["Cache-Control"] = "no-store"

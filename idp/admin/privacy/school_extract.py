@@ -2,22 +2,33 @@
 
 The ledger is told by app and pupil, with days and names of claims: when a child signed in is nobody's business. The audit
 trail holds what bears the school's number, without addresses; beside it the digests and anchors that it hangs on.
+
+A year of a large school is hundreds of thousands of rows. So the ledger is asked some pupils at a time, by the pupils of the
+school (an index answers; the ledger of a whole country is not looked through), and the file leaves piece by piece.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+import orjson
+from sqlalchemy import Connection, and_, func, or_, select, union
 
 from idp.admin.operators import school_list
-from idp.admin.records import anchors, exporting, sealing
+from idp.admin.records import anchors, sealing
 from idp.clock import day_of_law
 from idp.context import House
-from idp.models import App, AuditEvent, Release
+from idp.models import App, AuditEvent, Enrolment, Pupil, Release
+
+PUPILS = 100
+"""Pupils of whom the ledger is asked at a time."""
+PAGE = 500
+"""Acts that are read at a time."""
+_HOW = orjson.OPT_UTC_Z
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,59 +42,103 @@ class Told:
     first: date
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """One app and one pupil."""
+
+    client_id: str
+    account_uuid: str
+    claims: frozenset[str]
+    first: datetime
+
+
 def told(db: Connection, instellingsnummer: str, since: datetime) -> list[Told]:
     """By app, the most pupils first."""
-    wanted = exporting.Wanted(begin=since, instellingsnummer=instellingsnummer)
-    pupils: dict[str, set[str]] = defaultdict(set)
+    pupils: Counter[str] = Counter()
     claims: dict[str, set[str]] = defaultdict(set)
     first: dict[str, datetime] = {}
-    for row in exporting.rows(db, sealing.table_of(Release), wanted):
-        pupils[row["client_id"]].add(row["account_uuid"])
-        claims[row["client_id"]] |= _released(row)
-        first.setdefault(row["client_id"], row["at"])
+    for some in _by_pupils(_pupils(db, instellingsnummer)):
+        for line in _lines(db, instellingsnummer, some, since):
+            pupils[line.client_id] += 1
+            claims[line.client_id] |= line.claims
+            first[line.client_id] = min(line.first, first.get(line.client_id, line.first))
     names = _names(db)
     lines = [
         Told(
             client_id=one,
             name=names.get(one, one),
-            pupils=len(who),
+            pupils=count,
             claims=tuple(sorted(claims[one])),
             first=day_of_law(first[one]),
         )
-        for one, who in pupils.items()
+        for one, count in pupils.items()
     ]
     return sorted(lines, key=lambda line: (-line.pupils, line.name))
 
 
-def document(db: Connection, house: House, instellingsnummer: str) -> dict[str, Any]:
-    """Everything of this school that is kept, as one document. Raises NotFound `school_unknown`."""
-    school_list.require(db, instellingsnummer)
-    wanted = exporting.Wanted(instellingsnummer=instellingsnummer)
-    claims: dict[tuple[str, str], set[str]] = defaultdict(set)
-    first: dict[tuple[str, str], datetime] = {}
-    for row in exporting.rows(db, sealing.table_of(Release), wanted):
-        key = row["client_id"], row["account_uuid"]
-        claims[key] |= _released(row)
-        first.setdefault(key, row["at"])
-    names = _names(db)
-    return {
-        "school": instellingsnummer,
-        "made_at": house.clock.now(),
-        "by": house.settings.issuer,
-        "told": [
+def pieces(house: House, instellingsnummer: str) -> Iterator[bytes]:
+    """Everything of this school that is kept, as one JSON document that leaves piece by piece: nothing is gathered.
+
+    Raises NotFound `school_unknown` at the first piece.
+    """
+    with house.database.reading() as db:
+        school_list.require(db, instellingsnummer)
+        names, everybody = _names(db), _pupils(db, instellingsnummer)
+    head = {"school": instellingsnummer, "made_at": house.clock.now(), "by": house.settings.issuer}
+    yield orjson.dumps(head, option=_HOW)[:-1] + b',\n"told": ['
+    yield from _listed(_told_lines(house, instellingsnummer, everybody, names))
+    yield b'],\n"audit_trail": ['
+    yield from _listed(_acts(house, instellingsnummer))
+    with house.database.reading() as db:
+        stated = [one.jws for one in anchors.all_of(db, house)]
+    yield b'],\n"anchors": ' + orjson.dumps(stated)
+    yield b',\n"anchor_keys": ' + orjson.dumps(anchors.public_keys(house)) + b"}\n"
+
+
+def _listed(pages: Iterable[Iterable[Any]]) -> Iterator[bytes]:
+    """Items of a list of JSON, one a line, a page of them at a time."""
+    between = b"\n"
+    for page in pages:
+        lines = [orjson.dumps(one, option=_HOW) for one in page]
+        if lines:
+            yield between + b",\n".join(lines)
+            between = b",\n"
+
+
+def _told_lines(
+    house: House, instellingsnummer: str, everybody: list[str], names: dict[str, str]
+) -> Iterator[list[dict[str, Any]]]:
+    for some in _by_pupils(everybody):
+        with house.database.reading() as db:
+            found = _lines(db, instellingsnummer, some)
+        yield [
             {
-                "client_id": client_id,
-                "name": names.get(client_id),
-                "account_uuid": who,
-                "first_on": day_of_law(first[client_id, who]),
-                "claims": sorted(claims[client_id, who]),
+                "client_id": line.client_id,
+                "name": names.get(line.client_id),
+                "account_uuid": line.account_uuid,
+                "first_on": day_of_law(line.first),
+                "claims": sorted(line.claims),
             }
-            for client_id, who in sorted(claims)
-        ],
-        "audit_trail": [_act(row) for row in exporting.rows(db, sealing.table_of(AuditEvent), wanted)],
-        "anchors": [one.jws for one in anchors.all_of(db, house)],
-        "anchor_keys": anchors.public_keys(house),
-    }
+            for line in found
+        ]
+
+
+def _acts(house: House, instellingsnummer: str) -> Iterator[list[dict[str, Any]]]:
+    """The school's part of the audit trail, oldest first."""
+    table = sealing.table_of(AuditEvent)
+    mine = select(table).where(table.c.instellingsnummer == instellingsnummer)
+    mine, last = mine.order_by(table.c.at, table.c.id).limit(PAGE), None
+    while True:
+        page = mine
+        if last is not None:
+            later = or_(table.c.at > last["at"], and_(table.c.at == last["at"], table.c.id > last["id"]))
+            page = mine.where(table.c.at >= last["at"], later)
+        with house.database.reading() as db:
+            rows = db.execute(page).mappings().all()
+        yield [_act(row) for row in rows]
+        if len(rows) < PAGE:
+            return
+        last = rows[-1]
 
 
 def _act(row: Any) -> dict[str, Any]:
@@ -92,8 +147,40 @@ def _act(row: Any) -> dict[str, Any]:
     return kept | {"digest": sealing.digest(AuditEvent.__tablename__, row).hex()}
 
 
-def _released(row: Any) -> set[str]:
-    return {name for name, word in row["claims"].items() if word == "released"}
+def _pupils(db: Connection, instellingsnummer: str) -> list[str]:
+    """Everybody who was ever enrolled here, under every identifier that the ledger may know."""
+    here = select(Enrolment.account_uuid).where(Enrolment.instellingsnummer == instellingsnummer)
+    merged = select(Pupil.account_uuid).where(Pupil.merged_into.in_(here))
+    return sorted(db.execute(union(here, merged)).scalars())
+
+
+def _by_pupils(everybody: list[str]) -> Iterator[list[str]]:
+    return (everybody[at : at + PUPILS] for at in range(0, len(everybody), PUPILS))
+
+
+def _lines(
+    db: Connection, instellingsnummer: str, some: list[str], since: datetime | None = None
+) -> list[_Line]:
+    """What each app was told about each of these, by pupil and app. The database groups what is alike."""
+    of = Release
+    columns = (of.account_uuid, of.client_id, of.claims)
+    query = (
+        select(*columns, func.min(of.at).label("first"))
+        .where(of.account_uuid.in_(some), of.instellingsnummer == instellingsnummer)
+        .group_by(*columns)
+    )
+    if since is not None:
+        query = query.where(of.at >= since)
+    claims: dict[tuple[str, str], set[str]] = defaultdict(set)
+    first: dict[tuple[str, str], datetime] = {}
+    for row in db.execute(query):
+        key = row.account_uuid, row.client_id
+        claims[key] |= {name for name, word in row.claims.items() if word == "released"}
+        first[key] = min(row.first, first.get(key, row.first))
+    return [
+        _Line(account_uuid=who, client_id=app, claims=frozenset(claims[who, app]), first=first[who, app])
+        for who, app in sorted(claims)
+    ]
 
 
 def _names(db: Connection) -> dict[str, str]:
