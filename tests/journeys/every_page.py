@@ -1022,6 +1022,7 @@ def _(page, there):
 @stop("operator-file-check")
 def _(page, there):
     _brings(page, there, _file(there))
+    page.get_by_role("button", name="Bewaar").wait_for()
 
 
 @stop("operator-file-done")
@@ -1036,7 +1037,7 @@ def _file(there: Place) -> str:
     with there.house.database.reading() as db:
         documents = app_list.export(db)
     changed = [one | {"client_name": f"{one['client_name']} {WOLF}"[:100]} for one in documents[:1]]
-    new = documents[0] | {"client_id": f"nieuw-{LONG_NAME.lower()[:60]}", "client_name": LONG_NAME}
+    new = documents[0] | {"client_id": f"nieuw-{WOLF.lower()}-{WOLF.lower()}", "client_name": LONG_NAME}
     return app_files.write_yaml([*changed, new])
 
 
