@@ -27,8 +27,11 @@ def binaries():
 
 
 @contextmanager
-def running(folder, core=None, keep=False):
-    """The URL of an empty database and the file with the server's process id. `keep`: as it was left last time."""
+def running(folder, core=None, keep=False, settings=()):
+    """The URL of an empty database and the file with the server's process id. `keep`: as it was left last time.
+
+    `settings`: such as "shared_buffers=4GB", on top of ours.
+    """
     where = binaries()
     if where is None:
         raise RuntimeError("PostgreSQL is not installed (Debian: apt-get install postgresql)")
@@ -42,7 +45,7 @@ def running(folder, core=None, keep=False):
     if not (keep and there):
         made = [where / "initdb", "-D", data, "-U", "idp", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
         subprocess.run([*other, *made], **quiet)
-    options = " ".join([f"-k {folder}", *(f"-c {one}" for one in SETTINGS)])
+    options = " ".join([f"-k {folder}", *(f"-c {one}" for one in (*SETTINGS, *settings))])
     start = [where / "pg_ctl", "-D", data, "-o", options, "-w", "-t", "120", "-l", folder / "log", "start"]
     subprocess.run([*pin, *other, *start], **quiet)
     try:

@@ -54,6 +54,7 @@ def main():
     options.add_argument("--users-at-once", type=int, default=8)
     options.add_argument("--seconds", type=float, default=6, help="of one turn")
     options.add_argument("--rounds", type=int, default=5, help="turns of each size")
+    options.add_argument("--shared-buffers", default="2GB", help="of PostgreSQL")
     options.add_argument("--core", type=int, default=0)
     options.add_argument("--json", type=Path, help="append the figures to this file")
     asked = options.parse_args()

@@ -45,7 +45,8 @@ class Country:
         """Its database is there, and up to date."""
         server = nullcontext((None, None))
         if self.kind == "PostgreSQL":
-            server = postgres.running(self.folder / "postgres", keep=True)
+            buffers = f"shared_buffers={self.asked.shared_buffers}"
+            server = postgres.running(self.folder / "postgres", keep=True, settings=(buffers,))
         with server as (url, self.pid_file):
             self.env = {
                 "IDP_PORT": str(self.port),
