@@ -18,7 +18,7 @@ from itertools import groupby
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Table, and_, delete, func, insert, select
+from sqlalchemy import Connection, Table, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from idp import marks
@@ -201,18 +201,33 @@ def _seal_late(house: House, table: Table, now: datetime) -> int:
 
 
 def _late(db: Connection, table: Table, now: datetime) -> list[Any]:
+    """Looked for run by run: two days of ledger are millions of rows."""
     mine = select(Seal.number, Seal.first_id, Seal.last_id).where(Seal.trail == table.name)
     runs = db.execute(
         mine.where(Seal.late.is_(False), Seal.sealed_at >= now - LATE_WITHIN).order_by(Seal.number)
     ).all()
     if not runs:
         return []
-    bodies = select(SealedRows.rows).where(
-        SealedRows.trail == table.name, SealedRows.number >= runs[0].number
+    bodies = select(SealedRows.rows).where(SealedRows.trail == table.name)
+    late_ones = select(Seal.number).where(
+        Seal.trail == table.name, Seal.late.is_(True), Seal.number >= runs[0].number
     )
-    known = {one for body in db.execute(bodies).scalars() for one, _digest in sealed(body)}
-    within = and_(table.c.id >= runs[0].first_id, table.c.id <= runs[-1].last_id)
-    lost = [one for one in db.execute(select(table.c.id).where(within)).scalars() if one not in known]
+    known = {
+        one
+        for body in db.execute(bodies.where(SealedRows.number.in_(late_ones))).scalars()
+        for one, _digest in sealed(body)
+    }
+    lost: list[str] = []
+    after = None
+    for run in runs:
+        body = db.execute(bodies.where(SealedRows.number == run.number)).scalar()
+        begin = table.c.id >= run.first_id if after is None else table.c.id > after
+        after = run.last_id
+        if body is None:
+            continue  # it was purged meanwhile
+        here = {one for one, _digest in sealed(body)}
+        within = select(table.c.id).where(begin, table.c.id <= run.last_id).order_by(table.c.id)
+        lost += [one for one in db.execute(within).scalars() if one not in here and one not in known]
     rows: list[Any] = []
     for at in range(0, len(lost), 500):
         found = db.execute(select(table).where(table.c.id.in_(lost[at : at + 500])).order_by(table.c.id))
