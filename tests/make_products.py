@@ -92,7 +92,7 @@ def openid_client(folder: Path, files: Mapping[str, str], port: int, secret: str
 
 
 class _Page(BaseHTTPRequestHandler):
-    """A page behind Apache: it says what it was told of the pupil."""
+    """A page behind a proxy: it says what it was told of the pupil."""
 
     def do_GET(self) -> None:
         told = {
@@ -100,6 +100,8 @@ class _Page(BaseHTTPRequestHandler):
             for name, value in self.headers.items()
             if name.startswith("OIDC_CLAIM_")
         }
+        if "X-Forwarded-User" in self.headers:
+            told["sub"] = self.headers["X-Forwarded-User"]
         body = json.dumps(told).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -112,12 +114,42 @@ class _Page(BaseHTTPRequestHandler):
 
 
 @contextmanager
+def _behind() -> Iterator[int]:
+    """The port of that page."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def oauth2_proxy(folder: Path, files: Mapping[str, str], port: int, secret: str) -> Iterator[None]:
+    """The proxy with that file, on http, in front of a page that shows who it is."""
+    if shutil.which("oauth2-proxy") is None:
+        pytest.skip("oauth2-proxy is not installed")
+    (text,) = files.values()
+    with _behind() as behind:
+        text = text.replace("127.0.0.1:4180", f"127.0.0.1:{port}").replace(":8080/", f":{behind}/")
+        (folder / "oauth2-proxy.cfg").write_text(f"{text}cookie_secure = false\n", encoding="utf-8")
+        words = {"OAUTH2_PROXY_CLIENT_SECRET": secret, "OAUTH2_PROXY_COOKIE_SECRET": secrets.token_hex(16)}
+        command = ["oauth2-proxy", "--config", "oauth2-proxy.cfg"]
+        with program(folder, command, f"http://localhost:{port}/ping", words):
+            yield
+
+
+@contextmanager
 def apache(folder: Path, files: Mapping[str, str], port: int, secret: str) -> Iterator[None]:
     """Apache with that file, in front of a page that shows the claims."""
     if not Path(APACHE).exists() or not (MODULES / "mod_auth_openidc.so").exists():
         pytest.skip("Apache is not installed (Debian: apache2-bin libapache2-mod-auth-openidc)")
-    behind = ThreadingHTTPServer(("127.0.0.1", 0), _Page)
-    threading.Thread(target=behind.serve_forever, daemon=True).start()
+    with _behind() as behind:
+        yield from _apache(folder, files, port, secret, behind)
+
+
+def _apache(folder: Path, files: Mapping[str, str], port: int, secret: str, behind: int) -> Iterator[None]:
     (text,) = files.values()
     (folder / "school.conf").write_text(text, encoding="utf-8")
     lines = [
@@ -129,18 +161,14 @@ def apache(folder: Path, files: Mapping[str, str], port: int, secret: str) -> It
         f'DefaultRuntimeDir "{folder}"',
         *(["User www-data", "Group www-data"] if os.geteuid() == 0 else []),
         *(f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in NEEDED.split()),
-        f'ProxyPass "/" "http://127.0.0.1:{behind.server_port}/"',
+        f'ProxyPass "/" "http://127.0.0.1:{behind}/"',
         f'Include "{folder}/school.conf"',
     ]
     (folder / "apache.conf").write_text("\n".join(lines) + "\n")
     command = [APACHE, "-D", "FOREGROUND", "-f", folder / "apache.conf"]
     words = {"CLIENT_SECRET": secret, "OIDC_CRYPTO": secrets.token_hex(16)}
-    try:
-        with program(folder, command, f"http://localhost:{port}/bye", words):
-            yield
-    finally:
-        behind.shutdown()
-        behind.server_close()
+    with program(folder, command, f"http://localhost:{port}/bye", words):
+        yield
 
 
 @contextmanager

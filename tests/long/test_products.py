@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
@@ -27,6 +29,9 @@ PROGRAMS = {
     "mod_auth_openidc": (make_products.apache, "/lesson"),
     "laravel": (make_products.laravel, "/sign-in"),
 }
+
+
+GUIDES = (Path(__file__).resolve().parents[2] / "docs" / "guides.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +143,22 @@ def test_an_application_of_spring_boot_signs_a_pupil_in_and_out_as_it_was_pasted
     for habit in ("Stuurt state mee", "Stuurt nonce mee", "Gebruikt PKCE", "Wisselt elke code in"):
         assert "altijd" in desk.seen("spring", habit), habit
     context.close()
+
+
+def test_oauth2_proxy_with_the_file_of_the_guide_says_who_it_is(shown, tmp_path):
+    guide = GUIDES.partition("\n## Anything behind oauth2-proxy\n")[2]
+    document, text = (
+        re.search(rf"```{language}\n(.*?)```", guide, re.DOTALL)[1] for language in ("json", "toml")
+    )
+    port = free_port()
+    origin, secret = f"http://localhost:{port}", "like-ours-url-safe_and-long-enough"
+    document = json.loads(document.replace("https://app.example", origin))
+    document |= {"client_id": "behind", "client_secret": secret, "open_to_every_pupil": True}
+    (tmp_path / "apps.json").write_text(json.dumps([document]))
+    text = text.replace("https://app.example", origin).replace("CLIENT_ID", "behind")
+    text = text.replace("https://id.example.org", shown.issuer)
+    with make_products.oauth2_proxy(tmp_path, {"oauth2-proxy.cfg": text}, port, secret):
+        shown.idp("app", "import", str(tmp_path / "apps.json"))
+        first = signed_in(shown, f"{origin}/lesson")["sub"]
+        assert re.fullmatch(r"[0-9a-f]{64}", first)
+        assert signed_in(shown, f"{origin}/lesson")["sub"] == first
