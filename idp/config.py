@@ -209,6 +209,11 @@ class Settings(Mail, Upstream, Waiting, Watching):
     keep_staff_days: Days = Field(
         365, description="How a member of staff signs in, after the last right ended"
     )
+    keep_staff_names_days: Days = Field(
+        731,
+        description="Name and e-mail address of a member of staff after the last right ended, and what an operator's program "
+        "was called after its token did",
+    )
     keep_expired_days: Days = Field(30, description="Sessions, codes, tokens and failed tries after expiry")
     keep_wrong_secret_hours: Count = Field(24, description="Digests of wrong secrets")
     keep_audit_days: Days = Field(731, description="The audit trail")

@@ -142,11 +142,11 @@ def plan(db: Connection, found: lists.Listed[Row], *, today: date) -> Plan:
             continue
         seen.add((*key, row.begindatum))
         known: Any = people.get(row.persoon_id)
-        if known is None or (known.voornaam, known.naam, known.e_mail) != (
-            row.voornaam,
-            row.naam,
-            row.e_mail,
-        ):
+        forgotten = (
+            known is not None and not known.naam and row.einddatum is not None and row.einddatum < today
+        )
+        told_now = (row.voornaam, row.naam, row.e_mail)
+        if not forgotten and (known is None or (known.voornaam, known.naam, known.e_mail) != told_now):
             persons[row.persoon_id] = row
         right = next((r for r in there.get(key, ()) if _same_assignment(row, r, today)), None)
         until = _until(row, right, today)

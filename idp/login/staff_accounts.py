@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -71,6 +72,13 @@ def find_by_name(db: Connection, name: str) -> Staff | None:
     if not rows and "@" in name:
         rows = db.execute(_select().where(func.lower(Person.e_mail) == name).limit(2)).mappings().all()
     return _staff(rows[0]) if len(rows) == 1 else None
+
+
+def names(db: Connection, people: Collection[str]) -> dict[str, str]:
+    """First and last name by person_id; not of those whose names were kept long enough (docs/retention.md)."""
+    known = select(Person.person_id, Person.voornaam, Person.naam)
+    rows = db.execute(known.where(Person.person_id.in_(people), Person.naam != ""))
+    return {row.person_id: f"{row.voornaam} {row.naam}" for row in rows}
 
 
 def _select() -> Select[*tuple[Any, ...]]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
-from idp import entropy, models, pacing
+from idp import audit, entropy, models, pacing
+from idp.admin.agreements import sharing
+from idp.admin.apps import app_requests
 from idp.admin.privacy import deleting, retention
+from idp.admin.records import trail
+from idp.admin.staff import access
 from idp.claims import consent
 from idp.entropy import Token
+from idp.errors import NotFound
 from idp.login import staff_accounts
 from tests import make, make_staff
 
@@ -116,10 +121,12 @@ def test_a_wave_of_leavers_and_of_assertions_goes_batch_by_batch_and_whole(house
         for who in (entropy.identifier() for _ in range(pupils)):
             make.pupil(db, account_uuid=who, voornaam="Noor")
             make.enrolment(db, who, school, begindatum=last - DAY, einddatum=last)
+        who = {"voornaam": "Mira", "naam": "Peeters", "e_mail": None, "created_at": make.NOW - 2_000 * DAY}
+        db.execute(insert(models.Person), [who | {"person_id": f"p{n}"} for n in range(pupils)])
         used = [{"client_id": "a", "jti_digest": f"{n:064}", "expires_at": old} for n in range(rows)]
         db.execute(insert(models.UsedAssertion), used)
     counts = retention.tidy(house, make.NOW)
-    assert (counts["names"], counts["used_assertion"]) == (2 * pupils, rows)
+    assert (counts["names"], counts["names of staff"], counts["used_assertion"]) == (2 * pupils, pupils, rows)
     assert retention.tidy(house, make.NOW)["names"] == 0
 
 
@@ -211,3 +218,132 @@ def test_who_was_set_up_before_a_first_right_is_not_forgotten_at_once(house):
     retention.tidy(house, make.NOW)
     with house.database.reading() as db:
         assert staff_accounts.find(db, one.person_id).stored
+
+
+# ---------------------------------------------------------------- names of staff, and what their programs are called
+
+
+def gone(db, school, days, **columns) -> str:
+    """Somebody whose last right at this school ended so many days ago."""
+    words = {"e_mail": "mira@school.example", "created_at": make.NOW - 2_000 * DAY} | columns
+    person, last = make.person(db, **words), make.TODAY - days * DAY
+    make.right(db, person, school, begindatum=last - 100 * DAY, einddatum=last)
+    return person
+
+
+@pytest.mark.parametrize(("days", "named"), [(731, True), (732, False)])
+def test_names_and_addresses_of_staff_go_two_years_after_the_last_right(house, days, named):
+    with house.database.transaction() as db:
+        school = make.school(db)
+        left, working = gone(db, school, days), gone(db, school, 900)
+        make.right(db, working, school)
+        fresh = make.person(db, created_at=make.NOW - 300 * DAY)
+    assert retention.tidy(house, make.NOW)["names of staff"] == (0 if named else 1)
+    with house.database.reading() as db:
+        row = db.execute(select(models.Person).where(models.Person.person_id == left)).one()
+        assert (row.voornaam, row.naam, row.e_mail) == (
+            ("Mira", "Peeters", "mira@school.example") if named else ("", "", None)
+        )
+        assert {*staff_accounts.names(db, [left, working, fresh])} == {working, fresh} | (
+            {left} if named else set()
+        )
+        assert {one for one, _name in trail.people(db, school)} == {working} | ({left} if named else set())
+        rights = db.execute(select(models.Right.person_id)).scalars().all()
+    assert sorted(rights) == sorted([left, working, working]), "who could do what stays known, by id"
+    assert retention.tidy(house, make.NOW)["names of staff"] == 0
+
+
+@pytest.mark.parametrize(("ago", "named"), [(None, True), (730, True), (732, False)])
+def test_who_agreed_to_share_is_known_by_name_while_that_counts_and_two_years_more(house, ago, named):
+    """The agreement is evidence: of what was agreed, and by whom. Afterwards it names a person by id."""
+    with house.database.transaction() as db:
+        school = make.school(db)
+        director = gone(db, school, 1_500)
+        ended = {"stopped_at": make.NOW - ago * DAY, "stopped_by": f"person:{director}"} if ago else {}
+        make.agreement(db, school, given_by=director, given_at=make.NOW - 1_600 * DAY, **ended)
+    retention.tidy(house, make.NOW)
+    with house.database.reading() as db:
+        (past,) = sharing._agreements(db, school) if ago else [None]
+        assert {*staff_accounts.names(db, [director])} == ({director} if named else set())
+    if past:
+        assert past.given_by == past.stopped_by == ("Mira Peeters" if named else director)
+
+
+def test_who_is_not_known_by_name_any_more_gets_no_right_before_there_is_a_name_again(house):
+    with house.database.transaction() as db:
+        school = make.school(db)
+        left = gone(db, school, 1_000)
+    retention.tidy(house, make.NOW)
+    words = {
+        "person_id": left,
+        "kind": models.RightKind.BEHEERDER,
+        "instellingsnummer": school,
+        "now": make.NOW,
+    }
+    known = audit.Circumstances(now=make.NOW, actor="operator:cli")
+    with house.database.transaction() as db, audit.circumstances(known):
+        with pytest.raises(NotFound, match="person_unknown"):
+            access.grant(db, **words)
+        access.meet(db, person_id=left, voornaam="Mira", naam="Peeters", now=make.NOW)
+        assert access.grant(db, **words)
+    assert retention.tidy(house, make.NOW)["names of staff"] == 0
+
+
+@pytest.mark.parametrize("end", ["expires_at", "revoked_at"])
+@pytest.mark.parametrize(("days", "left"), [(730, 1), (732, 0)])
+def test_tokens_of_operators_programs_go_two_years_after_they_ended(house, end, days, left):
+    with house.database.transaction() as db:
+        ended = {"expires_at": make.NOW + DAY, "revoked_at": None} | {end: make.NOW - days * DAY}
+        token(db, **ended)
+    retention.tidy(house, make.NOW)
+    assert count(house, models.OperatorToken) == left
+
+
+def test_a_token_is_known_for_as_long_as_what_it_asked_for_waits(house):
+    """Otherwise whoever made the token could approve the change alone."""
+    with house.database.transaction() as db:
+        name = token(db, expires_at=make.NOW - 900 * DAY, revoked_at=None)
+        row = {
+            "id": entropy.row_id(),
+            "client_id": "app",
+            "supplier": None,
+            "changes": {},
+            "widens": ["scope"],
+        }
+        row |= {"reason": "", "requested_by": f"operator-token:{name}", "requested_at": make.NOW}
+        row |= {"state": models.RequestState.WAITING, "decided_by": None, "decided_at": None, "answer": None}
+        db.execute(insert(models.AppRequest), row)
+    retention.tidy(house, make.NOW)
+    with house.database.transaction() as db:
+        assert app_requests.principal(db, f"operator-token:{name}") == "person:anna"
+        db.execute(update(models.AppRequest).values(state=models.RequestState.REFUSED))
+    retention.tidy(house, make.NOW)
+    assert count(house, models.OperatorToken) == 0
+
+
+def token(db, **columns) -> str:
+    row = {
+        "id": entropy.row_id(),
+        "digest": entropy.key_bytes(),
+        "label": "nachtwerk van Anna",
+        "scope": "apps",
+    }
+    row |= {"created_by": "person:anna", "created_at": make.NOW - 1_000 * DAY, "last_used_on": None}
+    db.execute(insert(models.OperatorToken), row | columns)
+    return row["id"]
+
+
+@pytest.mark.parametrize(("days", "left"), [(29, 2), (31, 1)])
+def test_what_proved_an_app_or_a_package_goes_thirty_days_after_it_ended(house, days, left):
+    ended = make.NOW - days * DAY
+    with house.database.transaction() as db:
+        app = make.app(db)
+        row = {"client_id": "pakket", "naam": "Pakket", "scope": "", "pakket": "wisa", "jwks": None}
+        db.execute(insert(models.FeedClient), row | {"created_at": ended, "disabled_at": None})
+        for model, whose in ((models.AppSecret, app.client_id), (models.FeedSecret, "pakket")):
+            db.execute(delete(model))
+            for until in (None, ended):
+                row = {"id": entropy.row_id(), "client_id": whose, "digest": entropy.identifier()}
+                db.execute(insert(model), row | {"created_at": ended, "expires_at": until})
+    retention.tidy(house, make.NOW)
+    assert (count(house, models.AppSecret), count(house, models.FeedSecret)) == (left, left)

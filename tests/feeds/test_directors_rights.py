@@ -142,3 +142,15 @@ def test_operators_hear_of_a_list_that_did_not_come_and_only_then(house, app):
         assert "directors_missing" in db.execute(select(models.AuditEvent.event)).scalars().all()
     week(house, line())
     assert told() == {}
+
+
+def test_a_line_that_ended_brings_no_name_back_that_was_kept_long_enough(house):
+    with house.database.transaction() as db:
+        plain.school(db, "999001")
+        plain.person(db, "d-7", voornaam="", naam="", e_mail=None)
+    week(house, line(begindatum="2023-09-01", end="2024-08-31"))
+    with house.database.reading() as db:
+        assert db.execute(select(models.Person.naam)).scalar_one() == ""
+    week(house, line())
+    with house.database.reading() as db:
+        assert db.execute(select(models.Person.naam)).scalar_one() == "Claes"

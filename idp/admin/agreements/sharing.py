@@ -17,13 +17,13 @@ from idp.claims import consent, visibility
 from idp.clock import midnight
 from idp.errors import Invalid, NotFound
 from idp.feeds import class_plan, classes, deliveries, held
+from idp.login import staff_accounts
 from idp.models import (
     Agreement,
     ClassMembership,
     Delivery,
     DeliveryState,
     Enrolment,
-    Person,
     ProtocolText,
     RuleKind,
     School,
@@ -237,14 +237,15 @@ def _agreements(db: Connection, instellingsnummer: str) -> tuple[Given, ...]:
         .all()
     )
     ids = {row["given_by"] for row in rows} | {_person(row["stopped_by"]) for row in rows}
-    people = select(Person.person_id, Person.voornaam, Person.naam).where(Person.person_id.in_(ids - {None}))
-    names = {one.person_id: f"{one.voornaam} {one.naam}" for one in db.execute(people)}
+    names = staff_accounts.names(db, {one for one in ids if one})
     return tuple(_given(dict(row), names) for row in rows)
 
 
 def _given(row: Mapping[str, Any], names: Mapping[str, str]) -> Given:
     by, ended = row["given_by"], _person(row["stopped_by"])
-    return Given(**{**row, "given_by": names.get(by, by), "stopped_by": names.get(ended or "")})
+    return Given(
+        **{**row, "given_by": names.get(by, by), "stopped_by": names.get(ended, ended) if ended else None}
+    )
 
 
 def _person(actor: str | None) -> str | None:

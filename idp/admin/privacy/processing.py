@@ -80,6 +80,15 @@ def activities(db: Connection, house: House) -> dict[str, Any]:
                 "subjects": "Leerlingen en personeel, als kenmerk, nooit met naam",
                 "kept": keep["audit trail"],
             },
+            {
+                "name": "Personeel, operators en makers van apps laten aanmelden",
+                "purpose": "Enkel wie een recht heeft, beheert iets of helpt een leerling",
+                "subjects": "Wie een recht heeft of had",
+                "data": ["namen", "e-mailadres", "rechten", "hoe iemand zich aanmeldt"],
+                "not_kept": ["wachtwoorden in klare tekst"],
+                "recipients": "de scholen waar iemand een recht heeft",
+                "kept": f"{settings.keep_staff_names_days} days after the last right ended",
+            },
         ],
     }
 

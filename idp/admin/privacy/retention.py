@@ -19,8 +19,11 @@ from idp.models import (
     AccessToken,
     Account,
     AccountEmail,
+    Agreement,
     App,
     AppLogo,
+    AppRequest,
+    AppSecret,
     AuditEvent,
     AuthorizationCode,
     Base,
@@ -30,6 +33,7 @@ from idp.models import (
     Delivery,
     DeviceCode,
     Enrolment,
+    FeedSecret,
     Grant,
     HeldPart,
     HelpCode,
@@ -39,13 +43,16 @@ from idp.models import (
     LogoutDelivery,
     MailLink,
     Marker,
+    OperatorToken,
     Paperwork,
     Passkey,
+    Person,
     Pupil,
     PushedRequest,
     RecoveryCode,
     RefreshToken,
     Release,
+    RequestState,
     RetiredUsername,
     Right,
     RightScope,
@@ -78,6 +85,7 @@ def tidy(house: House, now: datetime) -> dict[str, int]:
             count = delete_them(house, model, condition)
             counts[model.__tablename__] = counts.get(model.__tablename__, 0) + count
     counts["names"] = _forget_names(house, now)
+    counts["names of staff"] = _forget_staff(house, now)
     counts["identifiers"] = _leave_tombstones(house, now)
     until = house.clock.monotonic() + 60 * house.settings.purge_minutes
     for model, before in _purged(house, now):
@@ -137,6 +145,9 @@ def _left_over(house: House, now: datetime) -> Iterator[Deletion]:
             App.client_id == AppLogo.client_id, App.disabled_at.is_not(None), App.paused_at.is_(None)
         ),
     )
+    yield AppSecret, AppSecret.expires_at < expired
+    yield FeedSecret, FeedSecret.expires_at < expired
+    yield OperatorToken, _token_nobody_asks_for(house, now - timedelta(days=keep.keep_staff_names_days))
     for way in (RecoveryCode, Passkey, StaffAccount):
         yield way, way.person_id.in_(_staff_without_rights(now - timedelta(days=keep.keep_staff_days)))
     yield DeviceCode, DeviceCode.expires_at < now
@@ -178,6 +189,17 @@ def _staff_without_rights(since: datetime) -> Any:
     """Who has had no right since then, and no account that is younger than that."""
     held = exists().where(Right.person_id == StaffAccount.person_id, Right.einddatum >= day_of_law(since))
     return select(StaffAccount.person_id).where(StaffAccount.created_at < since, ~held)
+
+
+def _token_nobody_asks_for(house: House, since: datetime) -> ColumnElement[bool]:
+    """Ended before that. Of a change that still waits it must be known who stands behind its token (four eyes)."""
+    ended = or_(OperatorToken.expires_at < since, OperatorToken.revoked_at < since)
+    asked = select(AppRequest.requested_by).where(
+        AppRequest.state == RequestState.WAITING, AppRequest.requested_by.startswith("operator-token:")
+    )
+    with house.database.reading() as db:
+        waiting = [one.partition(":")[2] for one in db.execute(asked).scalars()]
+    return and_(ended, OperatorToken.id.not_in(waiting))
 
 
 def _is_named_by_a_rule() -> ColumnElement[bool]:
@@ -259,6 +281,24 @@ def _forget_names(house: House, now: datetime) -> int:
         return db.execute(official).rowcount + db.execute(local).rowcount
 
     return deleting.by_and_by(house, Pupil.account_uuid, gone, forget)
+
+
+def _forget_staff(house: House, now: datetime) -> int:
+    """Of who has had no right for long: rights, agreements and the trail keep the ids. Returns how many people."""
+    since = now - timedelta(days=house.settings.keep_staff_names_days)
+    held = select(Right.person_id).where(Right.einddatum >= day_of_law(since))
+    agreed = select(Agreement.given_by).where(
+        or_(Agreement.stopped_at.is_(None), Agreement.stopped_at >= since)
+    )
+    named = or_(Person.voornaam != "", Person.naam != "", Person.e_mail.is_not(None))
+    here = or_(Person.person_id.in_(held), Person.person_id.in_(agreed))
+    gone = and_(Person.created_at < since, named, ~here)
+
+    def forget(db: Connection, *, found: Sequence[str]) -> int:
+        blank = update(Person).where(Person.person_id.in_(found), gone)
+        return db.execute(blank.values(voornaam="", naam="", e_mail=None)).rowcount
+
+    return deleting.by_and_by(house, Person.person_id, gone, forget)
 
 
 def _leave_tombstones(house: House, now: datetime) -> int:

@@ -17,7 +17,7 @@ from idp.audit import accounts as audit_accounts
 from idp.claims import agreements, visibility
 from idp.clock import day_of_law
 from idp.errors import NotFound
-from idp.login import cards, sessions, support
+from idp.login import cards, sessions, staff_accounts, support
 from idp.models import (
     Account,
     AccountType,
@@ -25,7 +25,6 @@ from idp.models import (
     ClassMembership,
     Enrolment,
     Klas,
-    Person,
     Pupil,
     SecretKind,
     Soort,
@@ -221,5 +220,4 @@ def _cards(db: Connection, instellingsnummer: str, account_uuid: str, now: datet
 
 
 def _name(db: Connection, person_id: str | None) -> str:
-    row = db.execute(select(Person.voornaam, Person.naam).where(Person.person_id == person_id)).first()
-    return f"{row.voornaam} {row.naam}" if row else ""
+    return staff_accounts.names(db, [person_id]).get(person_id, "") if person_id else ""

@@ -21,6 +21,7 @@ from idp.admin.printing import workbook
 from idp.audit import accounts as audit_accounts
 from idp.clock import BRUSSELS, day_of_law, midnight
 from idp.context import House
+from idp.login import staff_accounts
 from idp.models import AuditEvent, Enrolment, Person, Right
 
 PAGE = 50
@@ -164,11 +165,12 @@ def read(db: Connection, instellingsnummer: str, asked: Asked) -> Found:
 
 
 def people(db: Connection, instellingsnummer: str) -> tuple[tuple[str, str], ...]:
-    """(person_id, name) of everyone who has or had a right at this school."""
+    """(person_id, name) of everyone who has or had a right at this school and is still known by name."""
     rows = db.execute(
         select(Person.person_id, Person.voornaam, Person.naam)
         .where(
-            Person.person_id.in_(select(Right.person_id).where(Right.instellingsnummer == instellingsnummer))
+            Person.person_id.in_(select(Right.person_id).where(Right.instellingsnummer == instellingsnummer)),
+            Person.naam != "",
         )
         .order_by(Person.naam, Person.voornaam, Person.person_id)
     )
@@ -287,8 +289,7 @@ def _named(db: Connection, instellingsnummer: str, rows: Iterable[Any]) -> tuple
 def _staff(db: Connection, among: set[str]) -> dict[str, str]:
     """Names by actor or object, of those who are members of staff."""
     ids = {one.removeprefix("person:") for one in among if one.startswith("person:")}
-    rows = db.execute(select(Person.person_id, Person.voornaam, Person.naam).where(Person.person_id.in_(ids)))
-    return {audit.person(row.person_id): f"{row.voornaam} {row.naam}" for row in rows}
+    return {audit.person(one): name for one, name in staff_accounts.names(db, ids).items()}
 
 
 def _line(row: Any, pupils: dict[str, str], names: dict[str, str]) -> Line:

@@ -235,8 +235,9 @@ def _row_id(text: str) -> str:
 
 
 def require_person(db: Connection, person_id: str) -> None:
-    """Raises NotFound `person_unknown`."""
-    if db.execute(select(PersonRow.person_id).where(PersonRow.person_id == person_id)).first() is None:
+    """Raises NotFound `person_unknown`, also for who is no longer known by name (docs/retention.md)."""
+    known = select(PersonRow.person_id).where(PersonRow.person_id == person_id, PersonRow.naam != "")
+    if db.execute(known).first() is None:
         raise NotFound("person_unknown", person_id)
 
 
