@@ -15,6 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from idp import apps, entropy, models
+from idp.claims import disclose
+from idp.context import House
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 """The moment at which the clock of tests/conftest.py stands still."""
@@ -192,6 +194,23 @@ def story(db: Connection, **given: Any) -> Story:
     if visible:
         rule(db, shown.client_id, here)
     return Story(school=here, pupil=who, username=username, klas=class_id, app=shown)
+
+
+def released(db: Connection, house: House, told: Story) -> disclose.Disclosure:
+    """The app asks userinfo about the pupil of this story, with every scope; the ledger keeps it."""
+    return disclose.disclose(
+        db,
+        keys=house.keys,
+        app=told.app,
+        account_uuid=told.pupil,
+        instellingsnummer=told.school,
+        scope=ALL_SCOPES,
+        asked=None,
+        channel=disclose.Channel.USERINFO,
+        now=house.clock.now(),
+        today=house.clock.today(),
+        record=True,
+    )
 
 
 def _any_protocol(db: Connection) -> str:

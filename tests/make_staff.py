@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,6 +96,25 @@ def send(client: FlaskClient, page: TestResponse, **fields: str) -> TestResponse
 class _Page:
     def __init__(self, text: str) -> None:
         self.text = text
+
+
+def post(client: FlaskClient, where: str, at: str | None = None, **fields: str) -> TestResponse:
+    """Send these fields to `where`, with the word of the page `at` (or of that page itself) against forged forms."""
+    word = re.search(r'name="csrf_token" value="([^"]+)"', client.get(at or where).text)
+    assert word, at or where
+    return client.post(where, data={"csrf_token": word[1]} | fields)
+
+
+def filled(client: FlaskClient, where: str) -> dict[str, str]:
+    """What the form of a registration on this page would send, with the version that it shows."""
+    page = client.get(where).text
+    given = dict(re.findall(r'<input id="f-([a-z_]+)" name="[a-z_]+" type="\w+" value="([^"]*)"', page))
+    given |= dict(re.findall(r'<textarea id="f-([a-z_]+)"[^>]*>([^<]*)</textarea>', page))
+    for name, options in re.findall(r'<select id="f-([a-z_]+)"[^>]*>(.*?)</select>', page):
+        chosen = re.search(r"<option selected>([^<]*)", options)
+        given[name] = chosen[1] if chosen else ""
+    version = re.search(r'name="versie" value="(\d+)"', page)
+    return given | ({"versie": version[1]} if version else {})
 
 
 def begin(client: FlaskClient, house: House, one: Staff) -> str:

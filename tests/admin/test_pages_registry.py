@@ -28,23 +28,6 @@ def mira(client, house):
     return made
 
 
-def post(client, where, at=None, **fields):
-    page = client.get(at or where).text
-    word = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
-    return client.post(where, data={"csrf_token": word} | fields)
-
-
-def filled(client, where):
-    """What the form of this page would send."""
-    page = client.get(where).text
-    given = dict(re.findall(r'<input id="f-([a-z_]+)" name="[a-z_]+" type="\w+" value="([^"]*)"', page))
-    given |= dict(re.findall(r'<textarea id="f-([a-z_]+)"[^>]*>([^<]*)</textarea>', page))
-    for name, options in re.findall(r'<select id="f-([a-z_]+)"[^>]*>(.*?)</select>', page):
-        chosen = re.search(r"<option selected>([^<]*)", options)
-        given[name] = chosen[1] if chosen else ""
-    return given | {"versie": re.search(r'name="versie" value="(\d+)"', page)[1]}
-
-
 def exported(house, client_id="rekenbuur"):
     with house.database.reading() as db:
         return app_list.export(db, [client_id])[0]
@@ -58,65 +41,68 @@ def test_every_field_of_a_registration_has_a_place_in_the_form():
 
 def test_a_form_that_is_sent_back_as_it_was_changes_nothing(house, client, mira):
     before = exported(house)
-    given = filled(client, f"{APP}/wijzig")
-    assert "Er is geen verschil" in post(client, f"{APP}/wijzig", **given).text
+    given = make_staff.filled(client, f"{APP}/wijzig")
+    assert "Er is geen verschil" in make_staff.post(client, f"{APP}/wijzig", **given).text
     assert exported(house) == before
 
 
 def test_the_difference_is_shown_before_it_is_stored(house, client, mira):
-    given = filled(client, f"{APP}/wijzig") | {"purpose": "Rekenen & <b>tellen</b>"}
+    given = make_staff.filled(client, f"{APP}/wijzig") | {"purpose": "Rekenen & <b>tellen</b>"}
     given["redirect_uris"] += "\nhttps://rekenbuur.example/tweede"
-    check = post(client, f"{APP}/wijzig", **given)
+    check = make_staff.post(client, f"{APP}/wijzig", **given)
     assert "Rekenen &amp; &lt;b&gt;tellen&lt;/b&gt;" in check.text
     assert "geeft de app meer" in check.text
     assert "purpose" not in exported(house)
-    stored = post(client, f"{APP}/wijzig", **given, bevestig="1")
+    stored = make_staff.post(client, f"{APP}/wijzig", **given, bevestig="1")
     assert path(stored) == APP
     assert exported(house)["redirect_uris"][1] == "https://rekenbuur.example/tweede"
-    stale = post(client, f"{APP}/wijzig", **given | {"purpose": "Anders"}, bevestig="1")
+    stale = make_staff.post(client, f"{APP}/wijzig", **given | {"purpose": "Anders"}, bevestig="1")
     assert stale.status_code == 409
     assert exported(house)["purpose"].startswith("Rekenen")
     assert "https://rekenbuur.example/tweede" in client.get(f"{APP}/geschiedenis").text
 
 
 def test_what_is_wrong_stands_beside_its_field(house, client, mira):
-    given = filled(client, f"{APP}/wijzig") | {"redirect_uris": "http://evil.example/cb", "jwks": "{"}
-    page = post(client, f"{APP}/wijzig", **given)
+    given = make_staff.filled(client, f"{APP}/wijzig") | {
+        "redirect_uris": "http://evil.example/cb",
+        "jwks": "{",
+    }
+    page = make_staff.post(client, f"{APP}/wijzig", **given)
     assert page.status_code == 400
     assert 'class="field-problem"' in page.text
     assert "http://evil.example/cb" in page.text
 
 
 def test_a_new_app_shows_its_secret_once(house, client, mira):
-    given = filled(client, "/beheer/nieuwe-app") | {
+    given = make_staff.filled(client, "/beheer/nieuwe-app") | {
         "client_id": "ander",
         "client_name": "Ander",
         "redirect_uris": "https://ander.example/cb",
     }
-    page = post(client, "/beheer/nieuwe-app", **given, bevestig="1")
+    page = make_staff.post(client, "/beheer/nieuwe-app", **given, bevestig="1")
     assert re.search(r"lsk_[\w-]{20,}", page.text)
     assert "lsk_" not in client.get("/beheer/apps/ander").text
-    again = post(client, "/beheer/nieuwe-app", **given, bevestig="1")
+    again = make_staff.post(client, "/beheer/nieuwe-app", **given, bevestig="1")
     assert again.status_code == 400
 
 
 def test_OPER_04_a_secret_is_renewed_ended_and_never_shown_again(house, client, mira):
-    page = post(client, f"{APP}/doe", at=APP, wat="geheim", dagen="5")
+    page = make_staff.post(client, f"{APP}/doe", at=APP, wat="geheim", dagen="5")
     secret = re.search(r"lsk_[\w-]{20,}", page.text)[0]
     shown = client.get(APP).text
     assert secret not in shown
     old = re.findall(r'name="id" value="([^"]+)"', shown)[1]
-    assert path(post(client, f"{APP}/doe", at=APP, wat="eindig", id=old)).startswith(APP)
-    assert post(client, f"{APP}/doe", at=APP, wat="eindig", id=old).status_code == 404
+    assert path(make_staff.post(client, f"{APP}/doe", at=APP, wat="eindig", id=old)).startswith(APP)
+    assert make_staff.post(client, f"{APP}/doe", at=APP, wat="eindig", id=old).status_code == 404
 
 
 def test_an_app_is_closed_opened_and_removed_only_by_name(house, client, mira):
-    post(client, f"{APP}/doe", at=APP, wat="sluit")
+    make_staff.post(client, f"{APP}/doe", at=APP, wat="sluit")
     assert "Open deze app weer" in client.get(APP).text
-    post(client, f"{APP}/doe", at=APP, wat="open")
-    assert post(client, f"{APP}/doe", at=APP, wat="verwijder", naam="nee").status_code == 400
+    make_staff.post(client, f"{APP}/doe", at=APP, wat="open")
+    assert make_staff.post(client, f"{APP}/doe", at=APP, wat="verwijder", naam="nee").status_code == 400
     assert exported(house)["client_id"] == "rekenbuur"
-    post(client, f"{APP}/doe", at=APP, wat="verwijder", naam="rekenbuur")
+    make_staff.post(client, f"{APP}/doe", at=APP, wat="verwijder", naam="rekenbuur")
     assert "verwijderd" in client.get(APP).text
     assert "rekenbuur" not in client.get("/beheer/apps").text
 
@@ -132,13 +118,16 @@ def test_OPER_02_a_second_operator_approves_in_the_console(house):
         make_staff.begin(browser, house, make_staff.staff(house, RightKind.OPERATOR))
         browsers.append(browser)
     one, two = browsers
-    given = filled(one, f"{APP}/wijzig") | {"scope": "openid profile ov_leerling"}
-    assert path(post(one, f"{APP}/wijzig", **given, bevestig="1", reden="school")) == "/beheer/wijzigingen"
+    given = make_staff.filled(one, f"{APP}/wijzig") | {"scope": "openid profile ov_leerling"}
+    assert (
+        path(make_staff.post(one, f"{APP}/wijzig", **given, bevestig="1", reden="school"))
+        == "/beheer/wijzigingen"
+    )
     assert exported(house)["scope"] == "openid ov_leerling"
     request = re.search(r'name="aanvraag" value="([^"]+)"', one.get("/beheer/wijzigingen").text)[1]
     where = "/beheer/wijzigingen"
-    assert post(one, where, aanvraag=request, besluit="goed").status_code == 403
-    assert path(post(two, where, aanvraag=request, besluit="goed")) == where
+    assert make_staff.post(one, where, aanvraag=request, besluit="goed").status_code == 403
+    assert path(make_staff.post(two, where, aanvraag=request, besluit="goed")) == where
     assert exported(house)["scope"] == "openid profile ov_leerling"
 
 
@@ -173,18 +162,25 @@ def test_the_other_pages_of_an_operator(house, client, mira):
         f"{APP}/geweigerd",
     ):
         assert client.get(where).status_code == 200, where
-    made = post(client, "/beheer/tokens", wat="api", label="git", scope="apps.read", tot="2027-01-31")
+    made = make_staff.post(
+        client, "/beheer/tokens", wat="api", label="git", scope="apps.read", tot="2027-01-31"
+    )
     token = re.search(r"lso_[\w-]{20,}", made.text)[0]
     assert token not in client.get("/beheer/tokens").text
     with house.database.reading() as db:
         assert api_tokens.find(db, token).created_by == f"person:{mira.person_id}"
-    assert post(client, "/beheer/tokens", wat="api", label="", scope="apps.read", tot="x").status_code == 400
-    made = post(client, "/beheer/tokens", wat="app", label="x", scope="openid", keer="2", tot="2027-01-31")
+    assert (
+        make_staff.post(client, "/beheer/tokens", wat="api", label="", scope="apps.read", tot="x").status_code
+        == 400
+    )
+    made = make_staff.post(
+        client, "/beheer/tokens", wat="app", label="x", scope="openid", keer="2", tot="2027-01-31"
+    )
     assert "lsi_" in made.text
-    looked = post(client, "/beheer/audit", over="app:rekenbuur", van="2026-11-01")
+    looked = make_staff.post(client, "/beheer/audit", over="app:rekenbuur", van="2026-11-01")
     found = client.get(looked.headers["Location"])
     assert "app_registered" in found.text
-    assert post(client, "/beheer/wachten", leerling="niemand").status_code == 404
+    assert make_staff.post(client, "/beheer/wachten", leerling="niemand").status_code == 404
 
 
 def test_operators_see_which_enrolments_wait_and_that_no_list_of_directors_came(house, client, mira):
@@ -203,9 +199,9 @@ def test_operators_see_which_enrolments_wait_and_that_no_list_of_directors_came(
 def test_who_waits_is_opened_again(house, client, mira):
     with house.database.transaction() as db:
         story = make.story(db)
-    page = post(client, "/beheer/wachten", leerling=story.pupil)
+    page = make_staff.post(client, "/beheer/wachten", leerling=story.pupil)
     assert page.status_code == 200
-    assert "Er was niets" in post(client, "/beheer/wachten", leerling=story.pupil, open="1").text
+    assert "Er was niets" in make_staff.post(client, "/beheer/wachten", leerling=story.pupil, open="1").text
 
 
 def test_a_page_of_operators_is_for_operators(house, client):
@@ -216,7 +212,7 @@ def test_a_page_of_operators_is_for_operators(house, client):
 
 def test_a_secret_needs_proof_of_a_moment_ago(house, client, mira):
     house.clock.move(minutes=house.settings.staff_fresh_minutes + 1)
-    page = post(client, f"{APP}/doe", at=APP, wat="geheim", dagen="5")
+    page = make_staff.post(client, f"{APP}/doe", at=APP, wat="geheim", dagen="5")
     assert path(page).startswith("/personeel/bevestigen")
     with audit.acting("x"), house.database.reading() as db:
         assert len(app_list.show(db, "rekenbuur")["secrets"]) == 1

@@ -14,7 +14,6 @@ from sqlalchemy import insert, select
 from idp import audit, entropy, models
 from idp.admin.privacy import breach, extracts, processing, school_extract
 from idp.audit import accounts as audit_accounts
-from idp.claims import disclose
 from idp.errors import NotFound
 from idp.models import RightKind
 from tests import make, make_browser, make_staff
@@ -30,19 +29,7 @@ def story(house):
         made = make.story(db, purpose="Rekenen", reasons={"ov_klassen": "Per klas oefenen"})
         other = make.school(db, naam="De Andere")
         make.enrolment(db, made.pupil, other, stamnummer="elders-1")
-        disclose.disclose(
-            db,
-            keys=house.keys,
-            app=made.app,
-            account_uuid=made.pupil,
-            instellingsnummer=made.school,
-            scope=make.ALL_SCOPES,
-            asked=None,
-            channel=disclose.Channel.USERINFO,
-            now=make.NOW,
-            today=make.TODAY,
-            record=True,
-        )
+        make.released(db, house, made)
         audit.signed_in(db, account_uuid=made.pupil, amr=["pictures"], acr="x")
         with audit.acting(audit.person("ann")):
             audit_accounts.pupil_seen(db, account_uuid=made.pupil, instellingsnummer=made.school)

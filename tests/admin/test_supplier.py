@@ -40,23 +40,6 @@ def lotte(client, house):
     return made
 
 
-def post(client, where, at=None, **fields):
-    page = client.get(at or where).text
-    word = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
-    return client.post(where, data={"csrf_token": word} | fields)
-
-
-def filled(client, where):
-    """What the form of this page would send."""
-    page = client.get(where).text
-    given = dict(re.findall(r'<input id="f-([a-z_]+)" name="[a-z_]+" type="\w+" value="([^"]*)"', page))
-    given |= dict(re.findall(r'<textarea id="f-([a-z_]+)"[^>]*>([^<]*)</textarea>', page))
-    for name, options in re.findall(r'<select id="f-([a-z_]+)"[^>]*>(.*?)</select>', page):
-        chosen = re.search(r"<option selected>([^<]*)", options)
-        given[name] = chosen[1] if chosen else ""
-    return given
-
-
 def test_the_page_of_an_app_has_what_a_developer_needs(house, client, lotte):
     assert path(client.get("/schoolloket")) == "/leverancier"
     home = client.get("/leverancier").text
@@ -81,9 +64,12 @@ def test_OPER_01_an_app_of_another_supplier_does_not_exist_here(house, client, l
         strange, unknown = client.get(OWNED_BY_OTHERS + where), client.get(f"/leverancier/apps/nooit{where}")
         assert strange.status_code == unknown.status_code == 404
         assert "Elders" not in strange.text
-    given = filled(client, f"{APP}/wijzig")
+    given = make_staff.filled(client, f"{APP}/wijzig")
     assert (
-        post(client, f"{OWNED_BY_OTHERS}/wijzig", f"{APP}/wijzig", **given, bevestig="1").status_code == 404
+        make_staff.post(
+            client, f"{OWNED_BY_OTHERS}/wijzig", f"{APP}/wijzig", **given, bevestig="1"
+        ).status_code
+        == 404
     )
     assert client.get("/beheer/apps").status_code == 403
     assert client.get("/schoolloket/leerid-beheer").status_code == 403
@@ -96,15 +82,15 @@ def test_OPER_01_an_app_of_another_supplier_does_not_exist_here(house, client, l
 
 
 def test_OPER_02_a_supplier_asks_and_an_operator_decides(house, client, lotte):
-    given = filled(client, f"{APP}/wijzig")
+    given = make_staff.filled(client, f"{APP}/wijzig")
     assert "open_to_every_pupil" not in given
-    assert "Er is geen verschil" in post(client, f"{APP}/wijzig", **given).text
+    assert "Er is geen verschil" in make_staff.post(client, f"{APP}/wijzig", **given).text
     given["redirect_uris"] += "\nhttps://rekenbuur.example/nieuw"
     given["open_to_every_pupil"] = "1"
-    check = post(client, f"{APP}/wijzig", **given)
+    check = make_staff.post(client, f"{APP}/wijzig", **given)
     assert "geeft de app meer" in check.text
     assert "open_to_every_pupil" not in check.text.partition('<dl class="diff">')[2].partition("</dl>")[0]
-    asked = post(client, f"{APP}/wijzig", **given, bevestig="1", reden="Nieuwe server")
+    asked = make_staff.post(client, f"{APP}/wijzig", **given, bevestig="1", reden="Nieuwe server")
     assert path(asked) == APP
     with house.database.reading() as db:
         (waiting,) = app_requests.listing(db, state=RequestState.WAITING)
@@ -121,18 +107,20 @@ def test_OPER_02_a_supplier_asks_and_an_operator_decides(house, client, lotte):
 
 
 def test_what_one_asked_oneself_can_be_taken_back(house, client, lotte):
-    given = filled(client, f"{APP}/wijzig") | {"purpose": "Rekenen en tellen"}
-    post(client, f"{APP}/wijzig", **given, bevestig="1")
+    given = make_staff.filled(client, f"{APP}/wijzig") | {"purpose": "Rekenen en tellen"}
+    make_staff.post(client, f"{APP}/wijzig", **given, bevestig="1")
     with house.database.reading() as db:
         (waiting,) = app_requests.listing(db)
-    assert path(post(client, f"{APP}/trek-in", APP, aanvraag=waiting.id)) == APP
+    assert path(make_staff.post(client, f"{APP}/trek-in", APP, aanvraag=waiting.id)) == APP
     with house.database.reading() as db:
         assert app_requests.find(db, waiting.id).state is RequestState.WITHDRAWN
 
 
 def test_a_change_that_could_never_be_stored_says_so_at_its_field(house, client, lotte):
-    given = filled(client, f"{APP}/wijzig") | {"redirect_uris": "http://rekenbuur.example/onveilig"}
-    answer = post(client, f"{APP}/wijzig", **given, bevestig="1")
+    given = make_staff.filled(client, f"{APP}/wijzig") | {
+        "redirect_uris": "http://rekenbuur.example/onveilig"
+    }
+    answer = make_staff.post(client, f"{APP}/wijzig", **given, bevestig="1")
     assert answer.status_code == 400
     assert 'href="#f-redirect_uris"' in answer.text
 
@@ -212,19 +200,19 @@ def test_the_table_tells_what_was_seen_and_nothing_else(house):
 def test_an_operator_invites_somebody_who_then_sees_only_the_apps_of_that_supplier(house, client):
     mira = make_staff.staff(house, RightKind.OPERATOR)
     make_staff.begin(client, house, mira)
-    made = post(client, "/beheer/leveranciers", id="rekenhuis", naam="Rekenhuis")
+    made = make_staff.post(client, "/beheer/leveranciers", id="rekenhuis", naam="Rekenhuis")
     assert path(made) == "/beheer/leveranciers/rekenhuis"
-    assert post(client, "/beheer/leveranciers", id="rekenhuis", naam="Nog eens").status_code == 400
+    assert make_staff.post(client, "/beheer/leveranciers", id="rekenhuis", naam="Nog eens").status_code == 400
     here = "/beheer/leveranciers/rekenhuis"
     words = {"voornaam": "Lotte", "naam": "Maas", "e_mail": "lotte@rekenhuis.example"}
-    shown = post(client, f"{here}/personen", here, wat="nodig-uit", **words)
+    shown = make_staff.post(client, f"{here}/personen", here, wat="nodig-uit", **words)
     link = re.search(r"/personeel/uitnodiging/[^<\s]+", shown.text)[0]
     stranger = create_app(house).test_client()
     assert "Lotte" in stranger.get(link, follow_redirects=True).text
     with house.database.reading() as db:
         (held,) = access.holders(db, house.clock.today(), supplier="rekenhuis")
     assert held.kind is RightKind.SUPPLIER
-    assert path(post(client, f"{here}/personen", here, wat="stop", recht=held.id)) == here
+    assert path(make_staff.post(client, f"{here}/personen", here, wat="stop", recht=held.id)) == here
     assert "Lotte" not in client.get(here).text
     assert stranger.get(link, follow_redirects=True).status_code == 404
 
@@ -236,6 +224,6 @@ def test_a_right_of_a_school_or_operator_is_not_stopped_through_a_supplier(house
     with house.database.reading() as db:
         (held,) = access.holders(db, house.clock.today(), person_id=other.person_id)
     here = "/beheer/leveranciers/rekenhuis"
-    assert post(client, f"{here}/personen", here, wat="stop", recht=held.id).status_code == 404
+    assert make_staff.post(client, f"{here}/personen", here, wat="stop", recht=held.id).status_code == 404
     with house.database.reading() as db:
         assert access.holders(db, house.clock.today(), person_id=other.person_id) == (held,)

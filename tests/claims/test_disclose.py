@@ -332,11 +332,7 @@ def test_one_look_at_the_database_is_enough(house):
     statements = []
     with house.database.transaction() as db:
         event.listen(house.database.engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
-        disclose.disclose(
-            db, keys=house.keys, app=story.app, account_uuid=story.pupil, instellingsnummer=story.school,
-            scope=make.ALL_SCOPES, asked=None, channel=disclose.Channel.USERINFO,
-            now=house.clock.now(), today=house.clock.today(), record=True,
-        )  # fmt: skip
+        make.released(db, house, story)
     assert [statement.split()[0] for statement in statements] == ["SELECT", "INSERT"]
 
 

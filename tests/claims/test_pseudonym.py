@@ -165,11 +165,7 @@ def test_merges_that_make_no_sense_are_refused(house):
 def test_no_subject_is_written_into_the_ledger_or_the_audit_trail(house):
     with house.database.transaction() as db:
         story = make.story(db)
-        got = disclose.disclose(
-            db, keys=house.keys, app=story.app, account_uuid=story.pupil, instellingsnummer=story.school,
-            scope=make.ALL_SCOPES, asked=None, channel=disclose.Channel.USERINFO,
-            now=make.NOW, today=make.TODAY, record=True,
-        )  # fmt: skip
+        got = make.released(db, house, story)
         written = json.dumps([*db.execute(select(models.Release.claims)).scalars()])
         written += json.dumps([*db.execute(select(models.AuditEvent.details)).scalars()])
     for value in (got.claims["sub"], "Gaston", "3A", got.claims["ov_klassen"][0]["id"]):

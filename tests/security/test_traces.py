@@ -18,7 +18,6 @@ from idp.audit import apps as audit_apps
 from idp.audit import mail as audit_mail
 from idp.audit import privacy as audit_privacy
 from idp.audit import staff as audit_staff
-from idp.claims import disclose
 from idp.models import RightKind, SecretKind
 from tests import make, make_login, make_staff
 from tests.make_browser import fill_in
@@ -74,19 +73,7 @@ def test_LEAK_10_no_name_secret_or_token_stands_in_trail_ledger_export_or_report
     with house.database.transaction() as db:
         story = make.story(db)
         db.execute(models.Pupil.__table__.update().values(voornaam="Zephyrine", naam="Geplant"))
-        disclose.disclose(
-            db,
-            keys=house.keys,
-            app=story.app,
-            account_uuid=story.pupil,
-            instellingsnummer=story.school,
-            scope=make.ALL_SCOPES,
-            asked=None,
-            channel=disclose.Channel.USERINFO,
-            now=make.NOW,
-            today=make.TODAY,
-            record=True,
-        )
+        make.released(db, house, story)
     for secret in ("verkeerd9", "zeilboot7"):
         page = fill_in(client, client.get("/aanmelden"), username="zephyrine.geplant")
         page = client.get(page.headers["Location"]) if page.status_code == 303 else page

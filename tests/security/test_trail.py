@@ -19,7 +19,6 @@ from idp.admin.privacy import retention
 from idp.admin.records import anchors, exporting, roles, sealing, verifying
 from idp.audit import accounts as audit_accounts
 from idp.audit import apps as audit_apps
-from idp.claims import disclose
 from idp.database import Database
 from idp.errors import Invalid
 from tests import make
@@ -45,19 +44,7 @@ def trail(house):
 
 def release(house, story) -> None:
     with house.database.transaction() as db:
-        disclose.disclose(
-            db,
-            keys=house.keys,
-            app=story.app,
-            account_uuid=story.pupil,
-            instellingsnummer=story.school,
-            scope=make.ALL_SCOPES,
-            asked=None,
-            channel=disclose.Channel.USERINFO,
-            now=house.clock.now(),
-            today=house.clock.today(),
-            record=True,
-        )
+        make.released(db, house, story)
 
 
 def tamper(house, statement, *more) -> None:
