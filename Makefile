@@ -40,9 +40,10 @@ $(VENV)/.venv-made:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-$(VENV)/.installed: $(VENV)/.venv-made requirements/run.txt setup.cfg pyproject.toml package-lock.json tools/build_assets.py tools/npm.py
+$(VENV)/.installed: $(VENV)/.venv-made requirements/run.txt setup.cfg pyproject.toml package-lock.json requirements/argon2.txt tools/build_assets.py tools/npm.py tools/quick_argon2.py
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/run.txt
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/python tools/quick_argon2.py
 	$(BIN)/python tools/build_assets.py
 	touch $@
 

