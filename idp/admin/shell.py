@@ -132,6 +132,10 @@ class Shown:
         """Would its pages take more than two rows on a phone? Then they fold out."""
         return len(self.items) > UNFOLDED
 
+    @property
+    def folds_on_a_tablet(self) -> bool:
+        return len(self.items) > 2 * UNFOLDED
+
 
 def tabs(desk: Desk) -> tuple[Shown, ...]:
     """The tabs that lead somewhere for this person at this school."""

@@ -103,6 +103,27 @@ def test_a_page_is_accessible_and_fits(name, visitor, there):
         assert visitor.evaluate(CUT_OFF) == [], f"{width} px, letters at {size}"
 
 
+def test_the_long_menu_of_an_operator_folds_out_on_a_phone_by_keyboard_and_without_script(chromium, there):
+    phone = {"width": 360, "height": 740}
+    context = chromium.new_context(viewport=phone, locale="nl-BE", java_script_enabled=False)
+    page = context.new_page()
+    go("staff-operator", page, there)
+    summary, entry = page.locator(".tab-pages summary"), page.locator(".tab-pages").get_by_text("Leveringen")
+    nav = page.locator("nav.tabs").bounding_box()
+    assert nav["height"] <= 3 * 44, "a tab, and one line that folds out"
+    assert not entry.is_visible()
+    summary.focus()
+    page.keyboard.press("Enter")
+    entry.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/beheer/leveringen")
+    assert page.locator(".tab-pages summary").inner_text().endswith("Leveringen")
+    page.set_viewport_size({"width": 1280, "height": 740})
+    assert not page.locator(".tab-pages").is_visible()
+    assert page.locator(".tab-wide [aria-current=page]").is_visible()
+    context.close()
+
+
 # ---------------------------------------------------------------- weight
 
 
