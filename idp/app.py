@@ -22,7 +22,7 @@ def create_app(house: House) -> Flask:
     from idp.admin.api import api_frame, endpoints_apps, endpoints_registrations, endpoints_schools  # noqa: F401 - they fill the table of api_frame
     from idp.admin.apps import endpoints as registering
     from idp.admin.apps import pages_operator_files, pages_registry
-    from idp.admin.makers import pages_sandbox, pages_supplier, pages_suppliers
+    from idp.admin.makers import pages_supplier, pages_suppliers
     from idp.admin.operators import (
         pages_operator,
         pages_operator_health,
@@ -33,6 +33,7 @@ def create_app(house: House) -> Flask:
     from idp.admin.pupils import pages_devices, pages_pupils, pages_support
     from idp.admin.pupils import pages_help as staff_help
     from idp.admin.records import pages_trail
+    from idp.admin.sandbox import pages_operator_sandbox, pages_sandbox
     from idp.admin.staff import pages_my_data, pages_operator_rights, pages_people, pages_teachers
     from idp.admin.visible import pages_apps, pages_explain, pages_succession
     from idp.claims import pages as claims_pages
@@ -78,6 +79,7 @@ def create_app(house: House) -> Flask:
         pages_operator_holds,
         pages_operator_protocol,
         pages_operator_rights,
+        pages_operator_sandbox,
         pages_operator_schools,
         pages_registry,
         pages_supplier,

@@ -251,6 +251,27 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
     "package_unknown": (_("Dit pakket kennen we niet."), _("Kies er een uit de lijst.")),
     "too_many_secrets": (_("Er werken er al twee."), _("Wacht tot het oudste eindigt.")),
     "name_missing": (_("De naam ontbreekt."), _("Vul een naam in.")),
+    "sandbox_pupil": (
+        _("Dit is een zandbakleerling: het geheim is voor iedereen hetzelfde."),
+        _("Een eigen wachtwoord of e-mailadres kan hier niet."),
+    ),
+    "sandbox_school": (
+        _("In een zandbakschool staan alleen verzonnen leerlingen."),
+        _("Er werkt niemand en er wordt niets geleverd. De operator maakt en vernieuwt ze."),
+    ),
+    "sandbox_of_a_demo": (
+        _("Een demo zorgt zelf voor haar zandbak."),
+        _("Start de demo opnieuw: dan is alles weer zoals gepubliceerd."),
+    ),
+    "no_sandbox": (
+        _("Hier is geen zandbak."),
+        _("Een operator maakt er een, op de pagina Zandbak of met `idp sandbox create`."),
+    ),
+    "removal_not_sure": (_("Er is niets weggenomen."), _("Vink aan dat je zeker bent, en probeer opnieuw.")),
+    "sandbox_made_apart": (
+        _("Dit nummer of deze soort is voor zandbakscholen."),
+        _("Maak de zandbak op haar eigen pagina, of met `idp sandbox create`."),
+    ),
     "right_needs_school": (_("Dit recht hoort bij een school."), _("Vul het instellingsnummer in.")),
     "right_is_everywhere": (_("Dit recht geldt overal."), _("Laat het instellingsnummer leeg.")),
     "file_refused": (

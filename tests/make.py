@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from idp import apps, entropy, models
+from idp import apart, apps, entropy, models
 from idp.claims import disclose
 from idp.context import House
 
@@ -28,9 +28,11 @@ _count = itertools.count(1)
 
 
 def school(db: Connection, instellingsnummer: str | None = None, **columns: Any) -> str:
-    """A school; returns its instellingsnummer."""
+    """A school; returns its instellingsnummer, one of the reserved ones for a sandbox school."""
+    free = 999900 if columns.get("kind") is models.SchoolKind.SANDBOX else 100000
     row = {
-        "instellingsnummer": instellingsnummer or f"{100000 + next(_count)}",
+        "instellingsnummer": instellingsnummer
+        or f"{free + next(_count) % (100 if free == 999900 else 800000)}",
         "naam": "Basisschool De Wijzer",
     }
     row |= {"kind": models.SchoolKind.TEST, "pakket": "wisa", "created_at": NOW} | columns
@@ -38,9 +40,13 @@ def school(db: Connection, instellingsnummer: str | None = None, **columns: Any)
     return row["instellingsnummer"]
 
 
-def pupil(db: Connection, **columns: Any) -> str:
-    """A pupil without enrolment or account; returns the account_uuid. No official names unless given."""
-    row = {"account_uuid": entropy.identifier(), "leerid_uuid": None, "national_number_digest": None}
+def pupil(db: Connection, *, invented: bool = False, **columns: Any) -> str:
+    """A pupil without enrolment or account; returns the account_uuid. No official names unless given.
+
+    Only an `invented` one can go to a sandbox school, and can go to no other.
+    """
+    name = apart.identifier(entropy.key_bytes(16)) if invented else entropy.identifier()
+    row = {"account_uuid": name, "leerid_uuid": None, "national_number_digest": None}
     row |= {"voornaam": None, "naam": None, "geslacht": None, "geboortedatum": None, "merged_into": None}
     row |= {"created_at": NOW} | columns
     db.execute(insert(models.Pupil), row)
@@ -182,7 +188,7 @@ def story(db: Connection, **given: Any) -> Story:
     """A pupil who gets everything. `shares`, `visible`, `in_class` = False leave that row out; other words go to app()."""
     shares, visible, in_class = (given.pop(word, True) for word in ("shares", "visible", "in_class"))
     here = given.pop("school", None) or school(db)
-    who = pupil(db, leerid_uuid=entropy.identifier())
+    who = pupil(db, invented=apart.is_reserved(here), leerid_uuid=entropy.identifier())
     enrolment(db, who, here)
     username = account(db, who, given.pop("username", None))
     class_id = klas(db, here)

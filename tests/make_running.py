@@ -38,9 +38,8 @@ def running(
 
     server = make_server("127.0.0.1", 0, whole, threaded=True, request_handler=_Quiet)
     issuer = f"http://localhost:{server.server_port}"
-    read = config.read(
-        {}, data=data, database_url=database_url, keys=keys, issuer=issuer, demo=True, **settings
-    )
+    words = {"data": data, "database_url": database_url, "keys": keys, "issuer": issuer, "demo": True}
+    read = config.read({}, **words | settings)
     house = context.open_house(read, clock=stopped)
     with house.database.transaction() as db:
         db.execute(insert(models.RegistryVersion), {"id": 1, "version": 1})

@@ -24,6 +24,8 @@ def commands(group: click.Group, before: str = "idp") -> Iterator[tuple[str, cli
     """Every command that does something, under its whole name, in the order of `--help`."""
     for name, command in sorted(group.commands.items()):
         if isinstance(command, click.Group):
+            if command.invoke_without_command:
+                yield f"{before} {name}", command
             yield from commands(command, f"{before} {name}")
         elif not command.hidden:
             yield f"{before} {name}", command

@@ -87,6 +87,7 @@ TABS = (
             Item(name=_("Wijzigingen"), path=f"{OPERATOR}/wijzigingen", opens_to=_OPERATOR),
             Item(name=_("Registraties als bestand"), path=f"{OPERATOR}/bestand", opens_to=_OPERATOR),
             Item(name=_("Scholen"), path=f"{OPERATOR}/scholen", opens_to=_OPERATOR),
+            Item(name=_("Zandbak"), path=f"{OPERATOR}/zandbak", opens_to=_OPERATOR),
             Item(name=_("Pakketten"), path=f"{OPERATOR}/pakketten", opens_to=_OPERATOR),
             Item(name=_("Leveringen"), path=f"{OPERATOR}/leveringen", opens_to=_OPERATOR),
             Item(name=_("Protocol"), path=f"{OPERATOR}/protocol", opens_to=_OPERATOR),

@@ -14,7 +14,7 @@ from idp.claims import disclose, explain, pseudonym, visibility
 from idp.clock import day_of_law
 from idp.config import LOOPBACK
 from idp.errors import NotFound, SignInRequired
-from idp.login import sessions
+from idp.login import own_password, sessions
 from idp.models import AccountType
 
 blueprint = Blueprint("claims", __name__)
@@ -52,7 +52,7 @@ def my_apps() -> str:
         looked_for=looked_for,
         young=who.type is AccountType.BASIC,
         shared=who.shared,
-        own_password=who.type is AccountType.ADVANCED,
+        own_password=own_password.may_choose(house, who),
     )
 
 

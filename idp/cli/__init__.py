@@ -28,6 +28,7 @@ from idp.cli import (
     privacy,
     registry,
     running,
+    sandbox,
     sharing,
     staff,
     throttle,
@@ -47,6 +48,7 @@ def main() -> None:
 
 for module in (
     running,
+    sandbox,
     doctor,
     feeds,
     feed_clients,

@@ -11,7 +11,6 @@ from idp.admin.privacy import retention
 from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say, settings_of
 from idp.config import ConfigurationError
 from idp.demo import demo as demonstration
-from idp.demo import published
 from idp.oidc import signing
 
 
@@ -95,20 +94,6 @@ def demo(data: Path | None, port: int, workers: int) -> None:
     demonstration.run(data or Path("var"), port, workers=workers)
 
 
-@click.command()
-@data_option
-@json_option
-@orderly
-def sandbox(data: Path | None, *, as_json: bool) -> None:
-    """Show the sandbox of a demo: pupils with their secrets, staff, operators, apps with their credentials."""
-    with opened(data) as house:
-        shown = published.describe(house)
-    if as_json:
-        say(shown)
-    else:
-        demonstration.introduce(shown, house.settings.data)
-
-
 @click.command("check-config")
 @data_option
 @json_option
@@ -150,4 +135,4 @@ def tidy(data: Path | None, *, as_json: bool) -> None:
         click.echo(f"deleted: {done}" if done else "nothing was old enough to delete")
 
 
-COMMANDS = (init, upgrade, serve, demo, sandbox, check_config, tidy)
+COMMANDS = (init, upgrade, serve, demo, check_config, tidy)

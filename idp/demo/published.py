@@ -12,10 +12,11 @@ from sqlalchemy import select
 
 from idp import apps as registered
 from idp import entropy
+from idp.admin.sandbox.sandbox_people import PUPILS, Invented
 from idp.claims import disclose
 from idp.config import ConfigurationError
 from idp.context import House
-from idp.demo.people import OPERATORS, PUPILS, STAFF, SUPPLIERS, Invented, Staff
+from idp.demo.people import OPERATORS, STAFF, SUPPLIERS, Staff
 from idp.login import accounts, cards, sandbox_secrets, staff_factors
 from idp.login.staff_sessions import SIGN_IN
 from idp.models import Account, AppPupil, Grant, SecretKind

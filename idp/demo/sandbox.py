@@ -7,48 +7,40 @@ brings dates up to today and puts back secrets that somebody changed. Works on l
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 
 from idp import apps as registered
-from idp import entropy
 from idp.admin.apps import apps
 from idp.admin.makers import suppliers
 from idp.admin.pupils import helping
 from idp.admin.pupils.helping import Scope
+from idp.admin.sandbox import sandbox_making
+from idp.admin.sandbox.sandbox_people import PUPILS, SCHOOLS, SHARING, STOPPED, Invented
 from idp.admin.staff import access
-from idp.claims import consent, klasinformatie, seating, visibility
-from idp.clock import day_of_law, school_year_ends
+from idp.claims import consent, visibility
+from idp.clock import day_of_law
 from idp.config import ConfigurationError
 from idp.context import House
 from idp.demo import published, staff
 from idp.demo.people import (
     OPERATORS,
-    PUPILS,
-    SCHOOLS,
-    SHARING,
     STAFF,
-    STOPPED,
     SUPPLIER,
     SUPPLIERS,
     TEST_SCHOOLS,
-    Invented,
 )
 from idp.demo.relying_party import DemoApp
 from idp.errors import Invalid
-from idp.login import accounts, cards
+from idp.login import cards
 from idp.models import (
     Card,
-    Enrolment,
-    Pupil,
     RightKind,
     RuleKind,
     School,
     SchoolKind,
-    SecretKind,
-    Soort,
 )
 
 CARD_LABEL = "sandbox"
@@ -65,17 +57,20 @@ def load(house: House, *, apps_at: str) -> list[DemoApp]:
         raise ConfigurationError(["a sandbox shows its secrets: it exists in a demo on this machine only"])
     now, today = house.clock.now(), house.clock.today()
     with house.database.transaction() as db:
-        _schools(db, now)
+        sandbox_making.put_schools(db, "leersleutel", now)
+        _test_schools(db, now)
         _people(db, now)
-        uuids = {one.username: _pupil(db, one, now, today) for one in PUPILS}
-    _accounts(house, uuids, now)
+        uuids = {one.username: sandbox_making.put_pupil(db, house.keys, one, now, today) for one in PUPILS}
+    sandbox_making.put_accounts(house, uuids, now)
     with house.database.transaction() as db:
+        for one in PUPILS:
+            _card(db, house, one, uuids[one.username], now)
         _teacher(db, today)
     staff.set_up(house, now)
     with house.database.transaction() as db:
         _sharing(db, now, today)
         for school in SHARING:
-            _classes(db, school, uuids, now, today)
+            sandbox_making.put_classes(db, school, uuids, now, today)
     demo_apps = _apps(house, apps_at, now)
     with house.database.transaction() as db:
         _visible(db, demo_apps, now, today)
@@ -96,13 +91,11 @@ def show_to_sandbox_schools(house: House, client_id: str) -> None:
 # ---------------------------------------------------------------- schools, people, pupils
 
 
-def _schools(db: Connection, now: datetime) -> None:
+def _test_schools(db: Connection, now: datetime) -> None:
     known = set(db.execute(select(School.instellingsnummer)).scalars())
-    rows = [(number, naam, SchoolKind.SANDBOX, "leersleutel") for number, naam in SCHOOLS.items()]
-    rows += [(number, naam, SchoolKind.TEST, pakket) for number, (naam, pakket) in TEST_SCHOOLS.items()]
-    for number, naam, kind, pakket in rows:
+    for number, (naam, pakket) in TEST_SCHOOLS.items():
         if number not in known:
-            row = {"instellingsnummer": number, "naam": naam, "kind": kind, "pakket": pakket}
+            row = {"instellingsnummer": number, "naam": naam, "kind": SchoolKind.TEST, "pakket": pakket}
             db.execute(insert(School), row | {"created_at": now})
 
 
@@ -121,7 +114,7 @@ def _people(db: Connection, now: datetime) -> None:
                     kind=kind,
                     instellingsnummer=where,
                     supplier=SUPPLIER if kind is RightKind.SUPPLIER else None,
-                    source="sandbox",
+                    source=access.SANDBOX,
                     now=now,
                 )
 
@@ -137,95 +130,7 @@ def _teacher(db: Connection, today: date) -> None:
         )
 
 
-def _pupil(db: Connection, one: Invented, now: datetime, today: date) -> str:
-    """The pupil and an enrolment for this school year at each of the schools; returns the account_uuid."""
-    ends = school_year_ends(today)
-    begins = date(ends.year - 1, 9, 1)
-    mine = select(Enrolment.account_uuid).where(Enrolment.stamnummer == one.stamnummer).limit(1)
-    account_uuid = db.execute(mine).scalar()
-    if account_uuid is None:
-        account_uuid = entropy.identifier()
-        official = {
-            "voornaam": one.voornaam,
-            "naam": one.naam,
-            "geslacht": "X",
-            "geboortedatum": date(2018, 3, 1),
-        }
-        row: dict[str, Any] = {"account_uuid": account_uuid, "created_at": now}
-        db.execute(insert(Pupil), row | (official if one.official else {}))
-    for school in filter(None, (one.school, one.also_at)):
-        here = (Enrolment.account_uuid == account_uuid, Enrolment.instellingsnummer == school)
-        moved = update(Enrolment).where(*here).values(begindatum=begins, einddatum=ends, changed_at=now)
-        if db.execute(moved).rowcount:
-            continue
-        db.execute(
-            insert(Enrolment),
-            {
-                "id": entropy.row_id(),
-                "account_uuid": account_uuid,
-                "instellingsnummer": school,
-                "stamnummer": one.stamnummer,
-                "voornaam": one.voornaam,
-                "naam": one.naam,
-                "hoofdstructuur": one.year.hoofdstructuur,
-                "administratieve_groep": one.year.group,
-                "administratieve_groep_code": one.year.code,
-                "leerjaar": one.year.leerjaar,
-                "begindatum": begins,
-                "einddatum": ends,
-                "changed_at": now,
-            },
-        )
-    return str(account_uuid)
-
-
-# ---------------------------------------------------------------- accounts and cards
-
-
-def _accounts(house: House, uuids: dict[str, str], now: datetime) -> None:
-    today = house.clock.today()
-    with house.database.reading() as db:
-        there = {one.username: accounts.find(db, uuids[one.username], today) for one in PUPILS}
-    due = [one for one in PUPILS if not _is_as_published(house, one, there[one.username])]
-    hashed = {one.username: house.hasher.hash(published.secret(house, one)) for one in due}
-    with house.database.transaction() as db:
-        for one in due:
-            kind = SecretKind.TEMPORARY if one.kind is SecretKind.OWN else one.kind
-            stored, uuid = hashed[one.username], uuids[one.username]
-            if there[one.username] is None:
-                proposal = next(
-                    iter(
-                        accounts.propose(db, instellingsnummer=one.school, today=today, account_uuids=[uuid])
-                    )
-                )
-                wanted = replace(proposal, username=one.username, secret_kind=kind)
-                accounts.create(db, proposals=[wanted], hashed=[stored], now=now, settings=house.settings)
-            else:
-                accounts.renew(
-                    db,
-                    account_uuid=uuid,
-                    kind=kind,
-                    stored=stored,
-                    now=now,
-                    settings=house.settings,
-                    instellingsnummer=one.school,
-                )
-            if one.kind is SecretKind.OWN:
-                accounts.set_own_password(
-                    db, account_uuid=uuid, stored=stored, now=now, settings=house.settings
-                )
-        for one in PUPILS:
-            _card(db, house, one, uuids[one.username], now)
-
-
-def _is_as_published(house: House, one: Invented, account: accounts.Account | None) -> bool:
-    if account is None or account.secret_kind is not one.kind:
-        return False
-    if account.secret_expires_at is not None and account.secret_expires_at < house.clock.now() + timedelta(
-        days=7
-    ):
-        return False
-    return house.hasher.verify(account.stored, published.secret(house, one)).right
+# ---------------------------------------------------------------- cards
 
 
 def _card(db: Connection, house: House, one: Invented, account_uuid: str, now: datetime) -> None:
@@ -266,39 +171,6 @@ def _sharing(db: Connection, now: datetime, today: date) -> None:
             db, instellingsnummer=school, person_id=director, protocol_sha256=sha256, now=now, today=today
         )
     consent.stop(db, instellingsnummer=STOPPED, person_id=director, now=now, today=today)
-
-
-def _classes(db: Connection, school: str, uuids: dict[str, str], now: datetime, today: date) -> None:
-    """A delivery as a package would make it, unless the school stopped sharing meanwhile."""
-    if not consent.state(db, school, today).shares:
-        return
-    begins = date(school_year_ends(today).year - 1, 9, 1)
-    seats: list[tuple[str, str, date, date | None]] = []
-    for one in PUPILS:
-        if school not in {one.school, one.also_at}:
-            continue
-        uuid = uuids[one.username]
-        last = today if one.tomorrow is not None else None
-        seats += [(code, uuid, begins, last) for code in one.klassen]
-        seats += [(code, uuid, today + timedelta(days=1), None) for code in one.tomorrow or ()]
-    klasinformatie.replace(
-        db,
-        school,
-        [
-            klasinformatie.DeliveredKlas(
-                klas_id=code,
-                code=code,
-                naam=f"Klas {code}",
-                soort=Soort.SUBKLAS if "." in code else Soort.KLAS,
-            )
-            for code in dict.fromkeys(code for code, *_ in seats)
-        ],
-        [
-            seating.DeliveredMembership(klas_id=code, account_uuid=uuid, begindatum=begin, einddatum=end)
-            for code, uuid, begin, end in seats
-        ],
-        now,
-    )
 
 
 def _apps(house: House, apps_at: str, now: datetime) -> list[DemoApp]:

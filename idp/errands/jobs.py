@@ -32,6 +32,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from idp import audit
 from idp.admin.privacy import retention
 from idp.admin.records import patrol, sealing
+from idp.admin.sandbox import sandbox_making
 from idp.claims import consent
 from idp.clock import day_of_law
 from idp.config import ConfigurationError
@@ -190,6 +191,12 @@ JOBS = (
         what="look whether the audit trail and the ledger are as they were written, a part each night (docs/proof.md)",
         rhythm=Rhythm(at=time(3, 40)),
         work=verify,
+    ),
+    Job(
+        name="sandbox",
+        what="put the sandbox schools back as published, for the day that begins",
+        rhythm=Rhythm(at=time(0, 10)),
+        work=sandbox_making.renew_nightly,
     ),
     Job(
         name="drop",

@@ -20,7 +20,7 @@ from idp.feeds.class_rows import Reading, RefusedRow, Row
 from idp.feeds.enrolment_plan import Hold
 from idp.feeds.matching import chunks
 from idp.feeds.problems import Problem, RowRefused, Weight
-from idp.models import ClassMembership, Enrolment, Klas, Pupil, School
+from idp.models import ClassMembership, Enrolment, Klas, Pupil, School, is_closed
 
 OURS = "leersleutel"
 FORMATS_OF = {"broekx": frozenset({"oneroster"})}
@@ -143,7 +143,7 @@ def refusal(
     package: str | None = None,
 ) -> Problem | None:
     """Why nothing may be taken in for this school now, whatever it says; None when it may."""
-    query = select(School.pakket).where(School.instellingsnummer == school)
+    query = select(School.pakket, School.kind).where(School.instellingsnummer == school)
     known = db.execute(query).first()
     if known is None:
         return Problem(code="school_not_known")
@@ -151,8 +151,8 @@ def refusal(
         return Problem(
             code="wrong_package"
         )  # before the next line: whether it shares is nothing to strangers
-    if not consent.state(db, school, today).shares:
-        return Problem(code="does_not_share")
+    if (closed := is_closed(known.kind, known.pakket)) or not consent.state(db, school, today).shares:
+        return Problem(code="sandbox_closed" if closed else "does_not_share")
     allowed = FORMATS_OF.get(known.pakket or "", frozenset({known.pakket}))
     ours = form == OURS and (operator or package is not None)
     if not (form in allowed or ours):

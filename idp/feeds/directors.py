@@ -20,7 +20,7 @@ from idp.context import House
 from idp.feeds import deliveries, lists, problems, reading
 from idp.feeds.cells import Cells
 from idp.feeds.problems import Problem, RowRefused, Weight
-from idp.models import DeliveryState, Person, Right, RightKind, School
+from idp.models import DeliveryState, Person, Right, RightKind, School, SchoolKind
 
 COLUMNS = reading.Columns(
     required=frozenset(
@@ -116,7 +116,9 @@ def plan(db: Connection, found: lists.Listed[Row], *, today: date) -> Plan:
     """Compare with the rights that are there."""
     if found.refused:
         return Plan(reading=found, today=today, problems=found.problems)
-    schools = set(db.execute(select(School.instellingsnummer)).scalars())
+    kinds = {
+        row.instellingsnummer: row.kind for row in db.execute(select(School.instellingsnummer, School.kind))
+    }
     people = {
         p.person_id: p
         for p in db.execute(select(Person.person_id, Person.voornaam, Person.naam, Person.e_mail))
@@ -134,8 +136,9 @@ def plan(db: Connection, found: lists.Listed[Row], *, today: date) -> Plan:
     seen: set[tuple[str, str, date]] = set()
     for row in found.rows:
         key = (row.instellingsnummer, row.persoon_id)
-        if row.instellingsnummer not in schools:
-            told.append(Problem(code="unknown_school", line=row.line, column="instellingsnummer"))
+        if (kind := kinds.get(row.instellingsnummer)) in {None, SchoolKind.SANDBOX}:
+            code = "unknown_school" if kind is None else "sandbox_school"
+            told.append(Problem(code=code, line=row.line, column="instellingsnummer"))
             continue
         if (*key, row.begindatum) in seen:
             told.append(Problem(code="director_twice", line=row.line))

@@ -8,6 +8,7 @@ from functools import partial
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from idp import apart
 from idp.context import House
 from idp.feeds import deliveries, lists, problems, reading
 from idp.feeds.cells import Cells
@@ -79,6 +80,9 @@ def plan(db: Connection, found: lists.Listed[Row], *, kind: SchoolKind = SchoolK
             told.append(Problem(code="school_twice", line=row.line, column="instellingsnummer"))
             continue
         seen.add(row.instellingsnummer)
+        if apart.is_reserved(row.instellingsnummer):
+            told.append(Problem(code="reserved_number", line=row.line, column="instellingsnummer"))
+            continue
         known = there.get(row.instellingsnummer)
         if known is None:
             add.append(row)

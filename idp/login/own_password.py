@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from idp import apart
 from idp.context import House
+from idp.errors import NotAllowed
 from idp.login import accounts, outbox, passwords, sessions
 from idp.login.sessions import SignedIn
-from idp.models import Enrolment, School, SecretKind
+from idp.models import AccountType, Enrolment, School, SecretKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,9 @@ class Unsuitable:
 
 
 def change(house: House, who: SignedIn, chosen: str, *, language: str) -> Changed | Unsuitable:
-    """Give this pupil the chosen password. Raises Busy, and Invalid for a basic account."""
+    """Give this pupil the chosen password. Raises Busy, Invalid for a basic account, NotAllowed `sandbox_pupil`."""
+    if keeps_secret(house, who.account_uuid) and not who.must_change:
+        raise NotAllowed("sandbox_pupil")
     with house.database.reading() as db:
         names = names_around(db, who.account_uuid)
         account = accounts.find(db, who.account_uuid, house.clock.today())
@@ -46,6 +50,17 @@ def change(house: House, who: SignedIn, chosen: str, *, language: str) -> Change
             db, house, account_uuid=who.account_uuid, sid=who.sid, shared=who.shared, now=now
         )
     return Changed(session=started)
+
+
+def keeps_secret(house: House, account_uuid: str) -> bool:
+    """Is it a sandbox pupil, whose password everybody reads and nobody should change? Those of a demo are one's own."""
+    return apart.is_invented(account_uuid) and not house.settings.demo
+
+
+def may_choose(house: House, who: SignedIn) -> bool:
+    """Is there a page for a new password, for this pupil, now?"""
+    free = who.must_change or not keeps_secret(house, who.account_uuid)
+    return who.type is AccountType.ADVANCED and free
 
 
 def names_around(db: Connection, account_uuid: str) -> tuple[str, ...]:

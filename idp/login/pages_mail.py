@@ -27,7 +27,7 @@ from idp.login import (
 from idp.login.pages_frame import LONGEST_SECRET, Who
 from idp.login.recovery import Link
 from idp.login.way_back import NOWHERE
-from idp.models import AccountType, LinkKind
+from idp.models import LinkKind
 
 blueprint = Blueprint("mail", __name__)
 MINE = "/mijn-gegevens"
@@ -50,7 +50,7 @@ def mine() -> Response:
 def change_address() -> Response:
     """Another address, or none: after the password, since whoever has the address has the account."""
     house, who = context.house(), pages_own.signed_in()
-    if who.type is not AccountType.ADVANCED or not house.settings.sends_mail:
+    if not own_password.may_choose(house, who) or not house.settings.sends_mail:
         raise NotFound("not_found")
     typed = request.form.get("email", "")[:300]
     leave = "weg" in request.form
@@ -87,7 +87,7 @@ def _mine(
         action=f"{MINE}/e-mail",
         name=who.given_name,
         username=who.username,
-        advanced=who.type is AccountType.ADVANCED,
+        advanced=own_password.may_choose(house, who),
         mail=house.settings.sends_mail,
         address=there.address,
         pending=there.pending,

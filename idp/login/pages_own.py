@@ -10,7 +10,6 @@ from idp.login import cards, own_password, pages_frame, sessions, sign_in, way_b
 from idp.login.pages_frame import LONGEST_SECRET
 from idp.login.sessions import SIGN_IN
 from idp.login.way_back import NOWHERE, WayBack
-from idp.models import AccountType
 
 blueprint = Blueprint("own", __name__)
 
@@ -22,7 +21,7 @@ blueprint = Blueprint("own", __name__)
 @web.door(web.Door.PUPIL)
 def new_password() -> Response:
     who = signed_in()
-    if who.type is AccountType.BASIC:
+    if not own_password.may_choose(context.house(), who):
         return web.see_other(way_back.HOME)
     return _new_password_page(pages_frame.way(), who)
 
@@ -31,7 +30,7 @@ def new_password() -> Response:
 @web.door(web.Door.PUPIL)
 def new_password_answer() -> Response:
     house, who, way = context.house(), signed_in(), pages_frame.way()
-    if who.type is AccountType.BASIC:
+    if not own_password.may_choose(house, who):
         return web.see_other(way_back.HOME)
     try:
         if not who.must_change and (problem := current_is_wrong(who)):

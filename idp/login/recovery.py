@@ -16,6 +16,7 @@ from idp import entropy
 from idp.audit import mail as audit_mail
 from idp.clock import day_of_law
 from idp.context import House
+from idp.errors import NotAllowed
 from idp.login import (
     accounts,
     browsers,
@@ -28,7 +29,7 @@ from idp.login import (
     tries,
 )
 from idp.login.browsers import Browser
-from idp.login.own_password import Unsuitable
+from idp.login.own_password import Unsuitable, keeps_secret
 from idp.models import Account, AccountEmail, AccountType, LetterKind, LinkKind, MailLink, SecretKind
 
 COOKIE = "link"
@@ -74,9 +75,14 @@ def addresses(db: Connection, account_uuid: str) -> Addresses:
 
 
 def ask_to_confirm(house: House, *, account_uuid: str, address: str, language: str) -> bool:
-    """Mail a link to this (canonical) address; it counts once the link was used. False: too many mails of late."""
+    """Mail a link to this (canonical) address; it counts once the link was used. False: too many mails of late.
+
+    Raises NotAllowed `sandbox_pupil`: whoever reads the secrets would send mail to anybody.
+    """
     now = house.clock.now()
     most = house.settings.mails_per_account_hour
+    if keeps_secret(house, account_uuid):
+        raise NotAllowed("sandbox_pupil")
     if (
         max(_asked(house, now, "mail of", account_uuid), _asked(house, now, "mail to", address.casefold()))
         > most

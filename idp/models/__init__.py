@@ -7,6 +7,7 @@ does not name.
 
 from __future__ import annotations
 
+from idp.models import walls
 from idp.models.accounts import (
     Account,
     AccountType,
@@ -53,6 +54,7 @@ from idp.models.schools import (
     School,
     SchoolKind,
     Soort,
+    is_closed,
 )
 from idp.models.self_registration import InitialAccessToken, SelfRegistration
 from idp.models.staff import (
@@ -158,4 +160,6 @@ __all__ = [
     "UsedChallenge",
     "VisibilityRule",
     "WrongSecret",
+    "is_closed",
+    "walls",
 ]

@@ -20,6 +20,11 @@ class SchoolKind(StrEnum):
     """Published secrets; can never hold a real pupil."""
 
 
+def is_closed(kind: SchoolKind, pakket: str | None) -> bool:
+    """A sandbox school of an installation: no package delivers to it, nobody works there. Those of a demo are open."""
+    return kind is SchoolKind.SANDBOX and pakket is None
+
+
 class School(Base):
     __tablename__ = "school"
     instellingsnummer: Mapped[str] = mapped_column(SCHOOL, primary_key=True)

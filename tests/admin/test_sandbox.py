@@ -31,7 +31,7 @@ def furnish(house, kind):
     with house.database.transaction() as db:
         school = make.school(db, kind=kind)
         make.agreement(db, school, person_id=make.director(db, school))
-        pupil = make.pupil(db)
+        pupil = make.pupil(db, invented=kind is SchoolKind.SANDBOX)
         make.enrolment(db, pupil, school, voornaam="Zoë", naam="Vloed", stamnummer="sb-zoe.vloed")
         name = make.account(db, pupil, f"zoe.vloed{school}")
         make.membership(db, make.klas(db, school, "2A"), pupil, einddatum=today)

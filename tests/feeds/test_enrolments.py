@@ -292,12 +292,19 @@ def test_two_numbers_on_one_stamnummer_in_one_file_are_a_conflict(house):
     assert codes(plan) == [("number_conflict", 3)]
 
 
-def test_a_sandbox_school_never_gets_a_pupil_with_a_number(house):
-    make.schools(house, "999001", kind=models.SchoolKind.SANDBOX)
-    plan = make.look(house, make.file(make.row("1", number=1), make.row("2")))
-    make.bring(house, make.file(make.row("1", number=1), make.row("2")))
-    assert codes(plan) == [("sandbox_school", 2)]
-    assert list(periods(house)) == ["2"]
+def test_a_sandbox_school_gets_no_pupil_out_of_a_file_and_loses_none(house):
+    make.schools(house, "999901", kind=models.SchoolKind.SANDBOX)
+    with house.database.transaction() as db:
+        plain.enrolment(db, plain.pupil(db, invented=True), "999901", stamnummer="sb-noor")
+    there = periods(house, "999901")
+    rows = (
+        make.row("1", number=1, instellingsnummer="999901"),
+        make.row("sb-noor", instellingsnummer="999901"),
+    )
+    plan = make.look(house, make.file(*rows))
+    make.bring(house, make.file(*rows))
+    assert codes(plan) == [("sandbox_school", 2), ("sandbox_school", 3)]
+    assert periods(house, "999901") == there
 
 
 # ---------------------------------------------------------------- what begins and ends

@@ -10,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 
 from idp import models, upgrading
 from idp.database import Database
+from idp.models import walls
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -42,3 +43,31 @@ def test_an_empty_database_becomes_what_models_say(empty):
 def test_upgrading_twice_changes_nothing(empty):
     upgrading.upgrade(empty)
     assert upgrading.upgrade(empty) == (upgrading.newest(), upgrading.newest())
+
+
+def test_the_walls_of_the_sandbox_are_those_of_the_models(empty):
+    """What Alembic makes and what `create_all` makes refuse the same."""
+    upgrading.upgrade(empty)
+    stepped = walls_of(empty)
+    assert len(stepped) == 5
+    with empty.transaction() as db:
+        for name, table in stepped:
+            on = f" ON {table}" if db.dialect.name == "postgresql" else ""
+            db.exec_driver_sql(f"DROP TRIGGER {name}{on}")
+        if db.dialect.name == "postgresql":
+            db.exec_driver_sql("DROP FUNCTION sandbox_apart()")
+        for statement in walls.statements(db.dialect.name):
+            db.exec_driver_sql(statement)
+    assert walls_of(empty) == stepped
+
+
+def walls_of(database):
+    """How the database itself tells its triggers, by name and table."""
+    sqlite = "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'"
+    postgresql = (
+        "SELECT tgname, tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger"
+        " WHERE NOT tgisinternal AND tgname LIKE 'sandbox_%%'"
+    )
+    with database.reading() as db:
+        asked = sqlite if db.dialect.name == "sqlite" else postgresql
+        return {(name, table): told for name, table, told in db.exec_driver_sql(asked)}

@@ -230,7 +230,7 @@ def test_SSRF_01_addresses_inside_a_network_are_refused_at_registration(house, c
 
 
 @pytest.mark.parametrize(
-    "field", ["is_admin", "registration", "disabled_at", "version", "sandbox", "secrets", "__class__"]
+    "field", ["is_admin", "registration", "disabled_at", "version", "paused_at", "secrets", "__class__"]
 )
 def test_INJ_04_fields_that_nobody_knows_are_refused(client, token, field):
     for method, path in (("POST", "/apps"), ("PUT", "/apps/rekenbuur"), ("PATCH", "/apps/rekenbuur")):

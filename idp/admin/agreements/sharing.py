@@ -15,7 +15,7 @@ from sqlalchemy import Connection, and_, distinct, func, or_, select, update
 from idp.audit import staff as audit_staff
 from idp.claims import consent, visibility
 from idp.clock import midnight
-from idp.errors import Invalid, NotFound
+from idp.errors import Invalid, NotAllowed, NotFound
 from idp.feeds import class_plan, classes, deliveries, held
 from idp.login import staff_accounts
 from idp.models import (
@@ -28,6 +28,7 @@ from idp.models import (
     RuleKind,
     School,
     VisibilityRule,
+    is_closed,
 )
 
 PACKAGES: Mapping[str, str] = {
@@ -200,14 +201,16 @@ def require_package(db: Connection, instellingsnummer: str) -> None:
 def name_package(db: Connection, *, instellingsnummer: str, pakket: str) -> None:
     """The school works with this package from now on; the same one again changes nothing.
 
-    Raises Invalid `package_unknown` and NotFound `school_unknown`.
+    Raises Invalid `package_unknown`, NotAllowed `sandbox_school` and NotFound `school_unknown`.
     """
     if pakket not in OFFERED:
         raise Invalid("package_unknown")
     mine = School.instellingsnummer == instellingsnummer
-    known = db.execute(select(School.pakket).where(mine).with_for_update()).first()
+    known = db.execute(select(School.pakket, School.kind).where(mine).with_for_update()).first()
     if known is None:
         raise NotFound("school_unknown")
+    if is_closed(known.kind, known.pakket):
+        raise NotAllowed("sandbox_school", "no package delivers to a sandbox school")
     if known.pakket == pakket:
         return
     db.execute(update(School).where(mine).values(pakket=pakket))

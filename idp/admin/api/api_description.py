@@ -54,7 +54,9 @@ def fields() -> dict[str, Any]:
 
 def registered(*, required: tuple[str, ...] = ()) -> dict[str, Any]:
     """A registration that is sent."""
-    return thing(required, **fields(), supplier=text(40), client_secret=text(512))
+    return thing(
+        required, **fields(), supplier=text(40), sandbox={"type": "boolean"}, client_secret=text(512)
+    )
 
 
 def described(issuer: str) -> dict[str, Any]:

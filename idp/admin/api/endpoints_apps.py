@@ -41,7 +41,7 @@ def items(schema: Any) -> dict[str, Any]:
 
 PATCHABLE: dict[str, Any] = {
     name: nothing_or(schema) for name, schema in api_description.fields().items() if name != "client_id"
-} | {"supplier": nothing_or(text(40))}
+} | {"supplier": nothing_or(text(40)), "sandbox": {"type": "boolean"}}
 
 
 @operation("GET", "/openapi.json", summary="This description.", scope=None, answers={200: {"type": "object"}})

@@ -11,6 +11,7 @@ from idp.admin.api.api_frame import Answer, Given, operation
 from idp.admin.api.api_tokens import Scope
 from idp.admin.operators import school_list
 from idp.admin.records import audit_search
+from idp.admin.sandbox import sandbox_making, sandbox_school
 from idp.claims import visibility
 from idp.errors import NotFound
 from idp.feeds.schools import PACKAGES
@@ -18,6 +19,7 @@ from idp.models import RuleKind, SchoolKind
 
 READ, WRITE = Scope.SCHOOLS_READ, Scope.SCHOOLS_WRITE
 KINDS = {"type": "string", "enum": [one.value for one in SchoolKind]}
+SANDBOX = thing(("instellingsnummer", "naam", "shares", "pupils"), closed=False)
 LINE = thing(("instellingsnummer", "naam", "kind", "pakket"), closed=False)
 RULE = thing(("id", "client_id", "kind", "target", "begindatum", "einddatum"), closed=False)
 
@@ -88,6 +90,41 @@ def keep_school(given: Given, instellingsnummer: str) -> Answer:
         )
         shown = school_list.show(db, instellingsnummer, house.clock.today())
     return Answer(body=shown.as_json(), status=201 if new else 200)
+
+
+@operation(
+    "GET",
+    "/sandbox",
+    summary="The sandbox schools, with how many pupils; no items where there is no sandbox.",
+    scope=READ,
+    answers={200: thing(("items",), closed=False, items=listed(SANDBOX))},
+)
+def show_sandbox(_given: Given) -> Answer:
+    return Answer(body={"items": _sandbox()})
+
+
+@operation(
+    "PUT",
+    "/sandbox",
+    summary="Make the sandbox schools, or put everything in them back as it was published.",
+    scope=WRITE,
+    answers={200: thing(("items",), closed=False, items=listed(SANDBOX))},
+)
+def keep_sandbox(_given: Given) -> Answer:
+    sandbox_making.make(context.house())
+    return Answer(body={"items": _sandbox()})
+
+
+@operation(
+    "DELETE",
+    "/sandbox",
+    summary="Take the sandbox schools away, with all their pupils. Made again, those have the same identifiers.",
+    scope=WRITE,
+    answers={204: None},
+)
+def remove_sandbox(_given: Given) -> Answer:
+    sandbox_making.remove(context.house())
+    return Answer(status=204)
 
 
 @operation(
@@ -186,6 +223,22 @@ def search_audit(given: Given) -> Answer:
             db, question, now=house.clock.now(), after=asked["after"] or None, most=asked["limit"]
         )
     return Answer(body={"items": [one.as_json() for one in found.events], "after": found.after})
+
+
+def _sandbox() -> list[dict[str, Any]]:
+    house = context.house()
+    with house.database.reading() as db:
+        schools = sandbox_school.schools(db, house.clock.today())
+        counts = sandbox_school.counted(sandbox_school.pupils(db, house, house.clock.today()))
+    return [
+        {
+            "instellingsnummer": one.instellingsnummer,
+            "naam": one.naam,
+            "shares": one.shares,
+            "pupils": counts.get(one.instellingsnummer, 0),
+        }
+        for one in schools
+    ]
 
 
 def _rule(one: visibility.Rule) -> dict[str, Any]:

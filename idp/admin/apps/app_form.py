@@ -30,6 +30,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "id_token_signed_response_alg": fields.SIGNING,
     "userinfo_signed_response_alg": fields.SIGNING,
 }
+TRYING = "sandbox"
+"""Beside the registration: `true` for an app that meets pupils of the sandbox, and no others."""
 FIXED = frozenset({"client_id", "sector", "response_types"})
 """Not by hand: frozen at registration, or always the same."""
 SECTIONS: tuple[tuple[LazyString, tuple[str, ...]], ...] = (
@@ -125,12 +127,22 @@ def sections(
     document: Mapping[str, Any], given: Mapping[str, str] | None = None
 ) -> list[tuple[Any, list[Field]]]:
     """The form of this document; `given`: what somebody typed already, which stays as it is."""
-    return [(title, [_field(name, document, given) for name in names]) for title, names in SECTIONS]
+    (first, of_first), *others = [
+        (title, [_field(name, document, given) for name in names]) for title, names in SECTIONS
+    ]
+    asked = given.get(TRYING) if given is not None else None
+    text = asked if asked is not None else json.dumps(bool(document.get(TRYING)))
+    trying = Field(name=TRYING, kind="choice", text=text, choices=("false", "true"))
+    return [(first, [*of_first, trying]), *others]
 
 
 def read(given: Mapping[str, str], document: Mapping[str, Any]) -> dict[str, Any]:
     """The document that the form asks for, on top of `document` (what has no field stays)."""
-    wanted = {name: value for name, value in document.items() if name in FIXED or name == "supplier"}
+    wanted = {
+        name: value for name, value in document.items() if name in FIXED or name in {"supplier", TRYING}
+    }
+    if given.get(TRYING):
+        wanted[TRYING] = {"true": True, "false": False}.get(given[TRYING], given[TRYING])
     for _title, names in SECTIONS:
         for name in names:
             value = _value(name, given.get(name, "").replace("\r\n", "\n").strip())

@@ -1,7 +1,7 @@
 """What would a registration do, if it were stored? Documents are read and compared; nothing is changed.
 
 A document is a JSON object with the names of RFC 7591 and our own fields (oidc/registration.py knows them), and words
-beside: `client_id`, `client_secret` and `supplier` may be given.
+beside: `client_id`, `client_secret`, `supplier` and `sandbox` may be given.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def plan(
 ) -> tuple[Planned, ...]:
     """What each document would do. Raises Refused with every problem of every document.
 
-    `algorithms` are those we have keys for; `sandbox` None: as it is, a new app is no sandbox app; `found`: what was
+    `algorithms` are those we have keys for; `sandbox` None: as the document says, else as it is; `found`: what was
     wrong with documents at a sector_identifier_uri, by place in the list.
     """
     problems: dict[str, Mapping[str, Sequence[str]]] = {}
@@ -198,7 +198,8 @@ def as_document(row: Mapping[Any, Any]) -> dict[str, Any]:
         name: row["registration"][name] for name in registration.FIELDS if name in row["registration"]
     }
     supplier = {"supplier": row["supplier"]} if row["supplier"] else {}
-    return {"client_id": row["client_id"]} | registered | supplier
+    trying = {"sandbox": True} if row["sandbox"] else {}
+    return {"client_id": row["client_id"]} | registered | supplier | trying
 
 
 # ---------------------------------------------------------------- inside
@@ -234,7 +235,10 @@ def _plan(
     supplier = document.get("supplier", row["supplier"] if row else None) or None
     if supplier is not None and not suppliers.exists(db, supplier):
         problems["supplier"] = ["is unknown: `idp supplier list` shows who is known"]
-    trying_out = (existing.sandbox if existing else False) if sandbox is None else sandbox
+    asked = document.get("sandbox", existing.sandbox if existing else False)
+    if not isinstance(asked, bool):
+        problems["sandbox"] = ["must be true or false"]
+    trying_out = asked is True if sandbox is None else sandbox
     if said := _without_protocol(existing, read, sandbox=trying_out):
         problems["supplier_protocol"] = [said]
     if problems:
@@ -265,8 +269,12 @@ def _known(db: Connection, client_id: Any, *, lock: bool) -> tuple[App | None, M
 
 
 def _without_protocol(existing: App | None, read: Mapping[str, Any], *, sandbox: bool) -> str | None:
-    """No new class scope without a dated protocol of the supplier; what an app has had since before, it keeps."""
-    had = existing.scopes if existing is not None and not existing.disabled else frozenset()
+    """No new class scope without a dated protocol of the supplier; what an app has had since before, it keeps.
+
+    A sandbox app needs none, so what it had there counts for nothing when it goes on to real pupils.
+    """
+    was = existing if existing is not None and not existing.disabled and not existing.sandbox else None
+    had = was.scopes if was is not None else frozenset()
     new = (fields.CLASS_SCOPES & {*str(read.get("scope", "")).split()}) - had
     lost = existing is not None and existing.supplier_protocol_signed and fields.CLASS_SCOPES & had
     keeps = fields.CLASS_SCOPES & {*str(read.get("scope", "")).split()}

@@ -18,7 +18,9 @@ from sqlalchemy.exc import IntegrityError
 from idp import apps
 from idp.admin.apps import app_history, app_requests, app_secrets, logos
 from idp.admin.apps.app_planning import Change, Planned, Refused, gone, plan, read_sectors
+from idp.admin.sandbox import sandbox_making
 from idp.audit import apps as audit_apps
+from idp.clock import day_of_law
 from idp.context import House
 from idp.errors import Invalid
 from idp.models import App as AppRow
@@ -121,12 +123,26 @@ def store(
         else _store(db, one, asked_by=asked_by, now=now)
         for one in planned
     )
+    if sandbox is None:
+        _show_in_sandbox(db, planned, stored, now)
     if any(one.change in {Change.ADDED, Change.CHANGED} for one in stored):
         apps.changed(db)
     return stored
 
 
 # ---------------------------------------------------------------- inside
+
+
+def _show_in_sandbox(
+    db: Connection, planned: Sequence[Planned], stored: Sequence[Imported], now: datetime
+) -> None:
+    """An app that is for the sandbox from now on is visible there at once."""
+    for one, done in zip(planned, stored, strict=True):
+        before = one.row is not None and one.row["sandbox"] and not gone(one.row)
+        if one.sandbox and not before and done.request is None:
+            app = apps.load(db, one.client_id)
+            if app is not None:
+                sandbox_making.show(db, app, now, day_of_law(now))
 
 
 def _ask(db: Connection, one: Planned, *, reason: str, now: datetime) -> Imported:

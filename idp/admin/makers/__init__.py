@@ -1,1 +1,1 @@
-"""What does the maker of an app see and do? Suppliers, their pages, their feed of changes and their sandbox."""
+"""What does the maker of an app see and do? Suppliers, their pages and their feed of changes."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, or_, select, update
 
-from idp import audit
+from idp import apart, audit
 from idp.audit import staff as audit_staff
 from idp.claims import agreements
 from idp.errors import Invalid, NotFound
@@ -132,16 +132,24 @@ def keep(
 ) -> bool:
     """Make a school known (`kind` None: a real one), or change its name and package; True when it is new.
 
-    Raises Invalid `school_refused`, `package_unknown`, `kind_is_frozen`.
+    Raises Invalid `school_refused`, `sandbox_made_apart`, `package_unknown`, `kind_is_frozen`.
     """
     naam = naam.strip()
     if not _NUMBER.fullmatch(instellingsnummer) or not 0 < len(naam) <= 200 or not naam.isprintable():
         raise Invalid("school_refused", "a school has six digits, and a name of 1 to 200 characters")
+    if apart.is_reserved(instellingsnummer):
+        raise Invalid(
+            "sandbox_made_apart", "`idp sandbox create` makes the sandbox schools, and nothing else"
+        )
     if pakket is not None and pakket not in PACKAGES:
         raise Invalid("package_unknown", f"one of: {', '.join(PACKAGES)}")
     where = School.instellingsnummer == instellingsnummer
     before = db.execute(select(School.kind, School.naam, School.pakket).where(where)).first()
     if before is None:
+        if kind is SchoolKind.SANDBOX:
+            raise Invalid(
+                "sandbox_made_apart", "a sandbox school has a number of its own: `idp sandbox create`"
+            )
         row = {"instellingsnummer": instellingsnummer, "naam": naam, "pakket": pakket, "created_at": now}
         db.execute(insert(School), row | {"kind": kind or SchoolKind.REAL})
         audit_staff.school_kept(db, instellingsnummer=instellingsnummer, fields=["new"])

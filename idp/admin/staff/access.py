@@ -26,7 +26,10 @@ from idp.errors import Invalid, NotAllowed, NotFound
 from idp.login.staff_setup import APPOINTED_BY_SCHOOL
 from idp.models import Person as PersonRow
 from idp.models import Right as RightRow
-from idp.models import RightKind, School, SchoolKind, StaffAccount
+from idp.models import RightKind, School, SchoolKind, StaffAccount, is_closed
+
+SANDBOX = "sandbox"
+"""Where the rights come from that a sandbox needs to work as a school does; nobody signs in with those of an installation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +161,7 @@ def grant(
     `by` is the person who gives it, None the command line. Raises NotFound (`person_unknown`,
     `school_unknown`, `supplier_unknown`), Invalid (`right_needs_school`, `right_needs_supplier`, `right_is_everywhere`, `dates_reversed`,
     `right_comes_from_assignment`: a databeheerder of a real school) and NotAllowed (`right_missing`,
-    `right_for_oneself`).
+    `right_for_oneself`, `sandbox_school`).
     """
     today = day_of_law(now)
     last = min(einddatum or date.max, school_year_ends(today)) if kind is RightKind.TEACHER else einddatum
@@ -166,7 +169,7 @@ def grant(
     if last < today:
         raise Invalid("dates_reversed")
     require_person(db, person_id)
-    _check_place(db, kind, instellingsnummer, supplier)
+    _check_place(db, kind, instellingsnummer, supplier, ours=source == SANDBOX)
     if by == person_id:
         raise NotAllowed("right_for_oneself")
     if by is not None:
@@ -262,7 +265,7 @@ def may_invite(db: Connection, person_id: str, instellingsnummer: str, today: da
 
 
 def _check_place(
-    db: Connection, kind: RightKind, instellingsnummer: str | None, supplier: str | None
+    db: Connection, kind: RightKind, instellingsnummer: str | None, supplier: str | None, *, ours: bool
 ) -> None:
     if (supplier is not None) is not (kind is RightKind.SUPPLIER):
         raise Invalid(
@@ -277,10 +280,12 @@ def _check_place(
     if instellingsnummer is None:
         raise Invalid("right_needs_school")
     where = School.instellingsnummer == instellingsnummer
-    school_kind = db.execute(select(School.kind).where(where)).scalar()
-    if school_kind is None:
+    school = db.execute(select(School.kind, School.pakket).where(where)).first()
+    if school is None:
         raise NotFound("school_unknown", instellingsnummer)
-    if kind is RightKind.DATABEHEERDER and school_kind is SchoolKind.REAL:
+    if is_closed(school.kind, school.pakket) and not ours:
+        raise NotAllowed("sandbox_school", "nobody works at a sandbox school")
+    if kind is RightKind.DATABEHEERDER and school.kind is SchoolKind.REAL:
         raise Invalid("right_comes_from_assignment")
 
 

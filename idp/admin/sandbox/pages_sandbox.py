@@ -1,6 +1,7 @@
 """Which sandbox pupils are there, and what can the maker of an app let happen to them?
 
-/zandbak                         pupils with published secrets; POST lets a class change, or a school stop sharing
+/zandbak                         pupils with published secrets; POST lets a class change, a school stop sharing, or
+                                 gives a published secret back
 /leverancier/apps/ID/proef       what an app gets for one of them: request, answers and reasons, without real tokens
 """
 
@@ -13,9 +14,10 @@ from flask import Blueprint, Response, request
 
 from idp import context, sentences, web
 from idp.admin import shell, staff_door
-from idp.admin.makers import pages_supplier, sandbox_school
+from idp.admin.makers import pages_supplier
+from idp.admin.sandbox import sandbox_making, sandbox_school
 from idp.claims import explain
-from idp.errors import Invalid, NotAllowed, NotFound, Refusal
+from idp.errors import Busy, Invalid, NotAllowed, NotFound, Refusal
 from idp.models import RightKind
 from idp.oidc import rehearsal
 
@@ -34,11 +36,13 @@ def overview() -> Response:
 @web.door(web.Door.STAFF)
 @staff_door.needs(RightKind.SUPPLIER)
 def change() -> Response:
-    """`stop`, `deel`, `klas-nu` or `klas-terug`, at one sandbox school."""
+    """`stop`, `deel`, `klas-nu` or `klas-terug`, at one sandbox school; `geheim-terug` for one pupil."""
     house = context.house()
     now, today = house.clock.now(), house.clock.today()
     school, what = request.form.get("zandbakschool", ""), request.form.get("wat", "")
     try:
+        if what == "geheim-terug":
+            return _put_back(house, request.form.get("leerling", "")[:60])
         with house.database.transaction() as db:
             pages_supplier.require_supplier(db)
             if what == "stop":
@@ -50,9 +54,16 @@ def change() -> Response:
                 sandbox_school.turn_classes(db, school, back=back, now=now, today=today)
             else:
                 raise NotFound("school_unknown")
-    except (Invalid, NotAllowed) as refusal:
+    except (Invalid, NotAllowed, Busy) as refusal:
         return _page(problem=refusal, status=refusal.status)
     return web.see_other(f"{PATH}?bericht={what}")
+
+
+def _put_back(house: context.House, stamnummer: str) -> Response:
+    with house.database.reading() as db:
+        pages_supplier.require_supplier(db)
+    sandbox_making.put_back(house, stamnummer)
+    return web.see_other(f"{PATH}?bericht=geheim-terug")
 
 
 @blueprint.get(f"{pages_supplier.PATH}/<client_id>/proef")
@@ -116,6 +127,7 @@ def _page(*, problem: Refusal | None = None, status: int = 200) -> Response:
         schools=schools,
         names={one.instellingsnummer: one for one in schools},
         pupils=pupils,
+        demo=house.settings.demo,
         problem=told,
         message=request.args.get("bericht"),
     )

@@ -6,13 +6,15 @@ goes through the same functions as at real schools, so an app meets exactly what
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, select
 
-from idp import audit
+from idp import apart, audit
+from idp.admin.sandbox.sandbox_people import BY_STAMNUMMER, Invented
 from idp.audit import apps as audit_apps
 from idp.claims import agreements, consent, klasinformatie
 from idp.claims.klasinformatie import DeliveredKlas
@@ -41,10 +43,13 @@ _DAY = timedelta(days=1)
 @dataclass(frozen=True, kw_only=True)
 class SandboxPupil:
     account_uuid: str
+    stamnummer: str
     username: str
     naam: str
     secret: str | None
-    """None: this is no pupil of a demo, whose secrets derive from its seed."""
+    """None: it is not the published one now, or was never published."""
+    put_back: bool
+    """The pupil chose another secret: the published one can be given back."""
     kind: SecretKind
     schools: tuple[str, ...]
     klassen: tuple[str, ...]
@@ -120,12 +125,16 @@ def pupils(db: Connection, house: House, today: date) -> list[SandboxPupil]:
         if school not in seats:
             seats[school] = _seats(db, school)
         mine = [one for one in seats[school] if one.account_uuid == row.account_uuid]
-        published = house.settings.demo and row.stamnummer == f"sb-{row.username}"
+        ours = house.settings.demo or apart.is_invented(row.account_uuid)
+        one = BY_STAMNUMMER.get(row.stamnummer) if ours else None
+        as_published = one is not None and one.kind is row.secret_kind
         before = found.get(row.account_uuid) or SandboxPupil(
             account_uuid=row.account_uuid,
+            stamnummer=row.stamnummer,
             username=row.username,
             naam=f"{row.voornaam} {row.naam}",
-            secret=sandbox_secrets.secret(house.keys, row.username, row.secret_kind) if published else None,
+            secret=_secret(house, one) if one is not None and as_published else None,
+            put_back=one is not None and not as_published and not house.settings.demo,
             kind=row.secret_kind,
             schools=(),
             klassen=(),
@@ -139,6 +148,11 @@ def pupils(db: Connection, house: House, today: date) -> list[SandboxPupil]:
             later=_once(*before.later, *_codes(one for one in mine if one.begindatum > today)),
         )
     return [*found.values()]
+
+
+def counted(found: Iterable[SandboxPupil]) -> dict[str, int]:
+    """How many of these go to each school."""
+    return dict(Counter(school for one in found for school in one.schools))
 
 
 def find(db: Connection, house: House, username: str, today: date) -> SandboxPupil:
@@ -222,6 +236,10 @@ def turn_classes(db: Connection, instellingsnummer: str, *, back: bool, now: dat
 
 
 # ---------------------------------------------------------------- inside
+
+
+def _secret(house: House, one: Invented) -> str:
+    return sandbox_secrets.secret(house.keys, one.username, one.kind)
 
 
 def _require(db: Connection, instellingsnummer: str) -> None:
