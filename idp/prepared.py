@@ -13,8 +13,10 @@ connection is one of `Database`: whoever opened it began the transaction, too.
 
 from __future__ import annotations
 
+import re
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +64,14 @@ class Prepared:
     def run(self, db: Connection, given: Mapping[str, Any]) -> int:
         """Change something; returns how many rows."""
         return int(_execute(db, self._for(db.dialect, given), given).rowcount)
+
+    def later(self, db: Connection, given: Mapping[str, Any]) -> None:
+        """Change something that nobody looks at before the block of `together` around this ends; without one, now."""
+        waiting: list[_Waiting] | None = db.info.get(_WAITING)
+        if waiting is None:
+            self.run(db, given)
+        else:
+            waiting.append((self, given))
 
     def _for(self, dialect: Dialect, given: Mapping[str, Any]) -> _Ready:
         found = self._ready.get(dialect.name)
@@ -120,19 +130,74 @@ def _converted(ready: _Ready, row: Sequence[Any]) -> Any:
 
 
 def _execute(db: Connection, ready: _Ready, given: Mapping[str, Any]) -> Any:
-    connection = driver.of(db)
-    cursor = ready.cursor(connection)
+    return _send(db, ready.cursor, ready.sql, _values(ready, given))
+
+
+def _values(ready: _Ready, given: Mapping[str, Any]) -> Any:
+    """The parameters as the driver wants them."""
     named = {**ready.constants, **{name: given[name] for name in ready.plain}}
     for name, convert in ready.converted:
         named[name] = convert(given[name])
-    values = named if ready.order is None else [named[name] for name in ready.order]
+    return named if ready.order is None else [named[name] for name in ready.order]
+
+
+def _send(db: Connection, cursor_of: Callable[[Any], Any], sql: str, values: Any) -> Any:
+    cursor = cursor_of(driver.of(db))
     if db._has_events or db.engine._has_events:  # noqa: SLF001 - as SQLAlchemy asks itself, and much cheaper
         for watch in db.dispatch.before_cursor_execute:
-            watch(db, cursor, ready.sql, values, None, False)
+            watch(db, cursor, sql, values, None, False)
     try:
-        return cursor.execute(ready.sql, values)
+        return cursor.execute(sql, values)
     except db.dialect.loaded_dbapi.Error as failure:
-        raise driver.refusal(db, ready.sql, failure) from failure
+        raise driver.refusal(db, sql, failure) from failure
+
+
+# ---------------------------------------------------------------- what is written together
+
+_WAITING = "idp_waiting"
+_Waiting = tuple[Prepared, Mapping[str, Any]]
+_joined: dict[tuple[Prepared, ...], str] = {}
+"""PostgreSQL's one statement for several; there are as many as there are ways through an exchange."""
+
+
+@contextmanager
+def together(db: Connection) -> Iterator[None]:
+    """Everything that `later` writes inside goes to the database at the end of the block; nothing, when it raises.
+
+    On PostgreSQL that is one statement (a WITH in front of the last), so one way there and back instead of four for an
+    exchange of a code. Parts of it do not see each other: each changes rows of its own, that are there or new. SQLite
+    has no way to go, and knows no such WITH: there they run one after another.
+    """
+    waiting: list[_Waiting] = []
+    db.info[_WAITING] = waiting
+    try:
+        yield
+    finally:
+        del db.info[_WAITING]
+    if len(waiting) < 2 or db.dialect.name == "sqlite":
+        for prepared, given in waiting:
+            prepared.run(db, given)
+        return
+    parts = tuple(prepared for prepared, _ in waiting)
+    ready = [prepared._for(db.dialect, given) for prepared, given in waiting]  # noqa: SLF001 - our own
+    sql = _joined.get(parts)
+    if sql is None:
+        sql = _joined[parts] = _one_statement(ready)
+    values = [value for one, (_, given) in zip(ready, waiting, strict=True) for value in _values(one, given)]
+    _send(db, _raw_cursor, sql, values)
+
+
+def _one_statement(parts: Sequence[_Ready]) -> str:
+    """The parts with their parameters numbered on."""
+    numbered, before = [], 0
+    for part in parts:
+        numbered.append(_PARAMETER.sub(lambda found, on=before: f"${int(found[1]) + on}", part.sql))  # type: ignore[misc]
+        before += len(part.order or ())
+    first = ", ".join(f"part_{at} AS ({sql})" for at, sql in enumerate(numbered[:-1]))
+    return f"WITH {first} {numbered[-1]}"
+
+
+_PARAMETER = re.compile(r"\$(\d+)")
 
 
 def _plain_cursor(connection: Any) -> Any:

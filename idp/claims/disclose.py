@@ -89,7 +89,7 @@ def disclose(
         row |= {"account_uuid": account_uuid, "instellingsnummer": instellingsnummer}
         row["claims"] = ruling.words
         row["mark"] = marks.for_row(db, LEDGER, row)
-        _NOTE.run(db, row)
+        _NOTE.later(db, row)
         told = len(ruling.open)
         measures.released(channel.value, released=told, withheld=len(ruling.gates) - told)
     return _disclosure(known, ruling)

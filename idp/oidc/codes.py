@@ -48,7 +48,7 @@ def redeem(  # noqa: PLR0911 - one answer for each way in which a code can be wr
         return No(because="code replayed", description=UNKNOWN_CODE.description)
     if now >= row.expires_at:
         return No(because="code expired", description=UNKNOWN_CODE.description)
-    _SPEND.run(db, {"code": digest, "at": now})
+    _SPEND.later(db, {"code": digest, "at": now})
     wrong = None
     if redirect_uri != row.redirect_uri:
         wrong = "redirect_uri is not the one of the authorization request."

@@ -20,7 +20,7 @@ from authlib.oauth2.rfc6749 import (
 )
 from sqlalchemy import Connection
 
-from idp import audit, clock
+from idp import audit, clock, prepared
 from idp.apps import App
 from idp.claims import catalogue, disclose
 from idp.claims.disclose import Channel, Disclosure
@@ -155,7 +155,7 @@ class AuthorizationCodeGrant(_Grant, grants.AuthorizationCodeGrant):  # type: ig
 
     def create_token_response(self) -> Answer:
         body: dict[str, Any] = {}
-        with self.house.database.transaction() as db:
+        with self.house.database.transaction() as db, prepared.together(db):
             found = codes.redeem(
                 db,
                 code=self.given("code"),
@@ -196,7 +196,7 @@ class RefreshTokenGrant(_Grant, grants.RefreshTokenGrant):  # type: ignore[misc]
     def create_token_response(self) -> Answer:
         body: dict[str, Any] = {}
         wider = False
-        with self.house.database.transaction() as db:
+        with self.house.database.transaction() as db, prepared.together(db):
             found = refresh.usable(
                 db,
                 token=self.given("refresh_token"),

@@ -84,13 +84,13 @@ def succeed(db: Connection, found: Refresh, key: bytes, now: datetime) -> str:
     rotated_at = found.rotated_at or now
     successor = entropy.token_from(Token.REFRESH, rotated_at, key, found.token)
     if found.rotated_at is None:
-        _ROTATE.run(db, {"token": entropy.digest(found.token, Token.REFRESH), "at": now})
+        _ROTATE.later(db, {"token": entropy.digest(found.token, Token.REFRESH), "at": now})
         _insert_refresh(db, found.held, successor, now)
     return successor
 
 
 def _insert_refresh(db: Connection, held: Held, token: str, now: datetime) -> None:
-    _INSERT_REFRESH.run(
+    _INSERT_REFRESH.later(
         db,
         {
             "digest": entropy.digest(token, Token.REFRESH),

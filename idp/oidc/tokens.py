@@ -262,7 +262,7 @@ def issue_access(
 ) -> str:
     """A new access token, shown once."""
     token = entropy.token(Token.ACCESS, now)
-    _INSERT_ACCESS.run(
+    _INSERT_ACCESS.later(
         db,
         {
             "digest": entropy.digest(token, Token.ACCESS),
