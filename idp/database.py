@@ -128,14 +128,19 @@ class Database:
                     ready.pop().close()
         self.engine.dispose()
 
-    def retrying(self, work: Callable[[Connection], T]) -> T:
-        """Do idempotent work in a transaction, again after a serialization failure or a lost connection."""
+    def retrying(self, work: Callable[[Connection], T], *, when_lost: bool = True) -> T:
+        """Do work in a transaction, again after a serialization failure, a deadlock or a lost connection.
+
+        Not `when_lost`: a connection that went away may have taken no more than the answer to a COMMIT with it; work
+        that must not find its own traces is left alone then.
+        """
         for attempt in range(_TRIES):
             try:
                 with self.transaction() as db:
                     return work(db)
             except DBAPIError as failure:
-                again = failure.connection_invalidated or getattr(failure.orig, "sqlstate", None) in RETRIED
+                again = getattr(failure.orig, "sqlstate", None) in RETRIED
+                again |= when_lost and failure.connection_invalidated
                 if not again or attempt == _TRIES - 1:
                     raise
                 time.sleep(entropy.jitter(0.02 * 4**attempt))

@@ -8,6 +8,7 @@ later; commit in every hook; an ID token whose claims override the protocol's) d
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -142,6 +143,16 @@ class _Grant:
         return 200, body, self.TOKEN_RESPONSE_HEADER
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Given:
+    """What a transaction decided and wrote."""
+
+    body: dict[str, Any]
+    held: Held
+    released: Disclosure
+    nonce: str | None = None
+
+
 class AuthorizationCodeGrant(_Grant, grants.AuthorizationCodeGrant):  # type: ignore[misc]
     """RFC 6749 section 4.1.3, with PKCE S256."""
 
@@ -154,8 +165,14 @@ class AuthorizationCodeGrant(_Grant, grants.AuthorizationCodeGrant):  # type: ig
             raise InvalidRequestError("code_verifier must be 43 to 128 unreserved characters.")
 
     def create_token_response(self) -> Answer:
-        body: dict[str, Any] = {}
-        with self.house.database.transaction() as db, prepared.together(db):
+        # not again when the connection was lost: if the code was spent, it would look like a replay and end everything
+        given = self.house.database.retrying(self._redeem, when_lost=False)
+        if isinstance(given, No):
+            raise self.refuse(given)
+        return self.with_id_token(given.body, given.held, given.released, given.nonce)
+
+    def _redeem(self, db: Connection) -> _Given | No:
+        with prepared.together(db):
             found = codes.redeem(
                 db,
                 code=self.given("code"),
@@ -166,18 +183,16 @@ class AuthorizationCodeGrant(_Grant, grants.AuthorizationCodeGrant):  # type: ig
             )
             if found is codes.FOREIGN_CODE:
                 self._count_foreign_try(db)
-            if isinstance(found, codes.Redeemed):
-                held = found.held
-                released = self.disclosed(db, held, held.scope)
-                if released.alive:
-                    body = self.access(db, held=held, scope=held.scope)
-                    if held.offline:
-                        body["refresh_token"] = refresh.begin(db, held, self.now)
-        if isinstance(found, No):
-            raise self.refuse(found)
-        if not body:
-            raise self.refuse(codes.ENDED)
-        return self.with_id_token(body, held, released, found.nonce)
+            if isinstance(found, No):
+                return found
+            held = found.held
+            released = self.disclosed(db, held, held.scope)
+            if not released.alive:
+                return codes.ENDED
+            body = self.access(db, held=held, scope=held.scope)
+            if held.offline:
+                body["refresh_token"] = refresh.begin(db, held, self.now)
+            return _Given(body=body, held=held, released=released, nonce=found.nonce)
 
     def _count_foreign_try(self, db: Connection) -> None:
         code = self.given("code")
@@ -194,9 +209,17 @@ class RefreshTokenGrant(_Grant, grants.RefreshTokenGrant):  # type: ignore[misc]
             raise InvalidRequestError("refresh_token is missing.")
 
     def create_token_response(self) -> Answer:
-        body: dict[str, Any] = {}
-        wider = False
-        with self.house.database.transaction() as db, prepared.together(db):
+        # always again: a token that was used a moment ago gives the same successor
+        given = self.house.database.retrying(self._succeed)
+        if isinstance(given, No):
+            raise self.refuse(given)
+        if given is None:
+            raise InvalidScopeError("A refresh cannot ask for more than the sign-in did.")
+        return self.with_id_token(given.body, given.held, given.released, None)
+
+    def _succeed(self, db: Connection) -> _Given | No | None:
+        """None: more is asked than was granted."""
+        with prepared.together(db):
             found = refresh.usable(
                 db,
                 token=self.given("refresh_token"),
@@ -204,22 +227,18 @@ class RefreshTokenGrant(_Grant, grants.RefreshTokenGrant):  # type: ignore[misc]
                 grace=timedelta(seconds=self.house.settings.refresh_grace_seconds),
                 now=self.now,
             )
-            if isinstance(found, refresh.Refresh):
-                held = found.held
-                scope = self._scope(held)
-                wider = scope is None
-                if scope is not None:
-                    released = self.disclosed(db, held, scope)
-                    if released.alive:
-                        body = self.access(db, held=held, scope=scope)
-                        body["refresh_token"] = refresh.succeed(db, found, self.house.keys.refresh, self.now)
-        if isinstance(found, No):
-            raise self.refuse(found)
-        if wider:
-            raise InvalidScopeError("A refresh cannot ask for more than the sign-in did.")
-        if not body:
-            raise self.refuse(codes.ENDED)
-        return self.with_id_token(body, held, released, None)
+            if isinstance(found, No):
+                return found
+            held = found.held
+            scope = self._scope(held)
+            if scope is None:
+                return None
+            released = self.disclosed(db, held, scope)
+            if not released.alive:
+                return codes.ENDED
+            body = self.access(db, held=held, scope=scope)
+            body["refresh_token"] = refresh.succeed(db, found, self.house.keys.refresh, self.now)
+            return _Given(body=body, held=held, released=released)
 
     def _scope(self, held: Held) -> str | None:
         """The scope asked, never more than was granted; None when it is more."""

@@ -1,0 +1,97 @@
+"""Is what an exchange writes there as a whole, or not at all; and what when the database breaks it off?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import event, insert, select
+from sqlalchemy.exc import OperationalError
+
+from idp import models, prepared
+from idp.prepared import Prepared
+from tests.make_tokens import Bench
+
+
+def rows(bench: Bench, table: Any) -> int:
+    return len(bench.rows(select(table)))
+
+
+class BrokenOff:
+    """The first time that a statement with these words is sent, the database refuses the transaction."""
+
+    def __init__(self, bench: Bench, words: str, failure: type[psycopg.Error], *, lost: bool = False) -> None:
+        self.words, self.failure, self.lost, self.times = words, failure, lost, 0
+        event.listen(bench.house.database.engine, "before_cursor_execute", self._sent)
+
+    def _sent(self, _db: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        if self.words in sql and not self.times:
+            self.times += 1
+            raise OperationalError(sql, None, self.failure(), connection_invalidated=self.lost)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected],
+    ids=lambda one: one.__name__,
+)
+def test_an_exchange_that_is_broken_off_is_done_again_and_spends_its_code_once(house, failure):
+    bench = Bench(house)
+    story = bench.story()
+    code = bench.code(story, scope="openid offline_access")
+    broken = BrokenOff(bench, "INSERT INTO access_token", failure)
+    answer = bench.redeem(story, code)
+    assert (answer.status_code, broken.times) == (200, 1)
+    assert (
+        rows(bench, models.AccessToken),
+        rows(bench, models.RefreshToken),
+        rows(bench, models.Release),
+    ) == (1, 1, 1)
+    assert bench.userinfo(answer.json["access_token"]).status_code == 200
+    assert bench.redeem(story, code).json["error"] == "invalid_grant"
+    assert bench.userinfo(answer.json["access_token"]).status_code == 401
+
+
+def test_an_exchange_whose_connection_is_lost_is_not_done_again(house):
+    bench = Bench(house)
+    story = bench.story()
+    code = bench.code(story)
+    broken = BrokenOff(bench, "INSERT INTO access_token", psycopg.OperationalError, lost=True)
+    assert bench.redeem(story, code).status_code >= 500
+    assert (broken.times, rows(bench, models.AccessToken), rows(bench, models.Release)) == (1, 0, 0)
+    assert bench.redeem(story, code).status_code == 200, "nothing of the first try was kept"
+
+
+def test_a_refresh_that_is_broken_off_gives_one_successor(house):
+    bench = Bench(house)
+    story = bench.story()
+    got = bench.tokens(story, scope="openid offline_access")
+    broken = BrokenOff(bench, "UPDATE refresh_token", psycopg.errors.DeadlockDetected)
+    first = bench.refresh(story, got["refresh_token"])
+    assert (first.status_code, broken.times) == (200, 1)
+    again = bench.refresh(story, got["refresh_token"])
+    assert again.json["refresh_token"] == first.json["refresh_token"]
+    assert rows(bench, models.RefreshToken) == 2
+
+
+def test_what_is_written_later_is_there_at_the_end_of_the_block_and_nothing_of_it_when_the_block_fails(house):
+    bench = Bench(house)
+    story = bench.story()
+    first, second = (Prepared(insert(models.UsedAssertion)) for _ in range(2))
+
+    def line(jti: str) -> dict[str, Any]:
+        return {"client_id": story.app.client_id, "jti_digest": jti * 64, "expires_at": house.clock.now()}
+
+    with house.database.transaction() as db, prepared.together(db):
+        first.later(db, line("a"))
+        second.later(db, line("b"))
+        assert not db.execute(select(models.UsedAssertion.jti_digest)).all()
+    assert rows(bench, models.UsedAssertion) == 2
+    with pytest.raises(ZeroDivisionError), house.database.transaction() as db, prepared.together(db):
+        first.later(db, line("c"))
+        raise ZeroDivisionError
+    assert rows(bench, models.UsedAssertion) == 2
+    with house.database.transaction() as db:
+        first.later(db, line("d"))
+        assert len(db.execute(select(models.UsedAssertion.jti_digest)).all()) == 3
