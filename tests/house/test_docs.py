@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import importlib.util
 import re
 from pathlib import Path
@@ -96,3 +97,18 @@ def test_the_page_for_developers_names_every_field_claim_scope_and_address():
     words += [*request_checks.WISHES, *said["token_endpoint_auth_methods_supported"]]
     words += [address.removeprefix(said["issuer"]) for address in addresses]
     assert not {word for word in words if f"`{word}`" not in page}
+
+
+def test_the_picture_of_the_house_shows_every_folder_and_what_stands_on_the_ground_floor():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    house = ROOT / "idp"
+    floors = [one.parent for one in [*house.glob("*/__init__.py"), *house.glob("admin/*/__init__.py")]]
+    missing = {f"{one.name}/" for one in floors if one.name != "migrations"}
+    missing |= {one.stem for one in house.glob("*.py") if one.stem != "__init__"}
+    missing = {name for name in missing if f"`{name}`" not in page and f"`{name}.py`" not in page}
+    assert not missing, "say in docs/architecture.md which question it answers"
+    packages = configparser.ConfigParser()
+    packages.read(ROOT / "setup.cfg")
+    listed = packages["options"]["packages"].split()
+    known = {".".join(path.parent.relative_to(ROOT).parts) for path in house.rglob("*.py")}
+    assert known <= {*listed}, "list it under packages in setup.cfg: the wheel lacks it otherwise"
