@@ -9,6 +9,7 @@ from sqlalchemy import insert, select, text
 
 from idp import entropy
 from idp.admin.apps import apps
+from idp.claims import pseudonym
 from idp.entropy import Token
 from idp.models import (
     AccessToken,
@@ -124,6 +125,7 @@ def _sign_ins(house, day, *, remainder):
 def known_tokens(house, count, chance):
     """So many pupils of the whole country with an access token that works now; returns the tokens."""
     now, end = house.clock.now(), house.clock.now() + timedelta(hours=8)
+    app = house.apps.find(CLIENT)
     with house.database.transaction() as db:
         some = drawn(db, count, chance)
         made = []
@@ -138,6 +140,7 @@ def known_tokens(house, count, chance):
             db.execute(insert(Grant), given | shown)
             one = {"digest": entropy.digest(token, Token.ACCESS), "grant_id": grant, "client_id": CLIENT}
             db.execute(insert(AccessToken), one | {"scope": SCOPE, "issued_at": now, "expires_at": end})
+            pseudonym.remember(db, house.keys, app, account, now)
             made.append(token)
     return made
 

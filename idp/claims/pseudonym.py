@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, and_, bindparam, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from idp import audit, entropy
 from idp.apps import App
@@ -42,12 +42,11 @@ def remember(db: Connection, keys: Keys, app: App, account_uuid: str, now: datet
         return known
     sub = expected(db, keys, app, account_uuid)
     row = {"account_uuid": account_uuid, "client_id": app.client_id, "sub": sub, "first_seen_at": now}
-    try:
-        with db.begin_nested():
-            db.execute(insert(AppPupil), row | {"chosen_school": None})
-    except IntegrityError:
-        return _known(db, app.client_id, account_uuid) or sub
-    return sub
+    insert = sqlite.insert if db.dialect.name == "sqlite" else postgresql.insert
+    new = insert(AppPupil).values(row | {"chosen_school": None}).on_conflict_do_nothing()
+    if db.execute(new).rowcount:
+        return sub
+    return _known(db, app.client_id, account_uuid) or sub
 
 
 def expected(db: Connection, keys: Keys, app: App, account_uuid: str) -> str:

@@ -113,6 +113,17 @@ def story_of_a_merge(house, db):
     return surviving, merged, known_to_both, only_merged, only_surviving, subs
 
 
+def test_a_first_meeting_needs_no_transaction_around_it(house):
+    """Userinfo writes one row at a time: a savepoint has no place there."""
+    with house.database.transaction() as db:
+        story = make.story(db)
+    with house.database.each_by_itself() as db:
+        sub = meet(house, db, story.app, story.pupil)
+        assert meet(house, db, story.app, story.pupil) == sub
+    with house.database.reading() as db:
+        assert db.execute(select(models.AppPupil.sub)).scalars().all() == [sub]
+
+
 def test_after_a_merge_every_app_keeps_the_subject_it_saw(house):
     with house.database.transaction() as db:
         surviving, merged, both, only_merged, only_surviving, subs = story_of_a_merge(house, db)
