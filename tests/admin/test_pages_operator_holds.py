@@ -8,7 +8,7 @@ from sqlalchemy import select
 from idp.feeds import deliveries, held
 from idp.models import AuditEvent, Delivery, DeliveryState, Enrolment, RightKind
 from tests import make_feeds, make_staff
-from tests.admin.test_pages_registry import post
+from tests.make_staff import post
 
 LIST = "/beheer/leveringen"
 

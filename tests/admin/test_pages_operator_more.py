@@ -20,8 +20,9 @@ from idp.login import staff_setup
 from idp.models import Right, RightKind, SchoolKind, StaffLink
 from tests import make, make_staff
 from tests.admin.test_apps import document
-from tests.admin.test_pages_registry import exported, post
+from tests.admin.test_pages_registry import exported
 from tests.make_browser import path
+from tests.make_staff import post
 
 
 @pytest.fixture
