@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from idp import addresses
 from idp.apps import App
@@ -146,8 +147,9 @@ def may_return_to(app: App, uri: str) -> bool:
     return any(one is not None and one.groups() == received.groups() for one in known)
 
 
+@lru_cache(maxsize=2048)
 def _may_be_an_address(uri: str) -> bool:
-    """Whatever was registered: we go to https, or to http on this machine, and nowhere else."""
+    """Whatever was registered: we go to https, or to http on this machine, and nowhere else. Apps send the same all day."""
     try:
         addresses.read(uri, loopback_http=True)
     except addresses.NotAnAddress:
