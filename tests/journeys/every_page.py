@@ -21,8 +21,9 @@ import pyotp
 from sqlalchemy import create_engine, delete, insert, update
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from idp import audit, clock, config, context, keys, models
+from idp import apps, audit, clock, config, context, keys, models
 from idp.admin.apps import app_files, app_list
+from idp.admin.sandbox import sandbox_making
 from idp.claims import disclose
 from idp.errands import patrol_book
 from idp.login import (
@@ -1128,6 +1129,46 @@ def _(page, there):
 
 _supplier("supplier-sandbox", "/zandbak")
 _supplier("supplier-rehearsal", "/leverancier/apps/rekenbuur/proef")
+
+
+def _with_sandbox(there: Place) -> None:
+    """The sandbox of an installation, of whose pupils one changed the secret; and an app that must push and sign."""
+    house = there.house
+    plain = replace(house, settings=house.settings.model_copy(update={"demo": False}))
+    sandbox_making.make(plain)
+    with house.database.transaction() as db:
+        if apps.load(db, "zandbakapp") is None:
+            words = {"require_pushed_authorization_requests": True, "require_signed_request_object": True}
+            make.app(db, "zandbakapp", sandbox=True, client_name=LONG_NAME, **words)
+        mine = models.App.client_id == "zandbakapp"
+        db.execute(update(models.App).where(mine).values(supplier="rekenhuis"))
+    sandbox_making.make(plain)
+
+
+@stop("operator-sandbox")
+def _(page, there):
+    _with_supplier(there)
+    _with_sandbox(there)
+    there.sign_in_staff(page, make_staff.staff(there.house, RightKind.OPERATOR).person_id)
+    page.goto(f"{there.issuer}/beheer/zandbak")
+
+
+@stop("supplier-sandbox-pupils")
+def _(page, there):
+    there.sign_in_staff(page, _with_supplier(there))
+    _with_sandbox(there)
+    page.goto(f"{there.issuer}/zandbak")
+
+
+@stop("supplier-rehearsal-of-a-pupil")
+def _(page, there):
+    there.sign_in_staff(page, _with_supplier(there))
+    _with_sandbox(there)
+    page.goto(f"{there.issuer}/leverancier/apps/zandbakapp/proef?leerling=zoe.vloed")
+
+
+def _with_supplier(there: Place) -> str:
+    return make_staff.supplier(there.house, "rekenhuis").person_id
 
 
 @stop("operator-supplier")
