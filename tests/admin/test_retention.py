@@ -148,6 +148,21 @@ def test_a_walk_through_a_large_table_deletes_what_it_looks_for_and_nothing_else
     assert deleting.walking(house, model, moment < make.NOW) == 0
 
 
+def test_what_stays_among_what_expired_is_looked_at_once(house):
+    """Most of those that expired first stay; those of one moment are more than one transaction takes."""
+    rows, old = pacing.FIRST + 7, make.NOW - DAY
+    values = [
+        {"client_id": "stays" if n < rows else "goes", "jti_digest": f"{n:064}", "expires_at": old}
+        for n in range(2 * rows)
+    ]
+    with house.database.transaction() as db:
+        db.execute(insert(models.UsedAssertion), values)
+    moment = models.UsedAssertion.expires_at
+    going = (moment < make.NOW) & (models.UsedAssertion.client_id == "goes")
+    assert deleting.straight(house, models.UsedAssertion, moment, going) == rows
+    assert count(house, models.UsedAssertion) == rows
+
+
 def test_a_transaction_takes_as_many_rows_as_are_done_in_a_fifth_of_a_second():
     moments = iter([0, 0.3, 1, 1.01, 2, 2.1, 3, 9, 10, 19, 20, 29, 30, 39])
     pace = pacing.Pace(lambda: next(moments), rows=800)

@@ -106,8 +106,8 @@ def test_no_statement_of_the_day_walks_through_a_table_that_grows(house, walk):
 
 def test_what_the_purge_deletes_straight_away_is_found_by_an_index(house):
     with asked(house) as statements:
-        for model, condition in retention._expired(house, house.clock.now()):
-            deleting.straight(house, model, condition)
+        for model, moment, condition in retention._expired(house, house.clock.now()):
+            deleting.straight(house, model, moment, condition)
     assert len(statements) > 15
     walks = {(table, one) for one, given in statements for table in walked(house, one, given)}
     assert not walks, "\n\n".join(f"{table}: {one}" for table, one in walks)

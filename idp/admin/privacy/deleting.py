@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, delete, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, delete, literal, select, tuple_
 
 from idp import pacing
 from idp.context import House
@@ -24,17 +24,23 @@ WORDS = 500
 """Values in one IN (…): under the limits of every database."""
 
 
-def straight(house: House, model: type[Base], condition: ColumnElement[bool]) -> int:
-    """Delete the rows to which an index on this condition leads. Returns how many."""
+def straight(house: House, model: type[Base], moment: Any, condition: ColumnElement[bool]) -> int:
+    """Delete the rows that fulfil this, to which an index on `moment` leads. Returns how many.
+
+    The oldest go first, and each look begins where the last one ended: a database that may choose another order begins
+    anew each time, and walks past all that stays.
+    """
     keys, pace, total = _keys(model), Pace(house.clock.monotonic), 0
+    oldest = select(*keys, moment.label("moment")).where(condition).order_by(moment)
+    further = oldest
     while True:
         with pace.kept() as rows:
-            count = house.database.retrying(
-                partial(_some, model=model, keys=keys, condition=condition, rows=rows)
-            )
+            some = partial(_some, model=model, query=further.limit(rows), condition=condition)
+            found, count, last = house.database.retrying(some)
         total += count
-        if count < rows:
+        if found < rows or not count:
             return total
+        further = oldest.where(moment >= literal(last, moment.type))
 
 
 def walking(house: House, model: type[Base], condition: ColumnElement[bool]) -> int:
@@ -82,10 +88,13 @@ def _keys(model: type[Base]) -> list[Any]:
 
 
 def _some(
-    db: Connection, *, model: type[Base], keys: list[Any], condition: ColumnElement[bool], rows: int
-) -> int:
-    found = db.execute(select(*keys).where(condition).limit(rows)).all()
-    return _these(db, model=model, keys=keys, condition=condition, found=found)
+    db: Connection, *, model: type[Base], query: Select[*tuple[Any, ...]], condition: ColumnElement[bool]
+) -> tuple[int, int, Any]:
+    """How many were found and deleted, and the moment of the last one."""
+    found = db.execute(query).all()
+    keys = [row[:-1] for row in found]
+    count = _these(db, model=model, keys=_keys(model), condition=condition, found=keys)
+    return len(found), count, found[-1].moment if found else None
 
 
 def _these(

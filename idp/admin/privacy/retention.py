@@ -80,10 +80,11 @@ def tidy(house: House, now: datetime) -> dict[str, int]:
         consent.settle_lapsed(db, today=day_of_law(now))
     sealing.seal(house, now)
     sealing.anchor(house, now)
-    for delete_them, deletions in ((deleting.straight, _expired), (deleting.walking, _left_over)):
-        for model, condition in deletions(house, now):
-            count = delete_them(house, model, condition)
-            counts[model.__tablename__] = counts.get(model.__tablename__, 0) + count
+    for model, moment, condition in _expired(house, now):
+        counts[model.__tablename__] = deleting.straight(house, model, moment, condition)
+    for model, condition in _left_over(house, now):
+        count = deleting.walking(house, model, condition)
+        counts[model.__tablename__] = counts.get(model.__tablename__, 0) + count
     counts["names"] = _forget_names(house, now)
     counts["names of staff"] = _forget_staff(house, now)
     counts["identifiers"] = _leave_tombstones(house, now)
@@ -101,29 +102,41 @@ def tidy(house: House, now: datetime) -> dict[str, int]:
 Deletion = tuple[type[Base], ColumnElement[bool]]
 
 
-def _expired(house: House, now: datetime) -> Iterator[Deletion]:
+def _expired(house: House, now: datetime) -> Iterator[tuple[type[Base], Any, ColumnElement[bool]]]:
     """What goes when its moment has come: an index on that moment leads to it."""
     keep = house.settings
     expired = now - timedelta(days=keep.keep_expired_days)
     replaced = now - timedelta(days=keep.keep_replaced_days)
-    yield AccessToken, AccessToken.expires_at < expired
-    yield RefreshToken, RefreshToken.expires_at < expired
-    yield AuthorizationCode, AuthorizationCode.expires_at < expired
-    yield Grant, and_(Grant.expires_at < expired, ~exists().where(AccessToken.grant_id == Grant.id))
-    yield Marker, Marker.created_at < now - timedelta(seconds=keep.marker_seconds)
-    yield LogoutDelivery, LogoutDelivery.created_at < expired
-    yield Session, and_(Session.expires_at < expired, ~exists().where(Grant.sid == Session.sid))
-    yield StaffLink, StaffLink.expires_at < expired
-    yield StaffSession, StaffSession.expires_at < expired
-    yield UsedChallenge, UsedChallenge.expires_at < now
-    yield Throttle, Throttle.changed_at < expired
-    yield HelpCode, HelpCode.expires_at < expired
-    yield MailLink, MailLink.expires_at < expired
-    yield Letter, Letter.created_at < expired
-    yield WrongSecret, WrongSecret.tried_at < now - timedelta(hours=keep.keep_wrong_secret_hours)
-    yield UsedAssertion, UsedAssertion.expires_at < now
-    yield PushedRequest, PushedRequest.expires_at < now - pushed.KEPT
-    yield ClassMembership, ClassMembership.replaced_at < replaced
+    yield AccessToken, AccessToken.expires_at, AccessToken.expires_at < expired
+    yield RefreshToken, RefreshToken.expires_at, RefreshToken.expires_at < expired
+    yield AuthorizationCode, AuthorizationCode.expires_at, AuthorizationCode.expires_at < expired
+    yield (
+        Grant,
+        Grant.expires_at,
+        and_(Grant.expires_at < expired, ~exists().where(AccessToken.grant_id == Grant.id)),
+    )
+    yield Marker, Marker.created_at, Marker.created_at < now - timedelta(seconds=keep.marker_seconds)
+    yield LogoutDelivery, LogoutDelivery.created_at, LogoutDelivery.created_at < expired
+    yield (
+        Session,
+        Session.expires_at,
+        and_(Session.expires_at < expired, ~exists().where(Grant.sid == Session.sid)),
+    )
+    yield StaffLink, StaffLink.expires_at, StaffLink.expires_at < expired
+    yield StaffSession, StaffSession.expires_at, StaffSession.expires_at < expired
+    yield UsedChallenge, UsedChallenge.expires_at, UsedChallenge.expires_at < now
+    yield Throttle, Throttle.changed_at, Throttle.changed_at < expired
+    yield HelpCode, HelpCode.expires_at, HelpCode.expires_at < expired
+    yield MailLink, MailLink.expires_at, MailLink.expires_at < expired
+    yield Letter, Letter.created_at, Letter.created_at < expired
+    yield (
+        WrongSecret,
+        WrongSecret.tried_at,
+        WrongSecret.tried_at < now - timedelta(hours=keep.keep_wrong_secret_hours),
+    )
+    yield UsedAssertion, UsedAssertion.expires_at, UsedAssertion.expires_at < now
+    yield PushedRequest, PushedRequest.expires_at, PushedRequest.expires_at < now - pushed.KEPT
+    yield ClassMembership, ClassMembership.replaced_at, ClassMembership.replaced_at < replaced
 
 
 def _left_over(house: House, now: datetime) -> Iterator[Deletion]:
