@@ -71,7 +71,7 @@ def test_lengths_that_are_no_settings_are_those_of_the_code():
 
 def test_the_purge_works_on_the_tables_of_which_something_goes_and_on_no_others(house):
     deletions = (retention._expired, retention._left_over, retention._purged)
-    worked_on = {model.__tablename__ for some in deletions for model, _which in some(house, make.NOW)}
+    worked_on = {model.__tablename__ for some in deletions for model, *_which in some(house, make.NOW)}
     with house.database.transaction() as db:
         long_ago, left = make.NOW - timedelta(days=4_000), make.TODAY - timedelta(days=3_000)
         who = make.pupil(db, voornaam="Noor", national_number_digest="d" * 64)
