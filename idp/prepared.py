@@ -169,11 +169,13 @@ def together(db: Connection) -> Iterator[None]:
     has no way to go, and knows no such WITH: there they run one after another.
     """
     waiting: list[_Waiting] = []
-    db.info[_WAITING] = waiting
+    notes = db.info
+    # to ask a connection that is gone again would open another one, and hide that it is gone
+    notes[_WAITING] = waiting
     try:
         yield
     finally:
-        del db.info[_WAITING]
+        notes.pop(_WAITING, None)
     if len(waiting) < 2 or db.dialect.name == "sqlite":
         for prepared, given in waiting:
             prepared.run(db, given)

@@ -95,3 +95,23 @@ def test_what_is_written_later_is_there_at_the_end_of_the_block_and_nothing_of_i
     with house.database.transaction() as db:
         first.later(db, line("d"))
         assert len(db.execute(select(models.UsedAssertion.jti_digest)).all()) == 3
+
+
+def test_a_refresh_whose_connection_goes_away_before_it_writes_is_done_again_with_a_new_one(house):
+    if house.database.sqlite:
+        pytest.skip("a file has no connection to lose")
+    bench = Bench(house)
+    story = bench.story()
+    got = bench.tokens(story, scope="openid offline_access")
+    cut = []
+
+    def away(db: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        if "FROM refresh_token" in sql and not cut:
+            cut.append(db.connection.driver_connection.info.backend_pid)
+            with psycopg.connect(house.database.url.replace("+psycopg", ""), autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s)", cut)
+
+    event.listen(house.database.engine, "before_cursor_execute", away)
+    answer = bench.refresh(story, got["refresh_token"])
+    assert (len(cut), answer.status_code) == (1, 200)
+    assert rows(bench, models.RefreshToken) == 2
