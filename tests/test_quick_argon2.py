@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
 from argon2.low_level import Type, hash_secret_raw
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from hypothesis import given, settings
@@ -48,3 +49,32 @@ def test_without_a_compiler_it_says_so_and_leaves_everything_as_it_is(monkeypatc
     monkeypatch.setenv("CC", str(tmp_path / "no-such-compiler"))
     assert quick_argon2.main([]) == 0
     assert "stays as it came" in capsys.readouterr().out
+
+
+def test_an_image_needs_no_newer_processor_than_the_wheel_unless_whoever_builds_it_asks():
+    steps = (ROOT / "deploy" / "Containerfile").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    (step,) = (line for line in steps if line.startswith("RUN ") and "quick_argon2" in line)
+    assert step.startswith('RUN if [ "$QUICK_ARGON2" = yes ]; then ')
+    assert "ARG QUICK_ARGON2=no" in steps
+
+
+@pytest.mark.parametrize(
+    ("version", "origin", "built"),
+    [
+        (None, '{"url": "file:///tmp/x/argon2.whl"}', True),
+        (None, None, False),
+        ("0.1", '{"url": "file:///tmp/x/argon2.whl"}', False),
+    ],
+    ids=["built here", "from the registry", "an older one, built here"],
+)
+def test_what_was_built_here_is_not_built_again(monkeypatch, tmp_path, version, origin, built):
+    version = version or re.match(r".*==([0-9.]+)", quick_argon2._pinned())[1]
+    folder = tmp_path / f"argon2_cffi_bindings-{version}.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: argon2-cffi-bindings\nVersion: {version}\n"
+    )
+    if origin:
+        (folder / "direct_url.json").write_text(origin)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert quick_argon2._built_here() is built

@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib import metadata
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
@@ -26,6 +27,8 @@ PINNED = HERE / "requirements" / "run.txt"
 TOOLS = HERE / "requirements" / "argon2.txt"
 NAME = "argon2-cffi-bindings"
 FLAGS = "-O3 -march=x86-64-v3"
+NEEDED = frozenset({"abm", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"})
+"""What the flags let the compiler use, as Linux names it."""
 SPEED = """
 import time
 from argon2.low_level import Type, hash_secret_raw
@@ -48,6 +51,9 @@ def main(arguments: list[str]) -> int:
     if why_not := _why_not():
         print(f"Argon2 stays as it came: {why_not}")
         return 0
+    if _built_here():
+        print("Argon2 was built here already")
+        return 0
     try:
         print(_build())
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError, ValueError) as failure:
@@ -62,9 +68,19 @@ def _why_not() -> str | None:
         return "there is no C compiler"
     cpu = Path("/proc/cpuinfo")
     words = set(cpu.read_text(encoding="utf-8").split()) if cpu.exists() else set()
-    if not {"avx2", "bmi2", "fma"} <= words:
+    if NEEDED - words:
         return "this processor is older than AVX2"
     return None
+
+
+def _built_here() -> bool:
+    """Is what is installed a wheel of this machine, of the version that is pinned? pip notes where a wheel came from."""
+    try:
+        installed = metadata.distribution(NAME)
+    except metadata.PackageNotFoundError:
+        return False
+    pinned = _pinned().partition("==")[2].split()[0]
+    return installed.version == pinned and "file://" in (installed.read_text("direct_url.json") or "")
 
 
 def _build() -> str:
