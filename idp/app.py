@@ -43,6 +43,7 @@ def create_app(house: House) -> Flask:
     from idp.login import pages_logo, pages_staff, pages_staff_setup, pages_upstream, sessions
     from idp.oidc import endpoints, pages_sign_out
     from idp.oidc import pages as oidc_pages
+    from idp.rosters import endpoints as listing
 
     app = Flask("idp", static_url_path="/static", template_folder=None)
     app.jinja_environment = wording.Spoken
@@ -64,6 +65,7 @@ def create_app(house: House) -> Flask:
         pages_sign_out,
         registering,
         feeding,
+        listing,
         api_frame,
     ):
         app.register_blueprint(floor.blueprint)

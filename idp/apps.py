@@ -28,6 +28,8 @@ DAYS = (
     "supplier_protocol_signed",
 )
 """Fields of a registration that are days."""
+LISTS_SCOPE = "https://purl.imsglobal.org/spec/or/v1p2/scope/roster-core.readonly"
+"""With which an app reads lists of its pupils by itself (rosters/)."""
 LOGOS = "/app-logo/"
 """Where our own host shows the logos of apps."""
 
@@ -102,6 +104,11 @@ class App:
     @property
     def public(self) -> bool:
         return self.token_endpoint_auth_method == "none"
+
+    @property
+    def reads_lists(self) -> bool:
+        """Does it get its pupils as lists too, without anybody signing in? Never more than at a sign-in."""
+        return LISTS_SCOPE in self.scopes
 
     def pkce_required(self, today: date) -> bool:
         return self.public or self.pkce_exempt_until is None or today > self.pkce_exempt_until

@@ -58,7 +58,7 @@ KINDS: dict[str, Kind] = {
             delivery_refused device_code_given device_code_refused directors_missing device_renamed everyone_signed_out extract_given
             help_refused hold_decided identifiers_fetched initial_token_revoked logout_given_up logout_not_delivered
             mail_given_up operator_token_refused operator_token_revoked papers_fetched pupil_exported pupil_seen
-            pupils_listed refresh_replayed registration_refused reset_asked restored sandbox_changed school_extract_given
+            pupils_listed refresh_replayed registration_refused reset_asked restored roster_exported sandbox_changed school_extract_given
             sign_in_failed sign_in_needs_help sign_in_released sign_in_slowed sign_out_refused signed_in signed_out
             staff_proved_again staff_refused staff_sign_in_failed staff_sign_in_slowed staff_signed_in
             staff_signed_out tidied trail_exported username_changed words_first

@@ -49,6 +49,8 @@ of A; an operator; a package that A has not named; an app with its secret, or wi
 OUTSIDE = frozenset({"anonymous", "staff_b", "expired", "package", "app"})
 """They have no business at school A: not even its name."""
 BY_TOKEN = frozenset({"/userinfo"})
+LISTS = "/ims/oneroster/"
+"""Where a token of the app itself is wanted: one of a pupil's sign-in opens nothing."""
 READS_WHO = frozenset({("operator", "/beheer/audit")})
 """Where who did something is what is asked: the person_id of a member of staff stands there, of a pupil nothing."""
 RIGHTS = {
@@ -161,6 +163,9 @@ class Cast:
             "right_id": right,
             "person_id": invited,
             "school": self.a,
+            "collection": "students",
+            "around": "schools",
+            "sourced_id": self.a,
             "instellingsnummer": self.a,
             "username": USERNAME,
             "elsewhere": elsewhere,
@@ -236,7 +241,7 @@ class Cast:
     def _authorization(self, role: str, path: str) -> str:
         if role == "package":
             return self._package
-        return self._bearer if path in BY_TOKEN else self._basic
+        return self._bearer if path in BY_TOKEN or path.startswith(LISTS) else self._basic
 
     def _jar(self, role: str, staff: make_staff.Staff | None, pupil: str) -> tuple[dict[str, str], str]:
         """The cookies of this visitor's browser, and the word of its forms."""

@@ -107,3 +107,8 @@ def initial_token_issued(
 
 def initial_token_revoked(db: Connection, *, token: str) -> None:
     write(db, "initial_token_revoked", object=f"initial-token:{token}")
+
+
+def roster_exported(db: Connection, *, client_id: str, instellingsnummer: str, pupils: int) -> None:
+    """An app fetched its lists of a school as one file."""
+    write(db, "roster_exported", object=app(client_id), school=instellingsnummer, pupils=pupils)

@@ -1,4 +1,4 @@
-"""How does anything about a pupil leave the house? Through here: ID token, userinfo, introspection, previews."""
+"""How does anything about a pupil leave the house? Through here: ID token, userinfo, introspection, rosters, previews."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, Select, insert
 
 from idp import entropy, marks
 from idp.apps import App
@@ -25,6 +25,10 @@ class Channel(StrEnum):
     ID_TOKEN = "id_token"
     USERINFO = "userinfo"
     INTROSPECTION = "introspection"
+    ROSTER = "roster"
+    """A list of pupils or of who sits in which class, that the app asks for itself."""
+    EXPORT = "export"
+    """The same, as one file."""
     PREVIEW = "preview"
     """A person looks: the pupil, a school, an operator. Never in the ledger."""
 
@@ -93,6 +97,70 @@ def disclose(
         told = len(ruling.open)
         measures.released(channel.value, released=told, withheld=len(ruling.gates) - told)
     return _disclosure(known, ruling)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfMany:
+    """What an app gets about one of many pupils, at one school."""
+
+    row: Any
+    """The row of the list that it was asked for."""
+    account_uuid: str
+    instellingsnummer: str
+    by_school: bool
+    """The school made the app visible for this pupil itself."""
+    met: bool
+    disclosure: Disclosure
+
+
+def disclose_each(
+    db: Connection,
+    *,
+    keys: Keys,
+    app: App,
+    among: Select[*tuple[Any, ...]],
+    wanted: frozenset[str],
+    today: date,
+) -> list[OfMany]:
+    """The same decision for every row of a list, which has account_uuid and instellingsnummer. In a few statements.
+
+    Leaves no trace: what is really told goes through `record_each` first.
+    """
+    found = facts.load_each(db, keys=keys, app=app, among=among, today=today, classes=_CLASSES in wanted)
+    strangers = {row.of_account_uuid: None for row, known in found if not known.met}
+    subs = pseudonym.expected_each(db, keys, app, [*strangers])
+    decided = []
+    for row, known in found:
+        if not known.met:
+            known.values["sub"] = subs[row.of_account_uuid]
+        decided.append(
+            OfMany(
+                row=row,
+                account_uuid=row.of_account_uuid,
+                instellingsnummer=row.of_instellingsnummer,
+                by_school=known.visible_by_school,
+                met=known.met,
+                disclosure=_disclosure(known, _rule(app, wanted, known)),
+            )
+        )
+    return decided
+
+
+def record_each(db: Connection, *, app: App, told: Sequence[OfMany], channel: Channel, now: datetime) -> None:
+    """Many releases, in the ledger and in what the app calls pupils. In a transaction, before anything is told."""
+    met = {one.account_uuid: one.disclosure.claims["sub"] for one in told if not one.met}
+    pseudonym.remember_each(db, app, met, now)
+    rows = []
+    for one in told:
+        row = {"id": entropy.row_id(), "at": now, "channel": channel.value, "client_id": app.client_id}
+        row |= {"account_uuid": one.account_uuid, "instellingsnummer": one.instellingsnummer}
+        ruling = one.disclosure.ruling
+        row["claims"] = ruling.words
+        rows.append(row | {"mark": marks.for_row(db, LEDGER, row)})
+        opened = len(ruling.open)
+        measures.released(channel.value, released=opened, withheld=len(ruling.gates) - opened)
+    if rows:
+        db.execute(insert(Release), rows)
 
 
 def preview(

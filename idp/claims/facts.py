@@ -1,7 +1,7 @@
 """What is true of this pupil, this school and this app right now? One look at the database.
 
 This is on the path of every release, so it is one statement, built once per process; class rows come as extra rows
-of it, and only when somebody may ask for them.
+of it, and only when somebody may ask for them. Of many pupils at once (rosters) it is the same statement, over a list.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Date,
+    Select,
     String,
     and_,
     bindparam,
+    literal,
     select,
 )
 from sqlalchemy.ext.compiler import compiles
@@ -107,6 +109,38 @@ def of_rows(
         | _values(row, today)
         | {"ov_klassen": _klassen(rows, keys, app, today) if classes else None},
     )
+
+
+def load_each(
+    db: Connection, *, keys: Keys, app: App, among: Select[*tuple[Any, ...]], today: date, classes: bool
+) -> list[tuple[Any, Facts]]:
+    """The facts of today of many: each row of `among` (which has account_uuid and instellingsnummer) with its facts.
+
+    `among` is read once, before anything is looked up for its rows, whose columns come back as `of_…`. Rows without a
+    pupil that we know are left out.
+    """
+    listed = among.cte("among").prefix_with("MATERIALIZED")
+    asked = Asked(
+        account=listed.c.account_uuid,
+        account_text=text_of(listed.c.account_uuid),
+        school=listed.c.instellingsnummer,
+        client=literal(app.client_id, String()),
+        today=literal(today, Date()),
+    )
+    given = [column.label(f"of_{column.name}") for column in listed.c]
+    sources = joined(listed.join(Pupil, Pupil.account_uuid == asked.account), asked, classes=classes)
+    found: dict[Any, list[Any]] = {}
+    for row in db.execute(select(*given, *columns(asked, classes=classes)).select_from(sources)):
+        found.setdefault(row[: len(given)], []).append(row)
+    return [
+        (
+            rows[0],
+            of_rows(
+                rows, keys=keys, app=app, account_uuid=rows[0].of_account_uuid, today=today, classes=classes
+            ),
+        )
+        for rows in found.values()
+    ]
 
 
 def _values(row: Any, today: date) -> dict[str, Any]:

@@ -90,6 +90,7 @@ def app_sees(client_id: str) -> str:
         not_gets=not_gets,
         start=start_url(app, house.settings.issuer) if school else None,
         young=who.type is AccountType.BASIC,
+        lists=app.reads_lists and about.alive,
     )
 
 

@@ -6,9 +6,11 @@ app, or a merge of two accounts. Its key never rotates (keys.pairwise).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from idp import audit, entropy
@@ -20,7 +22,9 @@ from idp.models import ID, AppPupil, Pupil, RuleKind, VisibilityRule
 from idp.models import App as AppRow
 from idp.prepared import Prepared
 
-PUBLIC = "public"
+PUBLIC, PAIRWISE = "public", "pairwise"
+_TOGETHER = 1_000
+"""Identifiers in one statement."""
 
 
 def sub_for(keys: Keys, app: App, account_uuid: str) -> str:
@@ -52,6 +56,28 @@ def remember(db: Connection, keys: Keys, app: App, account_uuid: str, now: datet
 def expected(db: Connection, keys: Keys, app: App, account_uuid: str) -> str:
     """The `sub` that an app will see when it meets this pupil: the one its sector uses, else a new one."""
     return _of_sector(db, app, account_uuid) or sub_for(keys, app, account_uuid)
+
+
+def expected_each(db: Connection, keys: Keys, app: App, accounts: Sequence[str]) -> dict[str, str]:
+    """The same for many that the app has not met."""
+    found: dict[str, str] = {}
+    for start in range(0, len(accounts), _TOGETHER):
+        some = accounts[start : start + _TOGETHER]
+        theirs = _subs_of(app).where(AppPupil.account_uuid.in_(some))
+        for account_uuid, sub, kind in db.execute(theirs):
+            if (kind or PAIRWISE) == app.subject_type:
+                found.setdefault(account_uuid, sub)
+    return {one: found.get(one) or sub_for(keys, app, one) for one in accounts}
+
+
+def remember_each(db: Connection, app: App, subs: Mapping[str, str], now: datetime) -> None:
+    """Many pupils have been named to this app: keep what they were called, by account_uuid."""
+    if not subs:
+        return
+    dialect: Any = sqlite if db.dialect.name == "sqlite" else postgresql
+    given = {"client_id": app.client_id, "first_seen_at": now, "chosen_school": None}
+    rows = [{"account_uuid": account_uuid, "sub": sub} | given for account_uuid, sub in subs.items()]
+    db.execute(dialect.insert(AppPupil).on_conflict_do_nothing(), rows)
 
 
 def choose_school(db: Connection, app: App, account_uuid: str, instellingsnummer: str) -> None:
@@ -116,14 +142,21 @@ _KNOWN = Prepared(
 
 def _of_sector(db: Connection, app: App, account_uuid: str) -> str | None:
     """Apps of one sector call a pupil the same, also when one of them met the pupil before a merge."""
-    theirs = (
-        select(AppPupil.sub, AppRow.registration["subject_type"].as_string())
+    theirs = _subs_of(app).where(AppPupil.account_uuid == account_uuid)
+    same = (sub for _, sub, kind in db.execute(theirs) if (kind or PAIRWISE) == app.subject_type)
+    return next(same, None)
+
+
+def _subs_of(app: App) -> Select[Any]:
+    """What apps of this one's sector call pupils, with their subject types; the oldest first."""
+    return (
+        select(
+            AppPupil.account_uuid, AppPupil.sub, AppRow.registration["subject_type"].as_string().label("kind")
+        )
         .join(AppRow, AppRow.client_id == AppPupil.client_id)
-        .where(AppPupil.account_uuid == account_uuid, AppRow.sector == app.sector)
+        .where(AppRow.sector == app.sector)
         .order_by(AppPupil.first_seen_at, AppPupil.client_id)
     )
-    same = (sub for sub, kind in db.execute(theirs).all() if (kind or "pairwise") == app.subject_type)
-    return next(same, None)
 
 
 def _retarget_rules(db: Connection, surviving: str, merged: str) -> None:

@@ -52,6 +52,8 @@ class Entry:
     processor_agreement: str
     retention: str
     open_to_every_pupil: bool
+    reads_lists: bool
+    """It gets its pupils as lists too, without anybody signing in."""
     schools: int
     """Where it is visible for somebody today."""
     claims: tuple[Known, ...]
@@ -68,6 +70,7 @@ class Entry:
             "processor_agreement": self.processor_agreement,
             "retention": self.retention,
             "open_to_every_pupil": self.open_to_every_pupil,
+            "reads_lists": self.reads_lists,
             "schools": self.schools,
             "claims": [
                 {"claim": one.claim, "reason": one.why or None, "klasinformatie": one.klasinformatie}
@@ -145,6 +148,7 @@ def _entry(app: App, schools: int) -> Entry:
         processor_agreement=app.processor_agreement,
         retention=app.retention,
         open_to_every_pupil=app.open_to_every_pupil,
+        reads_lists=app.reads_lists,
         schools=schools,
         claims=tuple(
             Known(

@@ -43,6 +43,7 @@ from idp.errors import Refusal
 from idp.feeds import drop, missing, overdue
 from idp.login import postman, sessions
 from idp.oidc import backchannel, signing
+from idp.rosters import stock
 
 Counts = Mapping[str, int]
 log = structlog.get_logger(__name__)
@@ -197,6 +198,12 @@ JOBS = (
         what="put the sandbox schools back as published, for the day that begins",
         rhythm=Rhythm(at=time(0, 10)),
         work=sandbox_making.renew_nightly,
+    ),
+    Job(
+        name="rosters",
+        what="look what changed in the lists of apps, and forget what went long ago (docs/apps.md)",
+        rhythm=Rhythm(at=time(1, 40)),
+        work=stock.take_all,
     ),
     Job(
         name="drop",

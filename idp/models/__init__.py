@@ -44,6 +44,7 @@ from idp.models.registry import (
     RequestState,
     Supplier,
 )
+from idp.models.rosters import RosterEntry, RosterKind, RosterStock
 from idp.models.schools import (
     ClassMembership,
     Delivery,
@@ -139,6 +140,9 @@ __all__ = [
     "Right",
     "RightKind",
     "RightScope",
+    "RosterEntry",
+    "RosterKind",
+    "RosterStock",
     "RuleKind",
     "School",
     "SchoolKind",

@@ -17,14 +17,14 @@ from joserfc import jwk
 from joserfc.errors import JoseError
 
 from idp import addresses
-from idp.apps import App
+from idp.apps import LISTS_SCOPE, App
 from idp.claims import catalogue
 
 SIGNING = ("RS256", "ES256", "PS256", "EdDSA")
 SIGNED_BY_APPS = (*SIGNING, "Ed25519")
 STAFF_SCOPES = ("vo",)
 """Of the government's sign-in of staff. Apps of LeerID ask for it with every sign-in; about a pupil it says nothing."""
-MACHINE_SCOPES = ("https://purl.imsglobal.org/spec/or/v1p2/scope/roster-core.readonly",)
+MACHINE_SCOPES = (LISTS_SCOPE,)
 """Scopes of an app that speaks for itself (client_credentials)."""
 CLASS_SCOPES = frozenset({"ov_klas", *MACHINE_SCOPES})
 """Scopes with which an app can learn who sits in which class."""

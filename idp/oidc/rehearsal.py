@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Connection
 
 from idp import entropy
-from idp.apps import App
+from idp.apps import LISTS_SCOPE, App
 from idp.claims import disclose, pseudonym, visibility
 from idp.claims.disclose import Channel, Disclosure
 from idp.claims.release import Answer
@@ -71,7 +71,7 @@ def ask(house: House, app: App) -> Asked:
         "response_type": "code",
         "client_id": app.client_id,
         "redirect_uri": app.redirect_uris[0],
-        "scope": " ".join(sorted(app.scopes, key=lambda one: (one != "openid", one))),
+        "scope": " ".join(sorted(app.scopes - {LISTS_SCOPE}, key=lambda one: (one != "openid", one))),
         "state": entropy.url_safe(),
         "nonce": entropy.url_safe(),
         "code_challenge": challenge,

@@ -194,6 +194,7 @@ def _app_page(client_id: str) -> Response:
         "admin/supplier_app.html",
         app=shown,
         issuer=house.settings.issuer,
+        reads_lists=app is not None and app.reads_lists,
         snippets=snippets.of(app, house.settings.issuer) if app else (),
         sections=[(title, [one for one in names if one.text]) for title, names in known],
         table=table,

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from idp.apps import App
+from idp.admin.makers import lists_snippet
+from idp.apps import LISTS_SCOPE, App
 
 AUTHLIB = """\
 # pip install "Authlib>=1.9" Flask requests
@@ -349,6 +350,10 @@ PRODUCTS: Mapping[str, Product] = {
         files={"Moodle": MOODLE},
     ),
 }
+OF_LISTS = Product(
+    title="OneRoster (Python)", how=How.RUN, tried="requests 2.34.2", files={"lists.py": lists_snippet.LISTS}
+)
+"""For an app that reads lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -365,6 +370,7 @@ def of(app: App, issuer: str) -> tuple[Snippet, ...]:
     if app.token_endpoint_auth_method not in {"client_secret_basic", "client_secret_post"}:
         return ()
     words = _words(app, issuer)
+    shown = {**PRODUCTS, "lists": OF_LISTS} if app.reads_lists else PRODUCTS
     return tuple(
         Snippet(
             slug=slug,
@@ -373,7 +379,7 @@ def of(app: App, issuer: str) -> tuple[Snippet, ...]:
             tried=product.tried,
             files={where: _filled(text, words) for where, text in product.files.items()},
         )
-        for slug, product in PRODUCTS.items()
+        for slug, product in shown.items()
     )
 
 
@@ -388,7 +394,7 @@ def _words(app: App, issuer: str) -> dict[str, str]:
     where = urlsplit(address)
     origin = f"{where.scheme}://{where.netloc}"
     bye = next(iter(app.post_logout_redirect_uris), f"{origin}/")
-    scopes = sorted(app.scopes, key=lambda scope: (scope != "openid", scope))
+    scopes = sorted(app.scopes - {LISTS_SCOPE}, key=lambda scope: (scope != "openid", scope))
     posts = app.token_endpoint_auth_method == "client_secret_post"
     open_page = urlsplit(bye).path if bye.startswith(f"{origin}/") and bye != f"{origin}/" else ""
     apache_open = f'<Location "{open_page}">\n  OIDCUnAuthAction pass\n</Location>\n'
@@ -414,5 +420,9 @@ def _words(app: App, issuer: str) -> dict[str, str]:
         "MOODLE_HEADERS": "no" if posts else "yes",
         "APACHE_OPEN": apache_open if open_page else "",
         "SPRING_OPEN": f'.requestMatchers("{open_page}").permitAll()' if open_page else "",
+        "LISTS_SCOPE": LISTS_SCOPE,
+        "LISTS_PROOF": '{"data": ASKED | {"client_id": WHO[0], "client_secret": WHO[1]}}'
+        if posts
+        else '{"data": ASKED, "auth": WHO}',
         "EXEMPT": str(app.pkce_exempt_until or "none yet"),
     }

@@ -16,10 +16,11 @@ from datetime import date, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, and_, func, or_, select, union
+from sqlalchemy import Connection, and_, case, func, or_, select, union
 
 from idp.admin.operators import school_list
 from idp.admin.records import anchors, sealing
+from idp.claims.disclose import Channel
 from idp.clock import day_of_law
 from idp.context import House
 from idp.models import App, AuditEvent, Enrolment, Pupil, Release
@@ -29,6 +30,7 @@ PUPILS = 100
 PAGE = 500
 """Acts that are read at a time."""
 _HOW = orjson.OPT_UTC_Z
+BY_LIST = (Channel.ROSTER.value, Channel.EXPORT.value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,8 @@ class Told:
     client_id: str
     name: str
     pupils: int
+    listed: int
+    """How many of them stood in a list or a file that the app fetched."""
     claims: tuple[str, ...]
     first: date
 
@@ -50,16 +54,19 @@ class _Line:
     account_uuid: str
     claims: frozenset[str]
     first: datetime
+    listed: bool
 
 
 def told(db: Connection, instellingsnummer: str, since: datetime) -> list[Told]:
     """By app, the most pupils first."""
     pupils: Counter[str] = Counter()
+    listed: Counter[str] = Counter()
     claims: dict[str, set[str]] = defaultdict(set)
     first: dict[str, datetime] = {}
     for some in _by_pupils(_pupils(db, instellingsnummer)):
         for line in _lines(db, instellingsnummer, some, since):
             pupils[line.client_id] += 1
+            listed[line.client_id] += line.listed
             claims[line.client_id] |= line.claims
             first[line.client_id] = min(line.first, first.get(line.client_id, line.first))
     names = _names(db)
@@ -68,6 +75,7 @@ def told(db: Connection, instellingsnummer: str, since: datetime) -> list[Told]:
             client_id=one,
             name=names.get(one, one),
             pupils=count,
+            listed=listed[one],
             claims=tuple(sorted(claims[one])),
             first=day_of_law(first[one]),
         )
@@ -164,8 +172,9 @@ def _lines(
     """What each app was told about each of these, by pupil and app. The database groups what is alike."""
     of = Release
     columns = (of.account_uuid, of.client_id, of.claims)
+    by_list = func.max(case((of.channel.in_(BY_LIST), 1), else_=0)).label("by_list")
     query = (
-        select(*columns, func.min(of.at).label("first"))
+        select(*columns, func.min(of.at).label("first"), by_list)
         .where(of.account_uuid.in_(some), of.instellingsnummer == instellingsnummer)
         .group_by(*columns)
     )
@@ -173,12 +182,21 @@ def _lines(
         query = query.where(of.at >= since)
     claims: dict[tuple[str, str], set[str]] = defaultdict(set)
     first: dict[tuple[str, str], datetime] = {}
+    listed: set[tuple[str, str]] = set()
     for row in db.execute(query):
         key = row.account_uuid, row.client_id
+        if row.by_list:
+            listed.add(key)
         claims[key] |= {name for name, word in row.claims.items() if word == "released"}
         first[key] = min(row.first, first.get(key, row.first))
     return [
-        _Line(account_uuid=who, client_id=app, claims=frozenset(claims[who, app]), first=first[who, app])
+        _Line(
+            account_uuid=who,
+            client_id=app,
+            claims=frozenset(claims[who, app]),
+            first=first[who, app],
+            listed=(who, app) in listed,
+        )
         for who, app in sorted(claims)
     ]
 

@@ -68,6 +68,7 @@ EVENTS = {
     "delivery_refused": _("Levering geweigerd"),
     "hold_decided": _("Over een tegengehouden levering beslist"),
     "identifiers_fetched": _("Lijst van leerlingen opgehaald"),
+    "roster_exported": _("Lijsten als bestand opgehaald door een app"),
     "school_kept": _("Naam of pakket van de school ingesteld"),
     "sandbox_changed": _("Iets uitgeprobeerd in de zandbakschool"),
 }

@@ -87,6 +87,7 @@ TOPICS: dict[str, Topic] = {
     "delivery_refused": Topic.DATA,
     "hold_decided": Topic.DATA,
     "identifiers_fetched": Topic.DATA,
+    "roster_exported": Topic.DATA,
     "school_kept": Topic.DATA,
     "sandbox_changed": Topic.DATA,
 }
