@@ -21,6 +21,7 @@ from idp.admin import finding, sealed_words, shell, staff_door
 from idp.admin.api import api_tokens
 from idp.admin.apps import app_list, app_requests, registering
 from idp.admin.apps.app_list import Care
+from idp.admin.operators import job_words
 from idp.admin.records import audit_search
 from idp.clock import BRUSSELS
 from idp.errands import patrol_book
@@ -96,6 +97,8 @@ def _system() -> Response:
     return shell.page(
         "admin/operator_system.html",
         jobs=jobs,
+        what=job_words.WHAT,
+        when=job_words.when,
         ran=any(one.reached for one in jobs),
         looked=[(name, one) for name, one in book.standings.items() if name != patrol_book.ANCHORS],
         troubles=book.troubles,
