@@ -335,7 +335,10 @@ def test_the_doctor_says_that_no_list_of_directors_came_and_that_enrolments_wait
     make_feeds.bring(served, make_feeds.file(*rows[:3]))
     noted = found(served, doctor.Weight.NOTE)
     assert "no list of directors came ever" in noted["directors"].seen
-    assert ("800001" in noted["enrolments"].seen, noted["enrolments"].do) == (True, "`idp holds list`")
+    assert ("800001" in noted["enrolments"].seen, noted["enrolments"].do) == (
+        True,
+        "*Leveringen* in the console, or `idp holds list`",
+    )
 
 
 def test_the_doctor_knows_a_database_that_is_behind_or_away(served):

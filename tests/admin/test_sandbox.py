@@ -12,8 +12,8 @@ from idp.claims import agreements, klasinformatie
 from idp.login import sandbox_secrets
 from idp.models import AuditEvent, ClassMembership, School, SchoolKind, SecretKind
 from tests import make, make_staff
-from tests.admin.test_supplier import post
 from tests.make_browser import path
+from tests.make_staff import post
 
 HERE = "/zandbak"
 

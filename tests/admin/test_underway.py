@@ -164,7 +164,7 @@ import sys
 from pathlib import Path
 from idp import audit, clock, config, context
 from datetime import datetime
-from idp.admin import papers, underway
+from idp.admin.accounts import papers, underway
 data, url, keys, person, school, key, work_id, moment = sys.argv[1:]
 settings = config.read({}, data=Path(data), database_url=url, keys=Path(keys),
     argon2_memory_kib=8192, argon2_time=12)

@@ -90,7 +90,7 @@ def _operation(line: Operation) -> dict[str, Any]:
     ]
     parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in line.query.items()]
     if line.match:
-        schema = {"type": "string", "pattern": '^"[0-9]{1,9}"$'}
+        schema = {"type": "string", "pattern": r'^(W/)?"[^"\s]*"$'}
         parameters.append({"name": "If-Match", "in": "header", "required": True, "schema": schema})
     answers = {str(status): _described_answer(schema) for status, schema in line.answers.items()}
     scope = f" Takes the scope `{line.scope}`." if line.scope else ""

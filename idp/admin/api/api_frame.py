@@ -7,6 +7,7 @@ writes the OpenAPI document from the same table, so that the two cannot say diff
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -44,6 +45,8 @@ STATUSES = {
 }
 """Refusals that are about how things are now, not about what was sent."""
 _refusals = Counter(window=timedelta(minutes=10))
+ETAG = re.compile(r'(?:W/)?"[^"\s]*"')
+"""One entity tag (RFC 9110 section 8.8.3)."""
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -265,6 +268,8 @@ def _if_match(line: Operation) -> int | None:
     said = request.headers.get("If-Match", "").strip()
     if not said:
         raise _No(428, "if_match_missing", 'Send If-Match with the ETag of what you read, such as "3".')
+    if not ETAG.fullmatch(said):
+        raise _No(400, "if_match_unreadable", 'If-Match holds one ETag, with its quotes, such as "3".')
     number = said.removeprefix("W/").strip('"')
     if not number.isascii() or not number.isdigit() or len(number) > 9:
         raise _No(412, "app_changed_meanwhile", "This is no ETag of ours: read it again.")
