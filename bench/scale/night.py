@@ -182,7 +182,7 @@ class Watch(threading.Thread):
     def _postgres(self):
         oldest = text(
             "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0) FROM pg_stat_activity "
-            "WHERE datname = 'night' AND backend_xid IS NOT NULL"
+            "WHERE datname = 'night' AND backend_xid IS NOT NULL AND backend_type = 'client backend'"
         )
         engine = create_engine(self.country.env["IDP_DATABASE_URL"], isolation_level="AUTOCOMMIT")
         with engine.connect() as db:
