@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from datetime import timedelta
 
@@ -222,6 +223,17 @@ def test_an_answer_that_did_not_change_is_not_told_twice(bench):
     bench.classmate(story)
     changed = bench.get(story.app.client_id, "users", headers={"If-None-Match": first.headers["ETag"]})
     assert changed.status_code == 200
+
+
+def test_nothing_can_be_guessed_of_a_list_that_is_not_told(bench):
+    """Without a line in the ledger: who takes any answer as known gets it told, and no tag is a digest to try names on."""
+    story = bench.story()
+    count = len(bench.ledger())
+    told = bench.get(story.app.client_id, "users", headers={"If-None-Match": "*"})
+    assert told.status_code == 200
+    assert len(bench.ledger()) == count + 1
+    tag = told.headers["ETag"].strip('"')
+    assert not hashlib.sha256(told.data).hexdigest().startswith(tag)
 
 
 # ---------------------------------------------------------------- what changed, and what went
