@@ -10,20 +10,17 @@ bench/README.md.
 """
 
 import argparse
-import base64
 import contextlib
 import cProfile
-import hashlib
 import io
 import os
 import pstats
-import sys
 import time
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
 
 import orjson
 import prepare
+from in_process import BASIC, CHALLENGE, PORT, VERIFIER, environ
 from opbench import postgres, procstat
 from opbench.provider import SCRATCH, Provider
 from sqlalchemy import select
@@ -33,8 +30,6 @@ from idp.login import sessions
 from idp.models import Account
 from idp.oidc import tokens
 
-VERIFIER = "v" * 64
-CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 SCOPE = "openid profile ov_leerling ov_inschrijving ov_klas offline_access"
 WORK = ("client credentials", "userinfo", "introspection", "refresh", "code exchange")
 
@@ -56,13 +51,10 @@ class Program:
         self.house = context.open_house(config.read(data=folder))
         self.wsgi = serving.assemble(self.house)
         serving._settle()
-        pair = f"{quote(Provider.client_id)}:{quote(Provider.client_secret)}".encode()
-        self.basic = f"Basic {base64.b64encode(pair).decode()}"
         self.session = self._sign_in()
         self.refresh = None
 
     def _sign_in(self):
-
         username = orjson.loads((self.folder / "bench.json").read_bytes())[0][0]
         now = self.house.clock.now()
         words = {"amr": ("pwd",), "acr": "urn:leersleutel:acr:basic", "must_change": False, "shared": False}
@@ -97,33 +89,11 @@ class Program:
         return made
 
     def call(self, method, path, *, form=None, authorization=None):
-        body = urlencode(form).encode() if form else b""
-        environ = {
-            "REQUEST_METHOD": method,
-            "PATH_INFO": path,
-            "SCRIPT_NAME": "",
-            "QUERY_STRING": "",
-            "SERVER_NAME": "localhost",
-            "SERVER_PORT": "9100",
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "REMOTE_ADDR": "127.0.0.1",
-            "HTTP_HOST": "localhost:9100",
-            "HTTP_ACCEPT": "application/json",
-            "HTTP_USER_AGENT": "opbench",
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
-            "wsgi.input": io.BytesIO(body),
-            "wsgi.errors": sys.stderr,
-        }
-        if form:
-            environ |= {"CONTENT_TYPE": "application/x-www-form-urlencoded", "CONTENT_LENGTH": str(len(body))}
-        if authorization:
-            environ["HTTP_AUTHORIZATION"] = authorization
-        return environ
+        return environ(method, path, accept="application/json", form=form, authorization=authorization)
 
-    def answer(self, environ):
+    def answer(self, asked):
         said = []
-        body = b"".join(self.wsgi(environ, lambda status, headers: said.append(status)))
+        body = b"".join(self.wsgi(asked, lambda status, headers: said.append(status)))
         if not said[0].startswith("200"):
             raise RuntimeError(f"{said[0]} {body[:200]!r}")
         return body
@@ -135,7 +105,7 @@ class Program:
             ("redirect_uri", Provider.redirect_uri),
             ("code_verifier", VERIFIER),
         ]
-        return self.call("POST", "/token", form=form, authorization=self.basic)
+        return self.call("POST", "/token", form=form, authorization=BASIC)
 
     def prepared(self, work, count):
         """Functions to call, `count` of them, and nothing in them but the call itself."""
@@ -145,27 +115,25 @@ class Program:
         got = orjson.loads(self.answer(self.redeem(code)))
         if work == "client credentials":
             form = [("grant_type", "client_credentials")]
-            return [self.call("POST", "/token", form=form, authorization=self.basic) for _ in range(count)]
+            return [self.call("POST", "/token", form=form, authorization=BASIC) for _ in range(count)]
         if work == "userinfo":
             bearer = f"Bearer {got['access_token']}"
             return [self.call("GET", "/userinfo", authorization=bearer) for _ in range(count)]
         if work == "introspection":
             form = [("token", got["access_token"]), ("token_type_hint", "access_token")]
-            return [
-                self.call("POST", "/introspect", form=form, authorization=self.basic) for _ in range(count)
-            ]
+            return [self.call("POST", "/introspect", form=form, authorization=BASIC) for _ in range(count)]
         self.refresh = got["refresh_token"]
         return [None] * count
 
     def run(self, work, environs):
         if work != "refresh":
-            for environ in environs:
-                self.answer(environ)
+            for asked in environs:
+                self.answer(asked)
             return
         for _ in environs:
             form = [("grant_type", "refresh_token"), ("refresh_token", self.refresh)]
-            environ = self.call("POST", "/token", form=form, authorization=self.basic)
-            self.refresh = orjson.loads(self.answer(environ))["refresh_token"]
+            asked = self.call("POST", "/token", form=form, authorization=BASIC)
+            self.refresh = orjson.loads(self.answer(asked))["refresh_token"]
 
 
 def measure(program, work, calls, rounds, roots):
@@ -207,7 +175,7 @@ def main():
 
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            prepare.main(folder, 9100, "ES256" if args.es256 else "RS256")
+            prepare.main(folder, PORT, "ES256" if args.es256 else "RS256")
         program = Program(folder)
         print(f"{'microseconds of CPU per call':32} {'ours':>7} {'database':>9} {'wall':>7}")
         for work in args.work or WORK:

@@ -10,30 +10,25 @@ went to the database, and how many times a transaction was committed.
 """
 
 import argparse
-import base64
 import contextlib
 import cProfile
-import hashlib
 import io
 import json
 import os
 import pstats
 import re
 import shutil
-import sys
 import time
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import prepare
+from in_process import BASIC, CHALLENGE, PORT, VERIFIER, environ
 from opbench import postgres, procstat
 from opbench.browser import parse_forms
 from opbench.provider import SCRATCH, Provider
 from sqlalchemy import event
 
-PORT = 9100
 SCOPE = "openid profile ov_leerling ov_inschrijving ov_klas offline_access"
-VERIFIER = "v" * 64
-CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 ASKED = {
     "response_type": "code",
     "client_id": Provider.client_id,
@@ -55,48 +50,26 @@ class Journey:
         self.costs = []
         self.profile = None
         self.watched = None
-        pair = f"{Provider.client_id}:{Provider.client_secret}".encode()
-        self.basic = f"Basic {base64.b64encode(pair).decode()}"
 
     def call(self, name, method, target, *, form=None, authorization=None, browser=True):
-        path, _, query = target.partition("?")
-        body = urlencode(form).encode() if form else b""
-        environ = {
-            "REQUEST_METHOD": method,
-            "PATH_INFO": path,
-            "SCRIPT_NAME": "",
-            "QUERY_STRING": query,
-            "SERVER_NAME": "localhost",
-            "SERVER_PORT": str(PORT),
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "REMOTE_ADDR": "127.0.0.1",
-            "HTTP_HOST": f"localhost:{PORT}",
-            "HTTP_ACCEPT": "text/html,*/*;q=0.8" if browser else "application/json",
-            "HTTP_USER_AGENT": "opbench",
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
-            "wsgi.input": io.BytesIO(body),
-            "wsgi.errors": sys.stderr,
-        }
-        if form:
-            environ |= {"CONTENT_TYPE": "application/x-www-form-urlencoded", "CONTENT_LENGTH": str(len(body))}
-        if authorization:
-            environ["HTTP_AUTHORIZATION"] = authorization
+        more = {}
         if browser:
-            environ["HTTP_ACCEPT_LANGUAGE"] = "en"
+            more["HTTP_ACCEPT_LANGUAGE"] = "en"
             if form:
-                environ["HTTP_ORIGIN"] = f"http://localhost:{PORT}"
+                more["HTTP_ORIGIN"] = f"http://localhost:{PORT}"
             if self.jar:
-                environ["HTTP_COOKIE"] = "; ".join(f"{name}={value}" for name, value in self.jar.items())
-        return self._answer(name, environ)
+                more["HTTP_COOKIE"] = "; ".join(f"{name}={value}" for name, value in self.jar.items())
+        accept = "text/html,*/*;q=0.8" if browser else "application/json"
+        asked = environ(method, target, accept=accept, form=form, authorization=authorization, **more)
+        return self._answer(name, asked)
 
-    def _answer(self, name, environ):
+    def _answer(self, name, asked):
         said = []
         profile = self.profile if self.watched == len(self.costs) else None
         if profile:
             profile.enable()
         began = time.process_time()
-        body = b"".join(self.wsgi(environ, lambda status, headers: said.extend((status, headers))))
+        body = b"".join(self.wsgi(asked, lambda status, headers: said.extend((status, headers))))
         self.costs.append((name, time.process_time() - began))
         if profile:
             profile.disable()
@@ -128,7 +101,7 @@ class Journey:
             "redirect_uri": Provider.redirect_uri,
             "code_verifier": VERIFIER,
         }
-        _, body = self.call("token", "POST", "/token", form=form, authorization=self.basic, browser=False)
+        _, body = self.call("token", "POST", "/token", form=form, authorization=BASIC, browser=False)
         bearer = f"Bearer {json.loads(body)['access_token']}"
         self.call("userinfo", "GET", "/userinfo", authorization=bearer, browser=False)
 
@@ -226,10 +199,10 @@ def _show_statements(house, journey):
     counted = Counted(house)
     call = journey._answer
 
-    def answer(name, environ):
+    def answer(name, asked):
         counted.statements = []
         try:
-            return call(name, environ)
+            return call(name, asked)
         finally:
             print(f"\n## {name}: {len(counted.statements)} statements")
             for sql in counted.statements:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from opbench.provider import Provider
 
+from idp import apps as registered
 from idp import audit, context
 from idp.admin.apps import apps
+from idp.admin.sandbox import sandbox_making
 from idp.demo import demo, published, sandbox
 
 USERS = 8
@@ -29,7 +31,9 @@ def main(folder: Path, port: int, alg: str) -> None:
         users = [
             p for p in published.describe(house)["pupils"] if p["kind"] != "temporary" and not p["also_at"]
         ]
-        sandbox.show_to_sandbox_schools(house, Provider.client_id)
+        now, today = house.clock.now(), house.clock.today()
+        with house.database.transaction() as db:
+            sandbox_making.show(db, registered.load(db, Provider.client_id), now, today)
     house.database.close()
     names = [[pupil["username"], pupil["secret"]] for pupil in users if pupil["school"] == users[0]["school"]]
     (folder / "bench.json").write_text(json.dumps((names * USERS)[:USERS]))

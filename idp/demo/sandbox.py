@@ -33,7 +33,6 @@ from idp.demo.people import (
     TEST_SCHOOLS,
 )
 from idp.demo.relying_party import DemoApp
-from idp.errors import Invalid
 from idp.login import cards
 from idp.models import (
     Card,
@@ -75,17 +74,6 @@ def load(house: House, *, apps_at: str) -> list[DemoApp]:
     with house.database.transaction() as db:
         _visible(db, demo_apps, now, today)
     return [app for app in demo_apps if app.slug]
-
-
-def show_to_sandbox_schools(house: House, client_id: str) -> None:
-    """Make an app visible in every sandbox school, as `idp visible add` would."""
-    now, today = house.clock.now(), house.clock.today()
-    with house.database.transaction() as db:
-        app = registered.load(db, client_id)
-        if app is None:
-            raise Invalid("app_unknown", client_id)
-        for school in SCHOOLS:
-            _show(db, app, school, now, today)
 
 
 # ---------------------------------------------------------------- schools, people, pupils
@@ -241,16 +229,4 @@ def _visible(db: Connection, demo_apps: list[DemoApp], now: datetime, today: dat
         app = registered.load(db, one.client_id)
         assert app is not None
         for school in SCHOOLS if one.slug == "rekenrijk" else ("999901",):
-            _show(db, app, school, now, today)
-
-
-def _show(db: Connection, app: registered.App, school: str, now: datetime, today: date) -> None:
-    visibility.add(
-        db,
-        app=app,
-        instellingsnummer=school,
-        kind=RuleKind.SCHOOL,
-        begindatum=today,
-        by="operator:sandbox",
-        now=now,
-    )
+            sandbox_making.show_at(db, app, school, now, today)

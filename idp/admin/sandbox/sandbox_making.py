@@ -245,16 +245,21 @@ def show(db: Connection, app: apps.App, now: datetime, today: date) -> int:
     here = select(School.instellingsnummer).where(School.kind == SchoolKind.SANDBOX)
     missing = sorted(set(db.execute(here).scalars()) - shown)
     for school in missing:
-        visibility.add(
-            db,
-            app=app,
-            instellingsnummer=school,
-            kind=RuleKind.SCHOOL,
-            begindatum=today,
-            by=BY,
-            now=now,
-        )
+        show_at(db, app, school, now, today)
     return len(missing)
+
+
+def show_at(db: Connection, app: apps.App, school: str, now: datetime, today: date) -> None:
+    """Make an app visible for every pupil of this sandbox school, which does not show it yet."""
+    visibility.add(
+        db,
+        app=app,
+        instellingsnummer=school,
+        kind=RuleKind.SCHOOL,
+        begindatum=today,
+        by=BY,
+        now=now,
+    )
 
 
 # ---------------------------------------------------------------- inside
