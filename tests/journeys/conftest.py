@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import secrets
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,13 +61,19 @@ class Demo:
         return done.stdout
 
 
+PORTS = 3_000
+"""For each process of tests: below those that the system hands to connections (32768 and up), which would take them meanwhile."""
+_turn = itertools.count(os.getpid() % PORTS)
+
+
 def free_port() -> int:
-    """A port whose neighbour is free as well."""
-    for _ in range(50):
+    """A port whose neighbour is free as well; no two calls give the same, nor do two processes of one run."""
+    first = 20_000 + PORTS * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 4)
+    for _ in range(PORTS // 2):
+        port = first + 2 * next(_turn) % PORTS
         with socket.socket() as one, socket.socket() as two:
-            one.bind(("127.0.0.1", 0))
-            port = one.getsockname()[1]
             try:
+                one.bind(("127.0.0.1", port))
                 two.bind(("127.0.0.1", port + 1))
             except OSError:
                 continue
@@ -103,7 +110,8 @@ def running(data: Path, **settings: str) -> Iterator[Demo]:
             env=env,
         )
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # it never came up, and says why
+            os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:

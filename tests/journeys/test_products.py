@@ -59,11 +59,21 @@ def test_the_program_signs_a_pupil_in_and_out_as_it_was_pasted(demo, desk, page,
             token = page.locator("body").inner_text()
         with page.expect_request(f"{origin}/bye**"):  # a page that the example leaves to the app
             press(page, "/sign-out", _token=token)
+        until_shown(page, f"{origin}/bye")
         page.goto(f"{origin}/sign-in")
         page.locator("input[name=username]").wait_for()
         foreign_answers_are_refused(desk.issuer, origin)
     for habit in ("Stuurt state mee", "Stuurt nonce mee", "Gebruikt PKCE", "Wisselt elke code in"):
         assert "altijd" in desk.seen(slug, habit), habit
+
+
+def until_shown(page, address):
+    """The browser is there; for an answer without a body it shows a page of its own."""
+    for _ in range(500):
+        if page.url.startswith((address, "chrome-error:")):
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError(f"not at {address} but at {page.url}")
 
 
 def foreign_answers_are_refused(issuer, origin):
