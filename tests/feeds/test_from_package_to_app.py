@@ -44,7 +44,7 @@ def bench(house):
 
 
 def told(bench, school):
-    """The classes that an app learns of one pupil of this school who is in one."""
+    """The classes that an app learns of one pupil of this school who is in one today."""
     with bench.house.database.transaction() as db:
         member = models.ClassMembership
         query = select(member.account_uuid).where(
@@ -53,6 +53,7 @@ def told(bench, school):
             member.account_uuid.in_(
                 select(models.Enrolment.account_uuid).where(
                     models.Enrolment.instellingsnummer == school,
+                    models.Enrolment.begindatum <= plain.TODAY,
                     models.Enrolment.einddatum >= plain.TODAY,
                 )
             ),
