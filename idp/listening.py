@@ -22,12 +22,14 @@ from granian.http import HTTP1Settings
 MEMORY = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
     "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(2**20),
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20),
 }
 """For glibc, which reads it when a process starts; whoever set these before keeps what they chose.
 
-The 19 MiB of an Argon2 hash come from the kernel and go back at once, in huge pages: small ones make a hash half as dear
-again. Left alone, glibc would keep such a piece in an arena for every thread.
+The 19 MiB of an Argon2 hash are kept for the next one, in huge pages: fresh from the kernel each time, they would have to
+be cleared each time, which made a hash a quarter dearer and more (docs/capacity.md). One arena, since glibc would otherwise
+keep such a piece for every thread.
 """
 
 
