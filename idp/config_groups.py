@@ -125,7 +125,7 @@ class Upstream(Basics):
 
 
 class Waiting(Basics):
-    """How long wrong tries wait."""
+    """How long wrong tries wait, and apps that ask the same again and again."""
 
     throttle_browser_free: Count = Field(5, description="Wrong tries in one browser before the first wait")
     throttle_browser_waits: tuple[int, ...] = Field(
@@ -139,6 +139,16 @@ class Waiting(Basics):
     throttle_month: Count = Field(100, description="Different wrong secrets in 30 days before card or help")
     throttle_address: Count = Field(600, description="Failed tries from one address in 10 minutes")
     throttle_system: Count = Field(2000, description="Failures above normal in 10 minutes, whole system")
+    roster_fresh_seconds: int = Field(
+        10,
+        ge=0,
+        le=3600,
+        description="An app's lists of a school are looked at anew at most once in so long (docs/apps.md); 0: at every first "
+        "page and every unknown id",
+    )
+    roster_begins_minute: Count = Field(
+        20, description="How often a minute an app may begin the same list at its first page without an ETag"
+    )
 
 
 class Watching(Basics):

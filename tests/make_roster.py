@@ -6,6 +6,7 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,8 +25,10 @@ ACTIVE_AND_GONE = "status='active' OR status='tobedeleted'"
 class Rosters(Bench):
     """A bench where apps read lists, too."""
 
-    def __init__(self, house: context.House, *, keys: bool = True) -> None:
-        super().__init__(house, keys=keys)
+    def __init__(self, house: context.House, *, keys: bool = True, **settings: int) -> None:
+        """Every first page looks anew, unless the settings say otherwise: the clock of most tests stands still."""
+        update = {"roster_fresh_seconds": 0} | settings
+        super().__init__(replace(house, settings=house.settings.model_copy(update=update)), keys=keys)
         self.app.register_blueprint(endpoints.blueprint)
         self._tokens: dict[str, tuple[str, datetime]] = {}
 

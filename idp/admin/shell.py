@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from flask import Flask, Response, current_app, make_response, render_template, request
-from flask_babel import LazyString, format_date, format_datetime, lazy_gettext
+from flask_babel import LazyString, format_date, format_datetime, format_decimal, lazy_gettext
 
 from idp.admin import staff_door
 from idp.admin.staff_door import Desk
@@ -172,8 +172,8 @@ def hour(moment: datetime) -> str:
 
 
 def prepare(app: Flask) -> None:
-    """Teach the templates `|day`, `|day_and_hour` and `|hour`."""
-    app.jinja_env.filters.update(day=day, day_and_hour=day_and_hour, hour=hour)
+    """Teach the templates `|day`, `|day_and_hour`, `|hour` and `|number` (`4.012`)."""
+    app.jinja_env.filters.update(day=day, day_and_hour=day_and_hour, hour=hour, number=format_decimal)
 
 
 def page(template: str, *, status: int = 200, **words: Any) -> Response:

@@ -26,7 +26,8 @@ from idp.context import House
 from idp.errors import Busy, Refusal
 from idp.lately import Counter
 from idp.oidc import tokens
-from idp.rosters import answering, asking, description, shapes
+from idp.rosters import again, answering, asking, description, shapes
+from idp.rosters.again import TooOften
 from idp.rosters.answering import Answer, Closed, Lists
 from idp.rosters.asking import Ask, Wrong
 
@@ -38,6 +39,8 @@ WINDOW, MANY = timedelta(minutes=10), 1_200
 """Pages of one app that one worker answers in that time; a country of pupils is a thousand."""
 
 _asked = Counter(window=WINDOW)
+ALONE = frozenset({"fields"})
+"""What can be asked of one line."""
 MINOR = {
     401: "unauthorisedrequest",
     403: "forbidden",
@@ -57,7 +60,7 @@ def everything(collection: str) -> Response:
 @blueprint.get(f"{BASE}/<collection>/<sourced_id>")
 @web.door(web.Door.APP)
 def one(collection: str, sourced_id: str) -> Response:
-    return _answered(collection, lambda lists, _: lists.one(collection, sourced_id), only={"fields"})
+    return _answered(collection, lambda lists, _: lists.one(collection, sourced_id), only=ALONE)
 
 
 @blueprint.get(f"{BASE}/<around>/<sourced_id>/<collection>")
@@ -95,6 +98,7 @@ def export() -> Response:
         if wrong:
             raise Wrong("invaliddata", "the only parameter is school")
         now = house.clock.now()
+        again.begin(house, app, request.path, request.args.items(), now=now)
         lists = Lists(house, app, now=now, today=house.clock.today())
         file = lists.file(request.args.get("school"))
     except Refusal as no:
@@ -116,10 +120,6 @@ class _Token(Refusal):
         self.status, self.error = status, error
 
 
-class _TooMany(Refusal):
-    status = 429
-
-
 def caller(house: House) -> App:
     """The app that asks, by a token of its own that may read lists. Raises Refusal."""
     now = house.clock.now()
@@ -137,7 +137,8 @@ def caller(house: House) -> App:
         )
     context.acting(audit.app(app.client_id))
     if _asked.add((id(house.database), app.client_id), now) > MANY:
-        raise _TooMany("too_many_requests", f"at most {MANY} pages in ten minutes")
+        wait = int(WINDOW.total_seconds())
+        raise TooOften("too_many_requests", f"at most {MANY} pages in ten minutes", retry_after=wait)
     return app
 
 
@@ -157,6 +158,8 @@ def _answered(
         answering.check(collection, inside=inside)
         ask = asking.read(_query(only), shapes.FIELDS[answering.word(collection)])
         now = house.clock.now()
+        if only is not ALONE and ask.first and not _conditional():
+            again.begin(house, app, request.path, request.args.items(), now=now)
         lists = Lists(house, app, now=now, today=house.clock.today())
         found = work(lists, ask)
         body, headers = _body(found, ask)
@@ -168,6 +171,11 @@ def _answered(
     except Refusal as no:
         return refused(no)
     return Response(body, headers=headers, content_type="application/json")
+
+
+def _conditional() -> bool:
+    """Does it name a page that it has? `*` names none."""
+    return bool(request.if_none_match) and not request.if_none_match.star_tag
 
 
 def _query(only: Iterable[str]) -> Mapping[str, list[str]]:
@@ -229,8 +237,6 @@ def refused(no: Refusal) -> Response:
         if no.status == 403:
             said += f', scope="{shapes.SCOPE}"'
         answer.headers["WWW-Authenticate"] = said
-    if isinstance(no, Busy):
+    if isinstance(no, (Busy, TooOften)):
         answer.headers["Retry-After"] = str(no.retry_after)
-    if isinstance(no, _TooMany):
-        answer.headers["Retry-After"] = str(int(WINDOW.total_seconds()))
     return answer

@@ -54,18 +54,22 @@ class Due:
     instellingsnummer: str
     round: int
     """0: never looked at."""
+    taken_at: datetime | None = None
 
 
 def refresh(
     house: House, app: App, *, school: str | None = None, now: datetime, seconds: float = SECONDS
 ) -> None:
-    """Take stock of this school, or of all that the app has; those that wait longest first.
+    """Take stock of this school, or of all that the app has; those that wait longest first, and none that was looked at
+    just now (`roster_fresh_seconds`): an app that asks without end, or for ids that it made up, is not a look each time.
 
     Raises Busy when some have never been looked at and time is over: the next try gets further.
     """
     today, begun = day_of_law(now), house.clock.monotonic()
+    fresh = now - timedelta(seconds=house.settings.roster_fresh_seconds)
     with house.database.reading() as db:
         waiting = due(db, app, today, school=school)
+    waiting = [one for one in waiting if one.taken_at is None or one.taken_at <= fresh]
     for place, one in enumerate(waiting):
         late = place > 0 and house.clock.monotonic() - begun > seconds
         if late and one.round:
@@ -88,12 +92,15 @@ def due(db: Connection, app: App, today: date, *, school: str | None = None) -> 
         seen = seen.where(STOCKS.c.instellingsnummer == school)
     known = and_(STOCKS.c.instellingsnummer == School.instellingsnummer, STOCKS.c.client_id == app.client_id)
     wanted = (
-        select(School.instellingsnummer, STOCKS.c.round)
+        select(School.instellingsnummer, STOCKS.c.round, STOCKS.c.taken_at)
         .outerjoin(STOCKS, known)
         .where(School.instellingsnummer.in_(shown.union(seen)))
         .order_by(STOCKS.c.taken_at.is_not(None), STOCKS.c.taken_at, School.instellingsnummer)
     )
-    return [Due(instellingsnummer=number, round=count or 0) for number, count in db.execute(wanted)]
+    return [
+        Due(instellingsnummer=number, round=count or 0, taken_at=taken_at)
+        for number, count, taken_at in db.execute(wanted)
+    ]
 
 
 def take(house: House, app: App, school: Due, *, now: datetime, asked: bool) -> int:

@@ -183,6 +183,26 @@ def test_the_other_pages_of_an_operator(house, client, mira):
     assert make_staff.post(client, "/beheer/wachten", leerling="niemand").status_code == 404
 
 
+def test_the_schools_of_the_sandbox_are_counted_apart(house, client, mira):
+    def shown(language="nl"):
+        page = client.get("/beheer", headers={"Accept-Language": language}).text
+        card = page.partition('<dl class="numbers">')[2].partition('href="/beheer/scholen">')[2]
+        return " ".join(re.sub(r"<[^>]*>", " ", card.partition("</div>")[0]).split())
+
+    with house.database.transaction() as db:
+        for number in range(1_001):
+            make.school(db, f"{900_000 + number}")
+    assert shown() == "Scholen 1.002"
+    with house.database.transaction() as db:
+        make.school(db, kind=models.SchoolKind.SANDBOX)
+    assert shown() == "Scholen , 1 zandbakschool 1.002"
+    with house.database.transaction() as db:
+        make.school(db, kind=models.SchoolKind.SANDBOX)
+    told = {"fr": "écoles du bac à sable", "de": "Sandbox-Schulen", "en": "sandbox schools"}
+    for language, words in told.items():
+        assert f", 2 {words} " in shown(language)
+
+
 def test_operators_see_which_enrolments_wait_and_that_no_list_of_directors_came(house, client, mira):
     assert "Er kwam nog geen lijst" not in client.get("/beheer").text
     make_feeds.schools(house, "800001", kind=models.SchoolKind.REAL)

@@ -85,6 +85,85 @@ def test_an_app_that_asks_without_end_is_told_to_wait(bench):
     assert bench.get(story.app.client_id, "users").status_code == 200
 
 
+# ---------------------------------------------------------------- asking the same again and again
+
+
+@pytest.fixture
+def usual(house):
+    """With the settings as they come, but for fewer beginnings."""
+    return Rosters(house, roster_fresh_seconds=10, roster_begins_minute=3)
+
+
+def looks(bench):
+    return [row.round for row in bench.rows(select(models.RosterStock.round))]
+
+
+def test_a_list_that_was_looked_at_just_now_is_not_looked_at_again(house):
+    usual = Rosters(house, roster_fresh_seconds=10)
+    story = usual.story()
+    client_id, clock = story.app.client_id, usual.house.clock
+    assert len(usual.items(client_id, "users")) == 1
+    gone = usual.classmate(story)
+    usual.classmate(story)
+    for path in ("users", "classes", "enrollments", f"schools/{story.school}/students"):
+        usual.items(client_id, path)
+    for number in range(30):
+        assert usual.get(client_id, f"users/{number}").status_code == 404
+    assert looks(usual) == [1], "and nothing that an app makes up is a look either"
+    clock.move(seconds=10)
+    assert len(usual.items(client_id, "users")) == 3
+    assert looks(usual) == [2]
+    of = models.Account.account_uuid == gone
+    usual.change(update(models.Account).where(of).values(blocked_at=clock.now()))
+    answer = usual.get(client_id, "users")
+    assert (len(answer.json["users"]), looks(usual)) == (2, [2]), "what closed is left out without a look"
+    assert answer.headers["X-Total-Count"] == "3", "the count is of the look"
+    clock.move(seconds=10)
+    assert usual.get(client_id, "users").headers["X-Total-Count"] == "2"
+
+
+def test_the_same_list_from_its_beginning_without_end_is_told_to_wait(usual):
+    story, other = usual.story(), usual.story()
+    client_id, clock = story.app.client_id, usual.house.clock
+    for _ in range(5):
+        usual.classmate(story)
+    for _ in range(3):
+        first = usual.get(client_id, "users", limit=2)
+        assert first.status_code == 200
+        clock.move(seconds=10)
+    told = len(usual.ledger())
+    answer = usual.get(client_id, "users", limit=2)
+    assert (answer.status_code, minor(answer), answer.headers["Retry-After"]) == (429, "server_busy", "30")
+    assert "If-None-Match" in answer.json["imsx_description"]
+    assert len(usual.ledger()) == told
+    tag = {"If-None-Match": first.headers["ETag"]}
+    assert usual.get(client_id, "users", limit=2, headers=tag).status_code == 304
+    star = usual.get(client_id, "users", limit=2, headers={"If-None-Match": "*"})
+    assert star.status_code == 429, "it names no page"
+    link = first.headers["Link"].partition("<")[2].partition(">")[0]
+    for _ in range(5):
+        answer = usual.get(client_id, link.removeprefix(usual.house.settings.issuer))
+        assert answer.status_code == 200, "later pages begin nothing"
+    assert usual.get(client_id, "classes").status_code == 200, "another list"
+    assert usual.get(other.app.client_id, "users", limit=2).status_code == 200, "another app"
+    clock.move(seconds=30)
+    assert usual.get(client_id, "users", limit=2).status_code == 200
+
+
+def test_every_process_counts_the_same_beginnings(usual):
+    story = usual.story()
+    second = Rosters(usual.house, keys=False, roster_begins_minute=3)
+    answers = [one.get(story.app.client_id, "users").status_code for one in (usual, second) * 2]
+    assert answers == [200, 200, 200, 429]
+
+
+def test_a_file_again_and_again_is_told_to_wait(usual):
+    story = usual.story()
+    answers = [usual.get(story.app.client_id, endpoints.ZIP) for _ in range(4)]
+    assert [one.status_code for one in answers] == [200, 200, 200, 429]
+    assert answers[-1].headers["Retry-After"] == "60"
+
+
 # ---------------------------------------------------------------- pages
 
 

@@ -59,7 +59,8 @@ class Reader(threading.Thread):
 @pytest.fixture
 def served(database_url, tmp_path, key_folder, stopped):
     where = {"data": tmp_path, "database_url": database_url, "keys": key_folder}
-    with running(**where, stopped=stopped, **CHEAP) as house:
+    without_end = {"roster_begins_minute": 100_000, "roster_fresh_seconds": 0}
+    with running(**where, stopped=stopped, **CHEAP, **without_end) as house:
         yield house
 
 

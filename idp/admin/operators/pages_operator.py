@@ -14,14 +14,13 @@ from datetime import UTC, date, datetime
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
-from sqlalchemy import func, select
 
 from idp import context, sentences, web
 from idp.admin import finding, sealed_words, shell, staff_door
 from idp.admin.api import api_tokens
 from idp.admin.apps import app_list, app_requests, registering
 from idp.admin.apps.app_list import Care
-from idp.admin.operators import job_words
+from idp.admin.operators import job_words, school_list
 from idp.admin.records import audit_search
 from idp.clock import BRUSSELS
 from idp.errands import patrol_book
@@ -29,7 +28,7 @@ from idp.errands.job_book import overview
 from idp.errors import Invalid, NotFound, Refusal
 from idp.feeds import deliveries, held, overdue
 from idp.login import attention
-from idp.models import RightKind, School
+from idp.models import RightKind
 from idp.oidc import signing
 
 blueprint = Blueprint("operator", __name__)
@@ -45,7 +44,7 @@ def home() -> Response:
     with house.database.reading() as db:
         lines = app_list.search(db, today=today)
         waiting = app_requests.waiting(db)
-        schools = db.execute(select(func.count()).select_from(School)).scalar_one()
+        schools, sandbox = school_list.counted(db)
         jobs = overview(db, now)
         keys = signing.listing(db)
         held_lists = held.waiting(db, kind=deliveries.ENROLMENTS)
@@ -57,6 +56,7 @@ def home() -> Response:
         apps=len(lines),
         waiting=waiting,
         schools=schools,
+        sandbox=sandbox,
         cares={care: sum(care in line.care for line in lines) for care in Care},
         jobs=jobs,
         keys=[(one, one.state(now).value) for one in keys],

@@ -42,6 +42,13 @@ class Line:
         }
 
 
+def counted(db: Connection) -> tuple[int, int]:
+    """How many schools there are, and apart from them how many of the sandbox."""
+    in_sandbox = func.count().filter(School.kind == SchoolKind.SANDBOX)
+    every, invented = db.execute(select(func.count(), in_sandbox).select_from(School)).one()
+    return every - invented, invented
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shown:
     """One school, as an operator sees it: numbers, and no names."""
