@@ -1,7 +1,8 @@
 """How long do we wait for a request to arrive? Bodies are read before any work begins, and not for ever.
 
 Somebody who sends a byte a minute holds a thread that does nothing else, never one of the seats in which pages are
-made. A proxy that buffers requests makes this idle; without one it keeps the school in.
+made. Behind a proxy that sends small bodies whole (setting `buffered_bodies`) those need no such thread: handing one over
+and back costs as much as checking who calls. Large ones, and those without a length, are waited for all the same.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ SECONDS = 10.0
 """A body that is not there by then is not coming."""
 
 
+SMALL = 16 * 1024
+"""A POST that says to have so much body, or less, is whole when it comes, behind a proxy like those of deploy/."""
+
+
 class _Late(Exception):
     """The body did not come in time."""
 
@@ -28,26 +33,27 @@ def before(
     seats: int,
     largest: int,
     seconds: float = SECONDS,
+    buffered: bool = False,
     apart: Callable[[dict[str, Any]], bool] = lambda _environ: False,
 ) -> Wsgi:
     """A WSGI application that hands `inner` whole bodies only, to at most `seats` requests at a time.
 
-    A body that is longer than `largest` bytes is cut off just beyond it, and `inner` refuses it. `apart`: requests
-    with a large body, which `inner` reads itself when it knows the sender, and which take no seat; each part of it
-    must come within `seconds`.
+    A body that is longer than `largest` bytes is cut off just beyond it, and `inner` refuses it. `buffered`: a proxy in
+    front sends no SMALL body of a POST before it has all of it. `apart`: requests with a large body, which `inner` reads itself
+    when it knows the sender, and which take no seat; each part of it must come within `seconds`.
     """
     free = threading.BoundedSemaphore(seats)
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if apart(environ):
             said = environ.get("CONTENT_LENGTH", "")
-            length = int(said) if said.isdigit() else None
+            length = int(said) if said.isdecimal() else None
             environ["wsgi.input"] = _Patient(environ["wsgi.input"], length, seconds)
             environ["wsgi.input_terminated"] = True
             return inner(environ, start_response)
         if _has_body(environ):
             try:
-                _take(environ, largest, seconds)
+                _take(environ, largest, seconds, buffered=buffered)
             except _Late:
                 return _refuse("408 Request Timeout", start_response)
             except ValueError:
@@ -62,17 +68,35 @@ def _has_body(environ: dict[str, Any]) -> bool:
     return environ.get("CONTENT_LENGTH", "0") not in {"", "0"} or "HTTP_TRANSFER_ENCODING" in environ
 
 
-def _take(environ: dict[str, Any], largest: int, seconds: float) -> None:
+def _take(environ: dict[str, Any], largest: int, seconds: float, *, buffered: bool) -> None:
     """Put the body itself where the stream was; a body that says to be too large is not read at all."""
     said = int(environ.get("CONTENT_LENGTH") or 0)
     if said > largest:
         return
-    body = _read(environ["wsgi.input"], said or largest + 1, seconds)
+    if said < 0:
+        raise ValueError("less than nothing")
+    if buffered and 0 < said <= SMALL and _by_length(environ):
+        body = _whole(environ["wsgi.input"], said)
+    else:
+        body = _read(environ["wsgi.input"], said or largest + 1, seconds)
     if len(body) < said:
         raise ValueError("shorter than it said")
     environ["wsgi.input"] = io.BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))
     environ.pop("HTTP_TRANSFER_ENCODING", None)
+
+
+def _by_length(environ: dict[str, Any]) -> bool:
+    """A POST whose length alone says where it ends. Other methods carry uploads, which no proxy keeps back."""
+    return environ.get("REQUEST_METHOD") == "POST" and "HTTP_TRANSFER_ENCODING" not in environ
+
+
+def _whole(stream: Any, said: int) -> bytes:
+    """A body that is there already."""
+    try:
+        return bytes(stream.read(said))
+    except Exception:  # noqa: BLE001 - as in a thread of its own
+        raise ValueError("cannot be read") from None
 
 
 def _read(stream: Any, most: int, seconds: float) -> bytes:

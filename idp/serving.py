@@ -64,7 +64,11 @@ def assemble(house: context.House) -> Wsgi:
     """The host of personal URLs and metadata in front, then the pages; proxies' words count only when they are ours."""
     pages = create_app(house)
     seated = patience.before(
-        pages.wsgi_app, seats=house.settings.threads, largest=web.LARGEST_BODY, apart=feeding.is_upload
+        pages.wsgi_app,
+        seats=house.settings.threads,
+        largest=web.LARGEST_BODY,
+        buffered=house.settings.buffered_bodies,
+        apart=feeding.is_upload,
     )
     whole: Any = discovery.in_front_of(seated, house)
     hops = house.settings.trusted_proxies

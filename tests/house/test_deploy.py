@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from idp import cli, config, listening, patience, web
+from idp.feeds import endpoints as feeding
 from idp.watching import exposing, health, measures, watched
 from tests.house.test_docs import commands
 
@@ -25,6 +26,7 @@ def test_the_example_of_settings_is_one(tmp_path):
     given = tomllib.loads((DEPLOY / "idp.toml").read_text(encoding="utf-8"))
     read = config.read({}, data=tmp_path, **given)
     assert read.trusted_proxies == 1
+    assert read.buffered_bodies
     assert read.metrics_host in config.LOOPBACK
 
 
@@ -87,6 +89,22 @@ def test_the_limits_of_the_proxies_are_ours():
     assert "timeout http-request 10s" in PROXIES["haproxy.cfg"]
     most = config.Settings.model_fields["import_megabytes"].default
     assert f"client_max_body_size {most + 1}m;" in PROXIES["nginx.conf"]
+
+
+def test_DOS_03_both_proxies_keep_a_post_until_it_is_whole():
+    nginx, haproxy = PROXIES["nginx.conf"], PROXIES["haproxy.cfg"]
+    unbuffered = re.search(r"location ~ (\S+) \{([^}]*\}[^}]*request_buffering off[^}]*)\}", nginx)
+    assert re.sub(r"\(|\)|\?:|\^|\$", "", unbuffered[1]) == re.sub(
+        r"\(|\)|\?:|\{1,6\}", "", feeding.UPLOAD.pattern
+    ).replace("[0-9]/", "[0-9]+/")
+    assert "limit_except PUT { deny all; }" in unbuffered[2]
+    assert nginx.count("proxy_request_buffering off;") == 1
+    assert "proxy_request_buffering on;" in nginx.split("location / {")[0]
+    waits = haproxy.index("http-request wait-for-body time 10s if METH_POST\n")
+    assert waits < haproxy.index("http-request set-var(txn.there) req.body_len if METH_POST\n")
+    assert f"acl small req.hdr_val(content-length) le {patience.SMALL}\n" in haproxy
+    assert "acl whole req.body_size,sub(txn.there) eq 0\n" in haproxy
+    assert "http-request deny deny_status 408 if METH_POST small !whole\n" in haproxy
 
 
 def test_the_alerts_ask_for_numbers_that_we_tell():

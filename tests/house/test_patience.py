@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import threading
 
-from idp import patience
+import pytest
+
+from idp import config, patience
 
 
 class Silent:
@@ -69,3 +71,95 @@ def test_bodies_that_come_at_the_same_time_stay_apart():
     for thread in threads:
         thread.join()
     assert found == {text: ("200", text) for text in texts}
+
+
+# ---------------------------------------------------------------- behind a proxy that buffers
+
+
+class Who(io.BytesIO):
+    """A body that knows which thread read it, and how much was asked."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self.threads: list[int] = []
+        self.most: list[int | None] = []
+
+    def read(self, most: int | None = -1) -> bytes:
+        self.threads.append(threading.get_ident())
+        self.most.append(most)
+        return super().read(most)
+
+
+LARGEST = 64 * 1024
+SMALL = b"a" * patience.SMALL
+
+
+@pytest.mark.parametrize(
+    ("words", "body", "here"),
+    [
+        ({}, b"a=1", True),
+        ({}, SMALL, True),
+        ({}, SMALL + b"a", False),
+        ({"REQUEST_METHOD": "PUT"}, b"a=1", False),
+        ({"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}, b"a=1", False),
+        ({"HTTP_TRANSFER_ENCODING": "chunked"}, b"a=1", False),
+    ],
+    ids=["small", "the most", "more", "another method", "no length", "length and chunks"],
+)
+@pytest.mark.parametrize("buffered", [True, False])
+def test_only_a_small_post_that_says_its_length_is_read_at_once_and_only_behind_a_proxy_that_buffers(
+    words, body, here, buffered
+):
+    stream, seen = Who(body), []
+    app = patience.before(
+        lambda environ, _: [seen.append(environ["wsgi.input"].read()) or b""],
+        seats=1,
+        largest=LARGEST,
+        buffered=buffered,
+    )
+    asked = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(len(body)), "wsgi.input": stream}
+    assert list(app(asked | words, None)) == [b""]
+    assert seen == [body]
+    assert (stream.threads == [threading.get_ident()]) == (here and buffered)
+    assert all(most is not None and 0 < most <= LARGEST + 1 for most in stream.most)
+
+
+@pytest.mark.parametrize(
+    ("stream", "said", "status"),
+    [
+        (io.BytesIO(b"short"), "6", "400"),
+        (io.BytesIO(b"short"), "-6", "400"),
+        (Broken(), "5", "400"),
+        (io.BytesIO(b"long enough"), "4", "200"),
+    ],
+    ids=["shorter than it said", "less than nothing", "broken", "longer than it said"],
+)
+def test_HTTP_04_behind_a_proxy_a_body_is_as_long_as_it_says_too(stream, said, status):
+    answers, seen = [], []
+
+    def inner(environ, start_response):
+        seen.append(environ["wsgi.input"].read())
+        start_response("200 OK", [])
+        return [b""]
+
+    app = patience.before(inner, seats=1, largest=LARGEST, buffered=True)
+    asked = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": said, "wsgi.input": stream}
+    list(app(asked, lambda status, _: answers.append(status[:3])))
+    assert answers == [status]
+    assert seen == ([b"long"] if status == "200" else [])
+
+
+def test_DOS_03_what_a_proxy_does_not_keep_back_is_still_waited_for_in_a_thread_of_its_own():
+    silent, said = Silent(), []
+    app = patience.before(lambda *_: [b""], seats=1, largest=LARGEST, seconds=0.05, buffered=True)
+    asked = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(LARGEST), "wsgi.input": silent}
+    list(app(asked, lambda status, _: said.append(status[:3])))
+    silent.told.set()
+    assert said == ["408"]
+
+
+def test_nobody_says_that_bodies_are_buffered_without_a_proxy():
+    assert not config.read({}).buffered_bodies
+    assert config.read({"IDP_BUFFERED_BODIES": "true", "IDP_TRUSTED_PROXIES": "1"}).buffered_bodies
+    with pytest.raises(config.ConfigurationError, match="buffered_bodies: only behind a proxy of yours"):
+        config.read({"IDP_BUFFERED_BODIES": "true"})
