@@ -139,12 +139,24 @@ class Database:
                 with self.transaction() as db:
                     return work(db)
             except DBAPIError as failure:
-                again = getattr(failure.orig, "sqlstate", None) in RETRIED
-                again |= when_lost and failure.connection_invalidated
-                if not again or attempt == _TRIES - 1:
+                if not _works_again(failure, when_lost=when_lost) or attempt == _TRIES - 1:
                     raise
                 time.sleep(entropy.jitter(0.02 * 4**attempt))
         raise AssertionError("unreachable")
+
+    def at_once(self, work: Callable[[Connection, bool], T], *, when_lost: bool = True) -> T:
+        """Do work that looks once and writes one guarded statement (`prepared.together`): without BEGIN, COMMIT and locks.
+
+        Where that does not do it raises Overtaken, and is done once more, in a transaction as `retrying` has them: then
+        it hears True, and locks what it looks at. On SQLite there is a transaction around either, and nobody else writes.
+        """
+        try:
+            with self.each_by_itself() as db, suppress(driver.Overtaken):
+                return work(db, False)
+        except DBAPIError as failure:
+            if not _works_again(failure, when_lost=when_lost):
+                raise
+        return self.retrying(lambda db: work(db, True), when_lost=when_lost)
 
     def close(self) -> None:
         self._give_up()
@@ -237,6 +249,11 @@ class _Transaction(_Loan):
         else:
             _commit(db)
         self.happened = journal.noted(db.info)
+
+
+def _works_again(failure: DBAPIError, *, when_lost: bool) -> bool:
+    broken_off = getattr(failure.orig, "sqlstate", None) in RETRIED
+    return broken_off or (when_lost and failure.connection_invalidated)
 
 
 def by_and_by(

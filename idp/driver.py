@@ -8,6 +8,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 
+class Overtaken(Exception):
+    """What was looked at has changed since, or more must be written than one statement: only a transaction can do it."""
+
+
 def of(db: Connection) -> Any:
     """The driver's own connection."""
     return db.connection.dbapi_connection

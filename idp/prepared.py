@@ -20,7 +20,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
+from sqlalchemy import (
+    Connection,
+    Delete,
+    Dialect,
+    Insert,
+    Select,
+    Update,
+    bindparam,
+    insert,
+    select,
+    table,
+)
 
 from idp import driver
 
@@ -47,8 +58,12 @@ class _Ready:
 class Prepared:
     """One statement, ready to run."""
 
-    def __init__(self, statement: Select[*tuple[Any, ...]] | Insert | Update | Delete) -> None:
+    def __init__(
+        self, statement: Select[*tuple[Any, ...]] | Insert | Update | Delete, *, guards: bool = False
+    ) -> None:
         self.statement = statement
+        self.guards = guards
+        """An UPDATE: what a block of `together` writes beside it is written only when it changes a row."""
         self._ready: dict[str, _Ready] = {}
 
     def rows(self, db: Connection, given: Mapping[str, Any]) -> list[Any]:
@@ -69,24 +84,29 @@ class Prepared:
         """Change something that nobody looks at before the block of `together` around this ends; without one, now."""
         waiting: list[_Waiting] | None = db.info.get(_WAITING)
         if waiting is None:
-            self.run(db, given)
+            _guarded(self, self.run(db, given))
         else:
-            waiting.append((self, given))
+            waiting.insert(0 if self.guards else len(waiting), (self, given))
 
-    def _for(self, dialect: Dialect, given: Mapping[str, Any]) -> _Ready:
-        found = self._ready.get(dialect.name)
+    def _for(self, dialect: Dialect, given: Mapping[str, Any], *, guarded: bool = False) -> _Ready:
+        kind = f"{dialect.name} guarded" if guarded else dialect.name
+        found = self._ready.get(kind)
         if found is None:
-            columns = [*given] if _fills_columns(self.statement) else None
-            found = self._ready[dialect.name] = self._compile(dialect, columns)
+            statement, columns = self.statement, None
+            if _fills_columns(statement):
+                columns = [*given]
+                statement = _if_guarded(statement, columns) if guarded else statement
+            found = self._ready[kind] = self._compile(statement, dialect, columns)
         if len(given) != len(found.plain) + len(found.converted):
             names = [*found.plain, *(name for name, _ in found.converted)]
             raise TypeError(f"the statement takes {names}")
         return found
 
-    def _compile(self, dialect: Dialect, columns: list[str] | None) -> _Ready:
+    @staticmethod
+    def _compile(statement: Any, dialect: Dialect, columns: list[str] | None) -> _Ready:
         kind: Any = type(dialect)
         writer = kind(paramstyle="named" if dialect.name == "sqlite" else "numeric_dollar")
-        compiled: Any = self.statement.compile(dialect=writer, column_keys=columns)
+        compiled: Any = statement.compile(dialect=writer, column_keys=columns)
         assert not compiled.post_compile_params, "lists are for SQLAlchemy"
         assert not compiled.insert_prefetch, "name every column"
         assert not compiled.update_prefetch, "name every column"
@@ -100,7 +120,7 @@ class Prepared:
             for name, value in compiled.params.items()
             if name not in asked
         }
-        columns_back = getattr(self.statement, "exported_columns", ())
+        columns_back = getattr(statement, "exported_columns", ())
         back = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns_back]
         shape: Any = namedtuple("Row", [column.name for column in columns_back])  # type: ignore[misc]  # noqa: PYI024
         return _Ready(
@@ -167,6 +187,9 @@ def together(db: Connection) -> Iterator[None]:
     On PostgreSQL that is one statement (a WITH in front of the last), so one way there and back instead of four for an
     exchange of a code. Parts of it do not see each other: each changes rows of its own, that are there or new. SQLite
     has no way to go, and knows no such WITH: there they run one after another.
+
+    One of them may guard the others (`Prepared.guards`): a code is spent only when nobody has spent it, and only then is
+    there anything to give. Raises Overtaken when it changes nothing, and then nothing is written.
     """
     waiting: list[_Waiting] = []
     notes = db.info
@@ -178,27 +201,46 @@ def together(db: Connection) -> Iterator[None]:
         notes.pop(_WAITING, None)
     if len(waiting) < 2 or db.dialect.name == "sqlite":
         for prepared, given in waiting:
-            prepared.run(db, given)
+            _guarded(prepared, prepared.run(db, given))
         return
+    first = waiting[0][0]
     parts = tuple(prepared for prepared, _ in waiting)
-    ready = [prepared._for(db.dialect, given) for prepared, given in waiting]  # noqa: SLF001 - our own
+    ready = [
+        prepared._for(db.dialect, given, guarded=first.guards and prepared is not first)  # noqa: SLF001 - our own
+        for prepared, given in waiting
+    ]
     sql = _joined.get(parts)
     if sql is None:
-        sql = _joined[parts] = _one_statement(ready)
+        sql = _joined[parts] = _one_statement(ready, guarded=first.guards)
     values = [value for one, (_, given) in zip(ready, waiting, strict=True) for value in _values(one, given)]
-    _send(db, _raw_cursor, sql, values)
+    _guarded(first, _send(db, _raw_cursor, sql, values).rowcount)
 
 
-def _one_statement(parts: Sequence[_Ready]) -> str:
+def _guarded(prepared: Prepared, changed: int) -> None:
+    if prepared.guards and not changed:
+        raise driver.Overtaken
+
+
+def _if_guarded(statement: Any, columns: list[str]) -> Insert:
+    """INSERT … SELECT … FROM the guard instead of VALUES."""
+    given = [bindparam(name, type_=statement.table.c[name].type) for name in columns]
+    found: Insert = insert(statement.table).from_select(columns, select(*given).select_from(_GUARD))
+    return found
+
+
+def _one_statement(parts: Sequence[_Ready], *, guarded: bool) -> str:
     """The parts with their parameters numbered on."""
     numbered, before = [], 0
     for part in parts:
         numbered.append(_PARAMETER.sub(lambda found, on=before: f"${int(found[1]) + on}", part.sql))  # type: ignore[misc]
         before += len(part.order or ())
+    if guarded:
+        numbered[0] += " RETURNING 1"
     first = ", ".join(f"part_{at} AS ({sql})" for at, sql in enumerate(numbered[:-1]))
     return f"WITH {first} {numbered[-1]}"
 
 
+_GUARD = table("part_0")
 _PARAMETER = re.compile(r"\$(\d+)")
 
 

@@ -76,10 +76,10 @@ def disclose(
     `rows`: what was found of the pupil already, in the statement that looked for a token (with the columns of facts.py).
     """
     wanted = requested(app, scope=scope, asked=asked, channel=channel, today=today)
-    if rows is None:
+    classes = _CLASSES in wanted
+    if rows is None or not facts.enough(rows, classes=classes):
         known = _look(db, keys, app, account_uuid, instellingsnummer, wanted=wanted, today=today)
     else:
-        classes = _CLASSES in wanted
         known = facts.of_rows(
             rows, keys=keys, app=app, account_uuid=account_uuid, today=today, classes=classes
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from authlib.oauth2.rfc6749 import (
@@ -93,7 +93,11 @@ class _Grant:
                 )
         return InvalidGrantError(no.description)
 
-    def disclosed(self, db: Connection, held: Held, scope: str) -> Disclosure:
+    @property
+    def today(self) -> date:
+        return clock.day_of_law(self.now)
+
+    def disclosed(self, db: Connection, held: Held, scope: str, rows: list[Any] | None) -> Disclosure:
         """What the ID token may say. It stands in the ledger when there will be one."""
         return disclose.disclose(
             db,
@@ -105,8 +109,9 @@ class _Grant:
             asked=held.asked if scope == held.scope else None,
             channel=Channel.ID_TOKEN,
             now=self.now,
-            today=clock.day_of_law(self.now),
+            today=self.today,
             record="openid" in scope.split(),
+            rows=rows,
         )
 
     def access(self, db: Connection, *, held: Held | None, scope: str) -> dict[str, Any]:
@@ -166,27 +171,28 @@ class AuthorizationCodeGrant(_Grant, grants.AuthorizationCodeGrant):  # type: ig
 
     def create_token_response(self) -> Answer:
         # not again when the connection was lost: if the code was spent, it would look like a replay and end everything
-        given = self.house.database.retrying(self._redeem, when_lost=False)
+        given = self.house.database.at_once(self._redeem, when_lost=False)
         if isinstance(given, No):
             raise self.refuse(given)
         return self.with_id_token(given.body, given.held, given.released, given.nonce)
 
-    def _redeem(self, db: Connection) -> _Given | No:
+    def _redeem(self, db: Connection, lock: bool) -> _Given | No:  # noqa: FBT001 - as Database.at_once asks
+        asked = codes.Asked(
+            code=self.given("code"),
+            app=self.app,
+            redirect_uri=self.given("redirect_uri"),
+            code_verifier=self.given("code_verifier"),
+            now=self.now,
+            today=self.today,
+        )
         with prepared.together(db):
-            found = codes.redeem(
-                db,
-                code=self.given("code"),
-                app=self.app,
-                redirect_uri=self.given("redirect_uri"),
-                code_verifier=self.given("code_verifier"),
-                now=self.now,
-            )
+            found = codes.redeem(db, asked, lock=lock)
             if found is codes.FOREIGN_CODE:
                 self._count_foreign_try(db)
             if isinstance(found, No):
                 return found
             held = found.held
-            released = self.disclosed(db, held, held.scope)
+            released = self.disclosed(db, held, held.scope, found.rows)
             if not released.alive:
                 return codes.ENDED
             body = self.access(db, held=held, scope=held.scope)
@@ -210,14 +216,14 @@ class RefreshTokenGrant(_Grant, grants.RefreshTokenGrant):  # type: ignore[misc]
 
     def create_token_response(self) -> Answer:
         # always again: a token that was used a moment ago gives the same successor
-        given = self.house.database.retrying(self._succeed)
+        given = self.house.database.at_once(self._succeed)
         if isinstance(given, No):
             raise self.refuse(given)
         if given is None:
             raise InvalidScopeError("A refresh cannot ask for more than the sign-in did.")
         return self.with_id_token(given.body, given.held, given.released, None)
 
-    def _succeed(self, db: Connection) -> _Given | No | None:
+    def _succeed(self, db: Connection, lock: bool) -> _Given | No | None:  # noqa: FBT001 - as Database.at_once asks
         """None: more is asked than was granted."""
         with prepared.together(db):
             found = refresh.usable(
@@ -226,6 +232,8 @@ class RefreshTokenGrant(_Grant, grants.RefreshTokenGrant):  # type: ignore[misc]
                 app=self.app,
                 grace=timedelta(seconds=self.house.settings.refresh_grace_seconds),
                 now=self.now,
+                today=self.today,
+                lock=lock,
             )
             if isinstance(found, No):
                 return found
@@ -233,7 +241,7 @@ class RefreshTokenGrant(_Grant, grants.RefreshTokenGrant):  # type: ignore[misc]
             scope = self._scope(held)
             if scope is None:
                 return None
-            released = self.disclosed(db, held, scope)
+            released = self.disclosed(db, held, scope, found.rows)
             if not released.alive:
                 return codes.ENDED
             body = self.access(db, held=held, scope=scope)

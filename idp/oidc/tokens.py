@@ -8,12 +8,12 @@ code, a revoked family) commits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol, cast
 
-from sqlalchemy import Connection, Date, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Date, Select, Table, bindparam, insert, select, update
 
 from idp import entropy
 from idp.apps import App
@@ -339,20 +339,26 @@ _THIS_ONE = ACCESS.c.digest == bindparam("digest")
 _ACCESS = Prepared(select(*_USED).select_from(_USE).where(_THIS_ONE))
 
 
-def _with_facts() -> Prepared:
+def with_facts(
+    columns: Sequence[Any], sources: Any, client: Any, *, classes: bool
+) -> Select[*tuple[Any, ...]]:
+    """A select of a token or code, with what is true of the pupil of its grant beside it (rows for `claims/facts.py`).
+
+    `sources` has GRANTS, perhaps without a row; `client` is the column of the app.
+    """
     asked = facts.Asked(
         account=GRANTS.c.account_uuid,
         account_text=facts.text_of(GRANTS.c.account_uuid),
         school=GRANTS.c.instellingsnummer,
-        client=ACCESS.c.client_id,
+        client=client,
         today=bindparam("today", type_=Date()),
     )
-    pupil = _USE.outerjoin(table(Pupil), Pupil.account_uuid == GRANTS.c.account_uuid)
-    found = select(*_USED, *facts.columns(asked, classes=True))
-    return Prepared(found.select_from(facts.joined(pupil, asked, classes=True)).where(_THIS_ONE))
+    pupil = sources.outerjoin(table(Pupil), Pupil.account_uuid == GRANTS.c.account_uuid)
+    found = select(*columns, *facts.columns(asked, classes=classes))
+    return found.select_from(facts.joined(pupil, asked, classes=classes))
 
 
-_ACCESS_AND_FACTS = _with_facts()
+_ACCESS_AND_FACTS = Prepared(with_facts(_USED, _USE, ACCESS.c.client_id, classes=True).where(_THIS_ONE))
 _REVOKE_ACCESS = Prepared(
     update(ACCESS)
     .where(ACCESS.c.digest == bindparam("token"), ACCESS.c.revoked_at.is_(None))

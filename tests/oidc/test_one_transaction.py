@@ -1,4 +1,4 @@
-"""What does an exchange cost? One transaction and one signature; and what programs read about us costs nothing.
+"""What does an exchange cost? One look, one act and one signature; and what programs read about us costs nothing.
 
 Counted, not timed: the drivers tell every BEGIN and COMMIT that they send, and Python's profiler every signature.
 """
@@ -97,7 +97,15 @@ def exchange(house: context.House, story: Any, **form: str) -> dict[str, Any]:
     return answer.json()
 
 
-def test_an_exchange_is_one_transaction_and_one_signature(counted):
+def whole(house: context.House, cost: dict[str, int]) -> bool:
+    """One transaction; on PostgreSQL a select and one statement that writes, which needs none around it."""
+    said = (cost.get("BEGIN", 0), cost.get("COMMIT", 0))
+    return said == ((1, 1) if house.database.sqlite else (0, 0)) and (
+        house.database.sqlite or cost["statement"] == 2
+    )
+
+
+def test_an_exchange_is_one_transaction_at_most_and_one_signature(counted):
     house, counter = counted
     bench, story = story_of(house)
     codes = [bench.code(story) for _ in range(3)]
@@ -106,11 +114,13 @@ def test_an_exchange_is_one_transaction_and_one_signature(counted):
         counter.look()
         token = exchange(house, story, grant_type="authorization_code", code=code)
         cost = counter.look()
-        assert (cost["BEGIN"], cost["COMMIT"], cost["signature"]) == (1, 1, 1), cost
+        assert whole(house, cost), cost
+        assert cost["signature"] == 1
     counter.look()
     exchange(house, story, grant_type="refresh_token", refresh_token=token["refresh_token"])
     cost = counter.look()
-    assert (cost["BEGIN"], cost["COMMIT"], cost["signature"]) == (1, 1, 1), cost
+    assert whole(house, cost), cost
+    assert cost["signature"] == 1
 
 
 @pytest.mark.parametrize("path", [*discovery.PATHS, discovery.JWKS_PATH])

@@ -6,10 +6,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import event, insert, select
+from sqlalchemy import bindparam, event, insert, select, update
 from sqlalchemy.exc import OperationalError
 
-from idp import models, prepared
+from idp import driver, models, prepared
 from idp.prepared import Prepared
 from tests.make_tokens import Bench
 
@@ -114,4 +114,74 @@ def test_a_refresh_whose_connection_goes_away_before_it_writes_is_done_again_wit
     event.listen(house.database.engine, "before_cursor_execute", away)
     answer = bench.refresh(story, got["refresh_token"])
     assert (len(cut), answer.status_code) == (1, 200)
+    assert rows(bench, models.RefreshToken) == 2
+
+
+@pytest.mark.parametrize("beside", [0, 1, 2])
+def test_what_a_guard_does_not_let_through_is_not_written(house, beside):
+    bench = Bench(house)
+    story = bench.story()
+    line = {"client_id": story.app.client_id, "expires_at": house.clock.now()}
+    add = Prepared(insert(models.UsedAssertion))
+    found = update(models.School).where(models.School.naam == bindparam("old"))
+    guard = Prepared(found.values(naam=bindparam("new")), guards=True)
+
+    def write(old: str, new: str) -> None:
+        with house.database.each_by_itself() as db, prepared.together(db):
+            for number in range(beside):
+                add.later(db, line | {"jti_digest": f"{new}{number}".ljust(64)})
+            guard.later(db, {"old": old, "new": new})
+
+    (name,) = bench.rows(select(models.School.naam))
+    write(*name, "a")
+    assert rows(bench, models.UsedAssertion) == beside
+    with pytest.raises(driver.Overtaken):
+        write(*name, "b")
+    assert rows(bench, models.UsedAssertion) == beside
+    write("a", "c")
+    assert rows(bench, models.UsedAssertion) == 2 * beside
+    assert bench.rows(select(models.School.naam)) == [("c",)]
+
+
+def meanwhile(bench: Bench, words: str, act: Any) -> list[Any]:
+    """Do something just before a statement with these words is sent for the first time; what it gave is in the list."""
+    began: list[bool] = []
+    gave: list[Any] = []
+
+    def sent(_db: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        if words in sql and not began:
+            began.append(True)
+            gave.append(act())
+
+    event.listen(bench.house.database.engine, "before_cursor_execute", sent)
+    return gave
+
+
+def test_a_code_that_is_redeemed_between_look_and_act_gives_nothing_and_ends_what_it_gave(house):
+    if house.database.sqlite:
+        pytest.skip("nobody comes between where there is one writer")
+    bench = Bench(house)
+    story = bench.story()
+    code = bench.code(story, scope="openid offline_access")
+    gave = meanwhile(bench, "UPDATE authorization_code", lambda: bench.redeem(story, code))
+    second = bench.redeem(story, code)
+    (first,) = gave
+    assert (first.status_code, second.status_code, second.json["error"]) == (200, 400, "invalid_grant")
+    tables = (models.AccessToken, models.RefreshToken, models.Release)
+    assert [rows(bench, one) for one in tables] == [1, 1, 1], "only the first was given anything"
+    assert bench.userinfo(first.json["access_token"]).status_code == 401
+    assert len(bench.events("code_replayed")) == 1
+
+
+def test_a_refresh_token_that_is_used_between_look_and_act_gives_the_same_successor(house):
+    if house.database.sqlite:
+        pytest.skip("nobody comes between where there is one writer")
+    bench = Bench(house)
+    story = bench.story()
+    got = bench.tokens(story, scope="openid offline_access")
+    gave = meanwhile(bench, "UPDATE refresh_token", lambda: bench.refresh(story, got["refresh_token"]))
+    second = bench.refresh(story, got["refresh_token"])
+    (first,) = gave
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.json["refresh_token"] == second.json["refresh_token"]
     assert rows(bench, models.RefreshToken) == 2
