@@ -163,8 +163,9 @@ def _values(ready: _Ready, given: Mapping[str, Any]) -> Any:
 
 def _send(db: Connection, cursor_of: Callable[[Any], Any], sql: str, values: Any) -> Any:
     cursor = cursor_of(driver.of(db))
-    if db._has_events or db.engine._has_events:  # noqa: SLF001 - as SQLAlchemy asks itself, and much cheaper
-        for watch in db.dispatch.before_cursor_execute:
+    # as SQLAlchemy asks itself, and much cheaper; the last question, since on SQLite somebody listens to something else
+    if (db._has_events or db.engine._has_events) and (heard := db.dispatch.before_cursor_execute):  # noqa: SLF001
+        for watch in heard:
             watch(db, cursor, sql, values, None, False)
     try:
         return cursor.execute(sql, values)
@@ -250,5 +251,8 @@ def _plain_cursor(connection: Any) -> Any:
 
 def _raw_cursor(connection: Any) -> Any:
     from psycopg import RawCursor
+    from psycopg.pq import Format
 
-    return RawCursor(connection)
+    cursor = RawCursor(connection)
+    cursor.format = Format.BINARY
+    return cursor
