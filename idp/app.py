@@ -19,7 +19,14 @@ def create_app(house: House) -> Flask:
     from idp.admin import pages_home, shell, staff_door
     from idp.admin.accounts import pages_papers, pages_rollover
     from idp.admin.agreements import pages_deliveries, pages_operator_protocol, pages_sharing
-    from idp.admin.api import api_frame, endpoints_apps, endpoints_registrations, endpoints_schools  # noqa: F401 - they fill the table of api_frame
+    from idp.admin.api import (  # noqa: F401 - they fill the table of api_frame
+        api_frame,
+        endpoints_apps,
+        endpoints_holds,
+        endpoints_registrations,
+        endpoints_schools,
+        endpoints_verify,
+    )
     from idp.admin.apps import endpoints as registering
     from idp.admin.apps import pages_operator_files, pages_registry
     from idp.admin.makers import pages_supplier, pages_suppliers

@@ -14,6 +14,14 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Deze levering wacht niet meer."),
         _("Iemand besliste al, of er kwam een nieuwere. Bekijk de lijst opnieuw."),
     ),
+    "trouble_unknown": (
+        _("Dit staat niet (meer) bij wat er geraakt is."),
+        _("Misschien is het weer zoals het was. Bekijk de lijst opnieuw."),
+    ),
+    "acknowledgement_needs_reason": (
+        _("Schrijf in 10 tot 500 tekens wat het is, en wie het nakeek."),
+        _("Zet er geen namen van leerlingen bij."),
+    ),
     "page_expired": (_("Deze pagina was te lang open."), _("Begin opnieuw: je bent zo weer verder.")),
     "broken": (_("Er ging iets stuk bij ons."), _("Probeer het straks opnieuw.")),
     "database_away": (_("Er ging iets stuk bij ons."), _("Probeer het straks opnieuw.")),

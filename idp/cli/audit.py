@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from idp.admin import finding
-from idp.admin.records import anchors, exporting, roles, sealing, verifying
+from idp.admin.records import acknowledging, anchors, exporting, roles, sealing, verifying
 from idp.cli.frame import (
     REFUSED,
     data_option,
@@ -104,25 +104,45 @@ def show_night(data: Path | None, *, as_json: bool) -> None:
     """How far the nightly look at the audit trail and the ledger is, and what it found.
 
     The job `verify` looks each night at the newest part and at a slice of what is older (docs/proof.md). Exit code 1 when
-    something is not as it was written.
+    something is not as it was written, and nobody acknowledged it (`idp audit acknowledge`).
     """
     with opened(data) as house:
         now = house.clock.now()
         with house.database.reading() as db:
             book = patrol_book.read(db, house.keys.marks)
-    found = book.troubles
+    alarm = bool(book.alarms or book.strange)
     if as_json:
         say(
             {
-                "good": not (found or book.strange),
+                "good": not alarm,
                 "trails": [_standing(one, now) for one in book.standings.values()],
                 "rewritten": book.strange,
             }
         )
     else:
         _tell_night(book)
-    if found or book.strange:
+    if alarm:
         sys.exit(REFUSED)
+
+
+@audit.command()
+@data_option
+@click.argument("trouble")
+@click.option(
+    "--reason", required=True, help="What it is, and who looked: 10 to 500 characters, no names of pupils."
+)
+@orderly
+def acknowledge(data: Path | None, trouble: str, *, reason: str) -> None:
+    """Say that you know of TROUBLE, something that `idp audit night` names, and why.
+
+    It is no alarm any more, and stays told as known until it is as it was or is purged. More of it, or anything else, is an
+    alarm at once.
+    """
+    with opened(data) as house, house.database.transaction() as db:
+        found, known = acknowledging.acknowledge(
+            db, house.keys.marks, trouble, reason=reason, now=house.clock.now()
+        )
+    click.echo(f"{found}: known since {found.since}, acknowledged by {known.by}")
 
 
 def _standing(one: patrol_book.Standing, now: datetime) -> dict[str, Any]:
@@ -136,8 +156,13 @@ def _standing(one: patrol_book.Standing, now: datetime) -> dict[str, Any]:
         "last_whole": one.whole_at,
         "last_whole_age_seconds": age.total_seconds() if age is not None else None,
         "night": one.night,
-        "troubles": [vars(trouble) for trouble in one.troubles],
+        "troubles": [_told(one, trouble) for trouble in one.troubles],
     }
+
+
+def _told(standing: patrol_book.Standing, trouble: patrol_book.Trouble) -> dict[str, Any]:
+    known = next((vars(one) for one in standing.known if one.name == trouble.name), None)
+    return vars(trouble) | {"name": trouble.name, "acknowledged": known}
 
 
 def _tell_night(book: patrol_book.Book) -> None:
@@ -157,22 +182,28 @@ def _tell_night(book: patrol_book.Book) -> None:
         for one in walked
     )
     table("Looked at", columns, rows)
-    if book.troubles:
-        titles = ("where", "seal", "what", "rows in that seal", "ids", "since")
-        table("Something was touched", titles, (_trouble(one) for one in book.troubles))
+    if book.alarms:
+        titles = ("name", "where", "seal", "what", "rows in that seal", "ids", "since")
+        table("Something was touched", titles, (_trouble(one) for one in book.alarms))
+    for one, known in book.known:
+        said = f"acknowledged by {known.by} on {known.at[:10]}: {known.reason}"
+        click.echo(f"known: {one} ({one.name}), since {one.since}, {said}")
     for trail in book.strange:
         click.echo(
             f"idp: what was known of {trail} was rewritten by somebody: its walk begins again", err=True
         )
-    if book.troubles or book.strange:
+    if book.alarms or book.strange:
         click.echo("idp: NOT in order: docs/proof.md says what to do", err=True)
+    elif book.known:
+        click.echo("in order, but for what is known")
     else:
         click.echo("in order, as far as it was looked at")
 
 
 def _trouble(one: patrol_book.Trouble) -> list[Any]:
     rows = ", ".join(str(row) for row in one.rows) or (one.count if one.count > 1 else "")
-    return [one.trail, "" if one.seal is None else one.seal, one.what, rows, " ".join(one.ids), one.since]
+    seal = "" if one.seal is None else one.seal
+    return [one.name, one.trail, seal, one.what, rows, " ".join(one.ids), one.since]
 
 
 def _day(moment: datetime | None) -> str:

@@ -201,5 +201,10 @@ def failed(
     )
 
 
+def forgiven(db: Connection, name: str, now: datetime) -> None:
+    """What it failed on is known: its failures count no more, and its turn is now."""
+    _write(db, name, failures=0, failed_at=None, expected_at=now)
+
+
 def _write(db: Connection, name: str, **values: Any) -> None:
     db.execute(update(JobRecord).where(JobRecord.name == name).values(values))

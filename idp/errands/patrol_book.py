@@ -6,12 +6,14 @@ the database and not our keys cannot say in our name that all was looked at: a r
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+import orjson
+from sqlalchemy import Connection, insert, select, update
 
 from idp.marks import Marks, Verdict
 from idp.models import Patrol
@@ -39,6 +41,12 @@ class Trouble:
     expected: str = ""
     """The hash that a seal had when we last came by; it has another one now."""
 
+    @property
+    def name(self) -> str:
+        """What it is called by: something else as soon as more, or something else, is wrong there."""
+        said = (self.trail, self.seal, self.what, self.rows, self.ids, self.count, self.expected)
+        return hashlib.sha256(orjson.dumps(said)).hexdigest()[:12]
+
     def __str__(self) -> str:
         where = f"{self.trail} seal {self.seal}" if self.seal is not None else self.trail
         if self.rows:
@@ -46,6 +54,23 @@ class Trouble:
             return f"{where}: {self.what} row {', '.join(str(one) for one in self.rows)}{more}"
         many = f" {self.count}×" if self.count > 1 else ""
         return f"{where}: {self.what}{many}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """An operator knows of this trouble (admin/records/acknowledging.py)."""
+
+    name: str
+    """`Trouble.name`"""
+    by: str
+    """An actor, as in the trail."""
+    at: str
+    """The moment, in UTC."""
+    reason: str
+
+    @property
+    def moment(self) -> datetime:
+        return datetime.fromisoformat(self.at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +99,13 @@ class Standing:
     night: date | None = None
     """The day whose part is done."""
     troubles: tuple[Trouble, ...] = field(default=())
+    known: tuple[Known, ...] = field(default=())
+
+    @property
+    def alarms(self) -> tuple[Trouble, ...]:
+        """Troubles of which nobody said that they know of it."""
+        names = {one.name for one in self.known}
+        return tuple(one for one in self.troubles if one.name not in names)
 
     @property
     def walking(self) -> bool:
@@ -95,6 +127,17 @@ class Book:
     def troubles(self) -> tuple[Trouble, ...]:
         return tuple(one for standing in self.standings.values() for one in standing.troubles)
 
+    @property
+    def alarms(self) -> tuple[Trouble, ...]:
+        """Those of which nobody said that they know of it."""
+        return tuple(one for standing in self.standings.values() for one in standing.alarms)
+
+    @property
+    def known(self) -> tuple[tuple[Trouble, Known], ...]:
+        """The others, each with who knows of it."""
+        by_name = {one.name: one for standing in self.standings.values() for one in standing.known}
+        return tuple((one, by_name[one.name]) for one in self.troubles if one.name in by_name)
+
 
 def read(db: Connection, marks: Marks) -> Book:
     """What is known; a row that we did not write is told, and otherwise not there."""
@@ -103,8 +146,39 @@ def read(db: Connection, marks: Marks) -> Book:
     return Book(standings=good, strange=tuple(row["trail"] for row in rows if row["trail"] not in good))
 
 
-def write(db: Connection, marks: Marks, standing: Standing) -> None:
-    row = {
+def write(db: Connection, marks: Marks, standing: Standing, *, whole: bool = True) -> None:
+    """Write down what is known. Who acknowledged what stays as the row has it; with `whole`, `standing` has all that is
+    wrong, and what was acknowledged and is wrong no more is forgotten: should it come back, it is new.
+    """
+    there = _held(db, marks, standing.trail)
+    known = there.known if there is not None else ()
+    if whole:
+        names = {one.name for one in standing.troubles}
+        known = tuple(one for one in known if one.name in names)
+    _write(db, marks, replace(standing, known=known))
+
+
+def acknowledge(db: Connection, marks: Marks, known: Known) -> Trouble | None:
+    """Somebody knows of this trouble. None: there is none by this name."""
+    for trail in sorted(read(db, marks).standings):
+        there = _held(db, marks, trail)
+        found = next((one for one in there.troubles if one.name == known.name), None) if there else None
+        if there is not None and found is not None:
+            others = tuple(one for one in there.known if one.name != known.name)
+            _write(db, marks, replace(there, known=(*others, known)))
+            return found
+    return None
+
+
+def _held(db: Connection, marks: Marks, trail: str) -> Standing | None:
+    """The row, held until the transaction ends, if it is one of ours."""
+    mine = select(Patrol.__table__).where(Patrol.trail == trail).with_for_update()
+    row: Any = db.execute(mine).mappings().one_or_none()
+    return _standing(row) if row is not None and marks.judge(_TABLE, row) is Verdict.GOOD else None
+
+
+def _write(db: Connection, marks: Marks, standing: Standing) -> None:
+    row: dict[str, Any] = {
         "trail": standing.trail,
         "newest": standing.newest.number,
         "newest_hash": standing.newest.hash,
@@ -118,8 +192,11 @@ def write(db: Connection, marks: Marks, standing: Standing) -> None:
             "found": [vars(one) | {"rows": [*one.rows], "ids": [*one.ids]} for one in standing.troubles]
         },
     }
-    db.execute(delete(Patrol).where(Patrol.trail == standing.trail))
-    db.execute(insert(Patrol), row | {"mark": marks.of(_TABLE, row)})
+    if standing.known:
+        row["troubles"]["known"] = [asdict(one) for one in standing.known]
+    row["mark"] = marks.of(_TABLE, row)
+    if not db.execute(update(Patrol).where(Patrol.trail == standing.trail).values(row)).rowcount:
+        db.execute(insert(Patrol), row)
 
 
 def _standing(row: Mapping[str, Any]) -> Standing:
@@ -135,4 +212,5 @@ def _standing(row: Mapping[str, Any]) -> Standing:
             Trouble(**one | {"rows": tuple(one["rows"]), "ids": tuple(one["ids"])})
             for one in row["troubles"]["found"]
         ),
+        known=tuple(Known(**one) for one in row["troubles"].get("known", ())),
     )

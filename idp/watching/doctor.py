@@ -274,8 +274,11 @@ def _trail(house: House) -> Finds:
     with house.database.reading() as db:
         book = patrol_book.read(db, house.keys.marks)
         known = [line.known_since for line in job_book.overview(db, now) if line.name == "verify"]
-    for trouble in book.troubles:
+    for trouble in book.alarms:
         yield _bad("trail", f"{trouble}, since {trouble.since}", TOUCHED)
+    for trouble, said in book.known:
+        seen = f"{trouble}, known since {trouble.since}, acknowledged by {said.by} on {said.at[:10]}: {said.reason}"
+        yield _note("trail", seen, "it goes when it is as it was, or is purged: docs/proof.md")
     for trail in book.strange:
         yield _bad("trail", f"how far the nightly look at {trail} is was written by somebody else", TOUCHED)
     walked = [one for name, one in book.standings.items() if name != patrol_book.ANCHORS]

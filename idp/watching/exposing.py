@@ -189,9 +189,11 @@ def _looked_at(db: Connection, house: House) -> Iterable[GaugeMetricFamily]:
     }
     what = "Since everything in it was last looked at; absent: never yet"
     yield _labelled("idp_trail_whole_age_seconds", what, "trail", ages)
-    troubles = {one.trail: len(one.troubles) for one in book.standings.values()}
-    troubles |= dict.fromkeys(book.strange, 1)
-    yield _labelled("idp_trail_troubles", "Places where it is not as it was written", "trail", troubles)
+    alarms = {one.trail: len(one.alarms) for one in book.standings.values()}
+    alarms |= dict.fromkeys(book.strange, 1)
+    yield _labelled("idp_trail_troubles", "Places where it is not as it was written", "trail", alarms)
+    known = {one.trail: len(one.troubles) - len(one.alarms) for one in book.standings.values()}
+    yield _labelled("idp_trail_troubles_known", "The same, of which an operator knows", "trail", known)
 
 
 def _plain(name: str, what: str, value: float) -> GaugeMetricFamily:

@@ -96,7 +96,7 @@ def look(house: House) -> Seen:
             "keys": bool(keys),
             "clock": skew(house) > SKEW,
             "jobs": bool(jobs),
-            "trail": bool(night.troubles or night.strange),
+            "trail": bool(night.alarms or night.strange),
         }
         why = () if _signs(house) else ("keys",)
     except SQLAlchemyError:

@@ -1075,7 +1075,7 @@ def _(page, there):
 
 @stop("operator-system-touched")
 def _(page, there):
-    """Somebody edited a row, and the night found it."""
+    """Somebody edited rows, and the night found them; of one an operator knows."""
     house = there.house
     trouble = patrol_book.Trouble(trail="audit_event", seal=12, what="edited", rows=(3, 7), count=2)
     trouble = replace(trouble, since="2026-11-20", ids=("01936f2c-77aa-7bbb-8ccc-123456789abc",))
@@ -1085,7 +1085,18 @@ def _(page, there):
         trail="audit_event", newest=place, old=replace(place, number=12), until=40, begun_at=now
     )
     with house.database.transaction() as db:
-        patrol_book.write(db, house.keys.marks, replace(standing, troubles=(trouble,)))
+        known = replace(trouble, seal=9, rows=(1,), count=1)
+        patrol_book.write(db, house.keys.marks, replace(standing, troubles=(trouble, known)))
+        patrol_book.acknowledge(
+            db,
+            house.keys.marks,
+            patrol_book.Known(
+                name=known.name,
+                by="operator:cli",
+                at=now.isoformat(),
+                reason="Een schijf die stuk was, nagekeken op 3 november",
+            ),
+        )
     _as_operator(page, there, "/beheer/systeem")
 
 

@@ -9,14 +9,14 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from idp import audit, models
 from idp.admin.api import api_tokens
 from idp.admin.api.api_frame import MANY, NOTED, OPERATIONS, ROOT
 from idp.admin.api.api_tokens import Scope
 from idp.admin.apps import apps
-from tests import make
+from tests import make, make_feeds
 from tests.admin.test_apps import document
 
 LEFT_OUT = {schemathesis.checks.positive_data_acceptance}
@@ -65,6 +65,7 @@ def test_whatever_is_sent_is_answered_as_described(house, app, client, token):
     apps.import_apps(house, [document()], now=house.clock.now())
     with house.database.transaction() as db:
         make.school(db, "123456")
+    make_feeds.held_enrolments(house)
     described = schemathesis.openapi.from_dict(call(client, token, "GET", "/openapi.json").json)
     described.app = app
     checked = []
@@ -284,3 +285,65 @@ def test_schools_and_what_they_made_visible(house, client, token):
     gone = call(client, token, "DELETE", f"/schools/123456/visibility/{rule.json['id']}")
     assert gone.status_code == 204
     assert call(client, token, "GET", "/schools?words=wijz").json["items"][0]["naam"] == "De Wijzer"
+
+
+# ---------------------------------------------------------------- deliveries that wait
+
+
+def enrolled(house, school):
+    with house.database.reading() as db:
+        mine = (
+            select(func.count())
+            .select_from(models.Enrolment)
+            .where(
+                models.Enrolment.instellingsnummer == school,
+                models.Enrolment.einddatum >= house.clock.today(),
+            )
+        )
+        return db.execute(mine).scalar_one()
+
+
+def test_enrolments_that_wait_are_listed_seen_and_applied_once(house, client):
+    school, delivery = make_feeds.held_enrolments(house)
+    reads, writes = issued(house, "holds.read"), issued(house, "holds.write")
+    (line,) = call(client, reads, "GET", "/holds?kind=enrolments").json["items"]
+    assert (line["delivery"], line["instellingsnummer"], line["decided_by"]) == (delivery, school, "operator")
+    shown = call(client, reads, "GET", f"/holds/{delivery}")
+    first, second = shown.json["groups"]
+    assert (first["group"], first["before"], first["after"], len(first["leave"])) == ("1e lj A", 40, 30, 10)
+    assert (second["group"], second["come"]) == ("2e lj B", ["40"])
+    assert "Peeters" not in shown.text, "stamnummers, and no names"
+    where = f"/holds/{delivery}/approval"
+    for token in (reads, issued(house, "schools.write")):
+        assert call(client, token, "POST", where).status_code == 403
+    assert enrolled(house, school) == 40
+    done = call(client, writes, "POST", where)
+    assert (done.status_code, done.json["counts"]["end"], enrolled(house, school)) == (200, 10, 31)
+    for path in (where, f"/holds/{delivery}/refusal"):
+        again = call(client, writes, "POST", path)
+        assert (again.status_code, again.json["code"]) == (404, "hold_gone")
+    assert call(client, reads, "GET", "/holds").json["items"] == []
+    (event,) = [
+        one for one in events(house, "enrolments_imported") if one["actor"].startswith("operator-token:")
+    ]
+    assert event["instellingsnummer"] == school
+
+
+def test_enrolments_that_wait_are_declined_and_all_stays_as_it_was(house, client):
+    school, delivery = make_feeds.held_enrolments(house)
+    token = issued(house, "holds.write")
+    assert call(client, token, "POST", f"/holds/{delivery}/refusal").status_code == 204
+    assert enrolled(house, school) == 40
+    (event,) = events(house, "hold_decided")
+    assert (event["details"]["decision"], event["actor"].partition(":")[0]) == ("declined", "operator-token")
+
+
+def test_classes_that_wait_are_told_and_are_for_the_school_to_decide(house, client):
+    school, delivery = make_feeds.held_delivery(house)
+    token = issued(house, "holds.read", "holds.write")
+    (line,) = call(client, token, "GET", "/holds").json["items"]
+    assert (line["instellingsnummer"], line["decided_by"]) == (school, "school")
+    for method, path in (("GET", ""), ("POST", "/approval"), ("POST", "/refusal")):
+        answer = call(client, token, method, f"/holds/{delivery}{path}")
+        assert (answer.status_code, answer.json["code"]) == (404, "hold_gone"), path
+    assert len(call(client, token, "GET", "/holds").json["items"]) == 1

@@ -10,9 +10,10 @@ from sqlalchemy import delete, insert, select, text, update
 
 from idp import audit, models, upgrading
 from idp.admin.privacy import retention
-from idp.admin.records import anchors, patrol, sealing
+from idp.admin.records import acknowledging, anchors, patrol, sealing
 from idp.audit import apps as audit_apps
 from idp.errands import jobs, patrol_book
+from idp.errors import Invalid, NotFound
 from idp.watching import doctor, exposing, health
 
 EVENTS = models.AuditEvent.__table__
@@ -261,6 +262,111 @@ def test_operators_see_it_in_the_book_of_jobs_the_doctor_health_and_prometheus(l
     assert b'idp_trail_troubles{trail="audit_event"} 1.0' in told
     assert b'idp_trail_whole_age_seconds{trail="audit_event"} 0.0' in told
     assert b'idp_warning{what="trail"} 1.0' in told
+
+
+def acknowledge(house, name: str, reason: str = "A disk that Mira looked at") -> None:
+    with audit.acting("person:mira"), house.database.transaction() as db:
+        acknowledging.acknowledge(db, house.keys.marks, name, reason=reason, now=house.clock.now())
+
+
+def alarms(house) -> list[patrol_book.Trouble]:
+    with house.database.reading() as db:
+        return list(patrol_book.read(db, house.keys.marks).alarms)
+
+
+def weights(house, about: str) -> list[doctor.Weight]:
+    return [one.weight for one in doctor.examine(house) if one.about == about]
+
+
+def unwell(house) -> bool:
+    """Does the doctor say anything of the job?"""
+    return any(one.about == "jobs" and one.seen.startswith("verify ") for one in doctor.examine(house))
+
+
+def touched(house, stopped, *rows: int) -> list[patrol_book.Trouble]:
+    """Edit these rows; what the job finds the next day."""
+    for row in rows:
+        tamper(house, update(EVENTS).where(EVENTS.c.id == ids(house)[row]).values(result="x"))
+    stopped.move(days=1)
+    jobs.run(house, jobs.BY_NAME["verify"], "test", whenever=True)
+    return alarms(house)
+
+
+def test_what_an_operator_knows_of_is_told_as_known_and_what_is_new_is_an_alarm_at_once(lived, stopped):
+    jobs.announce(lived)
+    (found,) = touched(lived, stopped, 4)
+    assert (weights(lived, "trail"), unwell(lived)) == ([doctor.Weight.BAD], True)
+    stopped.move(days=2)
+    acknowledge(lived, found.name)
+    (said,) = [one for one in doctor.examine(lived) if one.about == "trail"]
+    assert said.weight is doctor.Weight.NOTE
+    assert f"known since {found.since}, acknowledged by person:mira on " in said.seen
+    assert said.seen.endswith("A disk that Mira looked at")
+    assert not unwell(lived), "it failed on nothing else"
+    assert "trail" not in health.look(lived).warn
+    told = exposing.told(lived)
+    for line in (
+        b'idp_trail_troubles{trail="audit_event"} 0.0',
+        b'idp_trail_troubles_known{trail="audit_event"} 1.0',
+    ):
+        assert line in told
+    with lived.database.reading() as db:
+        (event,) = db.execute(select(EVENTS).where(EVENTS.c.event == "verify_acknowledged")).mappings()
+    assert (event["actor"], event["object"]) == ("person:mira", "trail:audit_event")
+    assert event["details"] | {"trouble": ""} == {"seal": 2, "what": "edited", "count": 1, "trouble": ""}
+    outcome = jobs.run(lived, jobs.BY_NAME["verify"], "test", whenever=True)
+    assert (outcome.failure, outcome.counts["troubles"], outcome.counts["known"]) == (None, 0, 1)
+    (more,) = touched(lived, stopped, 5)
+    assert (more.seal, more.count) == (2, 2), "one row more in the same seal"
+    assert more.name != found.name
+    assert "trail" in health.look(lived).warn
+    acknowledge(lived, more.name)
+    (other,) = touched(lived, stopped, 12)
+    assert other.seal == 5, "what is known of seal 2 stays known"
+
+
+def test_what_was_known_and_is_well_again_is_new_when_it_comes_back(lived, stopped):
+    jobs.announce(lived)
+    (found,) = touched(lived, stopped, 4)
+    acknowledge(lived, found.name)
+    tamper(lived, update(EVENTS).where(EVENTS.c.id == ids(lived)[4]).values(result="done"))
+    assert touched(lived, stopped) == []
+    assert [one.name for one in touched(lived, stopped, 4)] == [found.name]
+
+
+def test_nobody_acknowledges_without_a_reason_or_what_was_not_found_or_with_the_database_alone(
+    lived, stopped
+):
+    jobs.announce(lived)
+    (found,) = touched(lived, stopped, 4)
+    for reason in ("", "too short", "x" * 501, "a reason\x00 with a hole"):
+        with pytest.raises(Invalid):
+            acknowledge(lived, found.name, reason)
+    for name in ("", "0" * 12, found.name[:-1]):
+        with pytest.raises(NotFound):
+            acknowledge(lived, name)
+    assert alarms(lived) == [found]
+    with lived.database.reading() as db:
+        mine = models.Patrol.trail == "audit_event"
+        kept = db.execute(select(models.Patrol.troubles).where(mine)).scalar_one()
+    known = {"name": found.name, "by": "person:eve", "at": "2026-11-23T09:00:00+00:00", "reason": "nothing"}
+    tamper(lived, update(models.Patrol).where(mine).values(troubles=kept | {"known": [known]}))
+    assert weights(lived, "trail") == [doctor.Weight.BAD], "the row is not ours any more"
+
+
+def test_what_is_said_while_a_night_goes_is_not_lost(lived, stopped):
+    jobs.announce(lived)
+    (found,) = touched(lived, stopped, 4)
+    stopped.move(days=1)
+    said = []
+
+    def seen(_trail, _seal):
+        if not said:
+            said.append(True)
+            acknowledge(lived, found.name)
+
+    night(lived, seen=seen)
+    assert (said, alarms(lived)) == ([True], [])
 
 
 def test_the_doctor_says_when_the_cycle_does_not_come_round(lived, stopped):

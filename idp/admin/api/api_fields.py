@@ -50,6 +50,8 @@ PATH_NAMES: Mapping[str, Any] = {
     "secret_id": UUID,
     "request_id": UUID,
     "rule_id": UUID,
+    "delivery": UUID,
+    "trouble": text(12, least=12, pattern="^[0-9a-f]{12}$"),
     "supplier_id": text(40, least=1, pattern="^[a-z0-9][a-z0-9-]*$"),
     "instellingsnummer": text(6, least=6, pattern="^[0-9]{6}$"),
 }

@@ -1,7 +1,7 @@
 """What else does an operator look at in a browser? How the installation stands, tokens, keys, jobs, who waits, the trail.
 
 /beheer            how it stands: what to look at, jobs, keys
-/beheer/systeem    jobs; the nightly look at the trail; signing keys: make a new one, take one out
+/beheer/systeem    jobs; the nightly look at the trail: say that you know of it; signing keys: make a new one, take one out
 /beheer/tokens     tokens for the REST API, and for apps that register themselves: issue (shown once), revoke
 /beheer/wachten    a pupil whom wrong tries made wait: look, and open again
 /beheer/audit      the audit trail, by who, what, when and about whom (both sealed in an address)
@@ -21,7 +21,7 @@ from idp.admin.api import api_tokens
 from idp.admin.apps import app_list, app_requests, registering
 from idp.admin.apps.app_list import Care
 from idp.admin.operators import job_words, school_list
-from idp.admin.records import audit_search
+from idp.admin.records import acknowledging, audit_search
 from idp.clock import BRUSSELS
 from idp.errands import patrol_book
 from idp.errands.job_book import overview
@@ -76,10 +76,12 @@ def system() -> Response:
 @web.door(web.Door.STAFF)
 @staff_door.needs(RightKind.OPERATOR)
 def keys() -> Response:
-    """Announce a new signing key, or take one out because somebody else may have it."""
+    """Announce a new signing key, take one out because somebody else may have it, or know of what was touched."""
     if again := staff_door.needs_fresh(back=f"{HOME}/systeem"):
         return again
     house, now = context.house(), context.house().clock.now()
+    if "geraakt" in request.form:
+        return _acknowledge(request.form["geraakt"], request.form.get("reden", ""))
     with house.database.transaction() as db:
         if request.form.get("alg", "") in house.settings.signing_algorithms:
             signing.rotate(db, house, request.form["alg"], now)
@@ -88,7 +90,17 @@ def keys() -> Response:
     return web.see_other(f"{HOME}/systeem?bericht=gedaan")
 
 
-def _system() -> Response:
+def _acknowledge(name: str, reason: str) -> Response:
+    house = context.house()
+    try:
+        with house.database.transaction() as db:
+            acknowledging.acknowledge(db, house.keys.marks, name, reason=reason, now=house.clock.now())
+    except Invalid as refusal:
+        return _system(problem=refusal, about=name, reason=reason[: acknowledging.LONGEST])
+    return web.see_other(f"{HOME}/systeem?bericht=gekend#nagekeken")
+
+
+def _system(*, problem: Refusal | None = None, about: str = "", reason: str = "") -> Response:
     house = context.house()
     now = house.clock.now()
     with house.database.reading() as db:
@@ -96,12 +108,18 @@ def _system() -> Response:
         book = patrol_book.read(db, house.keys.marks)
     return shell.page(
         "admin/operator_system.html",
+        status=problem.status if problem else 200,
+        problem=sentences.sentence(problem.code) if problem else "",
+        about=about,
+        reason=reason,
+        longest=acknowledging.LONGEST,
         jobs=jobs,
         what=job_words.WHAT,
         when=job_words.when,
         ran=any(one.reached for one in jobs),
         looked=[(name, one) for name, one in book.standings.items() if name != patrol_book.ANCHORS],
-        troubles=book.troubles,
+        alarms=book.alarms,
+        known=book.known,
         strange=book.strange,
         nights=house.settings.verify_nights,
         keys=[(one, one.state(now).value) for one in found],

@@ -4,7 +4,7 @@ Looking at everything (verifying.py) takes longer as more is kept, so a night ta
 newest seals, the rows that no seal has yet, and then a slice of the older seals, so large that everything is looked at
 once in `verify_nights` nights. How far it is stands in the database (idp/errands/patrol_book.py), seal by seal: a night that is
 broken off goes on where it was. What is found stays found: its seal is looked at again each time until it is as it was, or
-is purged. While something is wrong the work fails, and says where.
+is purged. While something is wrong the work fails, and says where, unless an operator said that they know of it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def tonight(
 ) -> Counts:
     """Look at tonight's part; a second call on one day looks only at what was wrong, and at the statements.
 
-    `seen` hears of every seal. Raises TouchedError after everything was looked at when something is not as it was.
+    `seen` hears of every seal. Raises TouchedError after everything was looked at when something is not as it was, and no
+    operator said that they know of it.
     """
     with house.database.reading() as db:
         book = patrol_book.read(db, house.keys.marks)
@@ -77,9 +78,12 @@ def tonight(
         table = sealing.table_of(model)
         walk = _Walk(house, table, statements, counts, least=least, kept_every=kept_every, seen=seen)
         troubles += walk.go(book.standings.get(table.name))
-    counts["troubles"] = len(troubles)
-    if troubles:
-        raise TouchedError(troubles)
+    with house.database.reading() as db:
+        known = {one.name for one, _ in patrol_book.read(db, house.keys.marks).known}
+    alarms = [one for one in troubles if one.name not in known]
+    counts["troubles"], counts["known"] = len(alarms), len(troubles) - len(alarms)
+    if alarms:
+        raise TouchedError(alarms)
     return counts
 
 
@@ -149,9 +153,11 @@ class _Walk:
         self._troubles: list[Trouble] = []
         self._unkept = 0
         self._late: frozenset[str] | None = None
+        self._known: frozenset[str] = frozenset()
 
     def go(self, known: Standing | None) -> tuple[Trouble, ...]:
         house, today = self._house, self._house.clock.today()
+        self._known = frozenset(one.name for one in known.known) if known else frozenset()
         with house.database.reading() as db:
             floor, end = self._floor(db), sealing.head(db, house, self._trail)
             standing = known or self._first(db, floor)
@@ -163,7 +169,7 @@ class _Walk:
             standing = self._night(standing, floor)
         self._unsealed()
         standing = replace(standing, night=today)
-        self._keep(standing)
+        self._keep(standing, whole=True)
         return tuple(self._troubles)
 
     def _first(self, db: Connection, floor: _Floor) -> Standing:
@@ -387,7 +393,8 @@ class _Walk:
         same = [one for one in self._troubles if (one.seal, one.what) == (trouble.seal, trouble.what)]
         if not same and len(self._troubles) < REMEMBERED:
             self._troubles.append(trouble)
-            log.error(
+            say = log.warning if trouble.name in self._known else log.error
+            say(
                 "trail_touched",
                 trail=trouble.trail,
                 seal=trouble.seal,
@@ -402,10 +409,10 @@ class _Walk:
             purge = anchors.newest_purge(db, self._house, self._trail)
         return purge is not None and number <= int(purge.said["through"])
 
-    def _keep(self, standing: Standing) -> None:
+    def _keep(self, standing: Standing, *, whole: bool = False) -> None:
         standing = replace(standing, troubles=tuple(self._troubles))
         with self._house.database.transaction() as db:
-            patrol_book.write(db, self._house.keys.marks, standing)
+            patrol_book.write(db, self._house.keys.marks, standing, whole=whole)
         self._unkept = 0
 
 
