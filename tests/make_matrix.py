@@ -158,6 +158,7 @@ class Cast:
             "rule_id": rule,
             "secret_id": entropy.row_id(),
             "request_id": entropy.row_id(),
+            "trouble": "0123456789ab",
             "supplier_id": "rekenhuis",
             "token_id": entropy.row_id(),
             "right_id": right,
