@@ -50,12 +50,16 @@ class Rosters(Bench):
         assert answer.status_code == 200, answer.text
         return str(answer.json["access_token"])
 
-    def get(self, client_id: str, path: str, **query: Any) -> Any:
-        """A list, as this app asks for it (with a token that it keeps)."""
+    def kept_token(self, client_id: str) -> str:
+        """A token of the app that it keeps as long as it is good."""
         now = self.house.clock.now()
         if client_id not in self._tokens or now - self._tokens[client_id][1] > timedelta(minutes=50):
             self._tokens[client_id] = self.own_token(client_id), now
-        headers = {"Authorization": f"Bearer {self._tokens[client_id][0]}"} | query.pop("headers", {})
+        return self._tokens[client_id][0]
+
+    def get(self, client_id: str, path: str, **query: Any) -> Any:
+        """A list, as this app asks for it (with a token that it keeps)."""
+        headers = {"Authorization": f"Bearer {self.kept_token(client_id)}"} | query.pop("headers", {})
         where = path if path.startswith("/ims/") else f"{shapes.BASE}/{path}"
         return self.browser.get(where, query_string=query or None, headers=headers)
 

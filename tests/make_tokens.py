@@ -9,6 +9,7 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -47,7 +48,7 @@ class Bench:
         self.house = house
         if keys:
             ensure_signing_keys(house)
-        self.app = Flask("bench")
+        self.app = Flask("bench", root_path=str(Path.cwd()))
         self.app.testing = True
         self.app.extensions["idp"] = house
         web.prepare(self.app, house.settings)

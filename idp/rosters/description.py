@@ -140,10 +140,17 @@ def _schemas() -> dict[str, Any]:
     for around, fields in shapes.FIELDS.items():
         found[shapes.ALONE[around]] = {
             "type": "object",
-            "properties": {name: _TYPES.get(name, _TEXT) for name in fields},
+            "properties": {name: _type(around, name) for name in fields},
             "additionalProperties": False,
         }
     return found
+
+
+def _type(around: str, name: str) -> Any:
+    """`schoolYear` is a number in words for a session, and the session itself for a course."""
+    if (around, name) == ("courses", "schoolYear"):
+        return {"$ref": "#/components/schemas/GUIDRef"}
+    return _TYPES.get(name, _TEXT)
 
 
 _FAILURE = {
