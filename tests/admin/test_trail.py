@@ -176,7 +176,7 @@ def test_CARD_01_the_file_holds_the_filtered_lines_and_no_formula_and_is_itself_
         write(house, audit.cards_printed, count=number, instellingsnummer=school)
     write(house, audit.help_given, account_uuid=evil, by=desk.person_id, instellingsnummer=school)
     head, first, *rest = exported(client.get(f"{TRAIL}/export"))
-    assert head == ["Wanneer", "Wie", "Wat", "Leerling of persoon", "Aantal", "Code"]
+    assert head == ["Wanneer", "Wie", "Wat", "Leerling, persoon of app", "Aantal", "Code"]
     assert first[1:] == ["Mira Maes", "Hulpcode gegeven", "'=cmd|'/c calc'!A1 @x", "", "help_given"]
     assert first[0] == "2026-11-23 10:00:00"
     assert len(rest) == trail.BATCH + 10
@@ -252,3 +252,28 @@ def test_INJ_07_a_name_that_looks_like_a_template_is_shown_as_it_is(house, clien
         answer = client.get(where)
         assert answer.status_code == 200
         assert f"{probe} {probe}" in unescape(answer.text) or unescape(answer.text).count(probe) >= 2, where
+
+
+def test_it_says_which_app_became_visible_and_for_whom(house, client, school, pupil, desk):
+    with house.database.transaction() as db:
+        app = make.app(db, client_name="Rekenbuur")
+    words = {"client_id": app.client_id, "instellingsnummer": school}
+    write(house, audit.app_made_visible, kind="pupil", target=pupil, **words)
+    write(house, audit.app_made_invisible, kind="school", target="", **words)
+    page = unescape(client.get(TRAIL).text)
+    assert page.count("<bdi>Rekenbuur</bdi>") == 2
+    assert f'{LIST}/leerling/{pupil}"><bdi>Süheda Carabin' in page
+    assert "voor de hele school" in page
+    rows = exported(client.get(f"{TRAIL}/export"))
+    told = {(row[2], row[3]) for row in rows if row[5].startswith("app_made")}
+    assert told == {
+        ("App zichtbaar gemaakt", "Rekenbuur, Süheda Carabin"),
+        ("App niet meer zichtbaar: voor de hele school", "Rekenbuur"),
+    }
+
+
+def test_it_says_which_right_was_given(house, client, school, desk):
+    colleague = make_staff.staff(house, RightKind.TEACHER, school=school, voornaam="Tom", naam="Thys")
+    words = {"person_id": colleague.person_id, "instellingsnummer": school}
+    write(house, audit.right_given, right=RightKind.TEACHER.value, **words)
+    assert "leerkracht" in unescape(client.get(TRAIL).text).partition("Recht gegeven")[2][:200].lower()

@@ -89,6 +89,25 @@ DECISIONS = {
     "refused": _("geweigerd"),
 }
 """What was decided about a held delivery."""
+RULES = {
+    "school": _("voor de hele school"),
+    "group": _("voor een administratieve groep"),
+    "klas": _("voor een klas of subklas"),
+}
+"""For whom an app became visible, or no longer is; a pupil is named instead."""
+RIGHTS = {
+    "leerid-beheerder": _("LeerID-beheerder"),
+    "leerid-databeheerder": _("LeerID-databeheerder"),
+    "leerkracht": _("Leerkracht"),
+}
+WHICH = {
+    "hold_decided": DECISIONS,
+    "app_made_visible": RULES,
+    "app_made_invisible": RULES,
+    "right_given": RIGHTS,
+    "right_stopped": RIGHTS,
+}
+"""Of what an event has several kinds, and what each is called."""
 OTHERS = {
     "system": _("Vanzelf"),
     "operator": _("De beheerder van het systeem"),
@@ -122,7 +141,7 @@ def lines() -> Response:
         people=people,
         pupil=pupil,
         said=said,
-        decisions=DECISIONS,
+        which=which,
         who=who,
         topics=TOPIC_NAMES,
         to=to,
@@ -142,7 +161,7 @@ def export() -> Response:
         gettext("Wanneer"),
         gettext("Wie"),
         gettext("Wat"),
-        gettext("Leerling of persoon"),
+        gettext("Leerling, persoon of app"),
         gettext("Aantal"),
         gettext("Code"),
     )
@@ -157,14 +176,20 @@ def said(line: Line) -> str:
     return str(EVENTS.get(line.event, line.event))
 
 
+def which(line: Line) -> str:
+    """Which of several things happened, where the sentence leaves that open."""
+    return str(WHICH.get(line.event, {}).get(line.kind, ""))
+
+
 def who(line: Line) -> str:
     return str(OTHERS.get(line.who, line.who))
 
 
 def _cells(line: Line) -> tuple[str, ...]:
     count = "" if line.count is None else str(line.count)
-    what = f"{said(line)}: {DECISIONS[line.kind]}" if line.kind in DECISIONS else said(line)
-    return (trail.moment(line.at), who(line), what, line.pupil or line.person, count, line.event)
+    what = ": ".join(filter(None, (said(line), which(line))))
+    whom = ", ".join(filter(None, (line.app, line.pupil, line.person)))
+    return (trail.moment(line.at), who(line), what, whom, count, line.event)
 
 
 def _asked() -> Asked:

@@ -22,7 +22,7 @@ from idp.audit import accounts as audit_accounts
 from idp.clock import BRUSSELS, day_of_law, midnight
 from idp.context import House
 from idp.login import staff_accounts
-from idp.models import AuditEvent, Enrolment, Person, Right
+from idp.models import App, AuditEvent, Enrolment, Person, Right, RuleKind
 
 PAGE = 50
 MOST = 20_000
@@ -127,10 +127,12 @@ class Line:
     account_uuid: str
     person: str
     """By name, when it is about a member of staff."""
+    app: str
+    """By name, when it is about an app."""
     refused: bool
     count: int | None
     kind: str
-    """Of a secret, a right or a decision, or the route that was refused."""
+    """Of a secret, a right, a rule or a decision, or the route that was refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,11 +282,27 @@ _COLUMNS = (
 def _named(db: Connection, instellingsnummer: str, rows: Iterable[Any]) -> tuple[Line, ...]:
     rows = [*rows]
     about = {row.object or "" for row in rows}
-    pupils = _pupils(
-        db, instellingsnummer, [one.removeprefix("pupil:") for one in about if one.startswith("pupil:")]
-    )
-    names = _staff(db, about | {row.actor for row in rows})
+    pupils = _pupils(db, instellingsnummer, [uuid for row in rows if (uuid := _pupil_of(row))])
+    names = _staff(db, about | {row.actor for row in rows}) | _apps(db, about)
     return tuple(_line(row, pupils, names) for row in rows)
+
+
+def _pupil_of(row: Any) -> str:
+    """The pupil whom an event is about, or for whom alone an app became visible."""
+    if row.event in _ON_A_RULE and row.details.get("kind") == RuleKind.PUPIL:
+        return str(row.details.get("target", ""))
+    about = row.object or ""
+    return about.removeprefix("pupil:") if about.startswith("pupil:") else ""
+
+
+_ON_A_RULE = ("app_made_visible", "app_made_invisible")
+
+
+def _apps(db: Connection, among: set[str]) -> dict[str, str]:
+    """Names by object, of those that are apps."""
+    ids = [one.removeprefix("app:") for one in among if one.startswith("app:")]
+    rows = db.execute(select(App.client_id, App.client_name).where(App.client_id.in_(ids))) if ids else ()
+    return {audit.app(row.client_id): row.client_name for row in rows}
 
 
 def _staff(db: Connection, among: set[str]) -> dict[str, str]:
@@ -294,8 +312,7 @@ def _staff(db: Connection, among: set[str]) -> dict[str, str]:
 
 
 def _line(row: Any, pupils: dict[str, str], names: dict[str, str]) -> Line:
-    about = row.object or ""
-    uuid = about.removeprefix("pupil:") if about.startswith("pupil:") else ""
+    about, uuid = row.object or "", _pupil_of(row)
     count = row.details.get("count")
     return Line(
         id=row.id,
@@ -304,7 +321,8 @@ def _line(row: Any, pupils: dict[str, str], names: dict[str, str]) -> Line:
         who=names.get(row.actor) or row.actor.partition(":")[0],
         pupil=pupils.get(uuid, ""),
         account_uuid=uuid if uuid in pupils else "",
-        person=names.get(about, "") if about != row.actor else "",
+        person=names.get(about, "") if about != row.actor and about.startswith("person:") else "",
+        app=names.get(about, "") if about.startswith("app:") else "",
         refused=row.result == "refused",
         count=count if isinstance(count, int) else None,
         kind=next((str(row.details[word]) for word in _KINDS if row.details.get(word)), ""),
