@@ -29,6 +29,8 @@ class Item:
     opens_to: frozenset[RightKind]
     exactly: bool = False
     """What lies under its address belongs to other items."""
+    beside: str = ""
+    """One more address that belongs to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +55,13 @@ TABS = (
                 opens_to=_BEHEER | {RightKind.TEACHER},
             ),
             Item(name=_("Nieuw schooljaar"), path=f"{HOME}/nieuw-schooljaar", opens_to=_BEHEER),
+            Item(name=_("Help een leerling"), path=f"{HOME}/hulp", opens_to=_BEHEER | {RightKind.TEACHER}),
             Item(
                 name=_("Iedereen klaar"),
                 path=f"{HOME}/iedereen-klaar",
                 opens_to=_BEHEER | {RightKind.TEACHER},
             ),
             Item(name=_("Toestellen"), path=f"{HOME}/toestellen", opens_to=_BEHEER | {RightKind.TEACHER}),
-            Item(name=_("Help een leerling"), path=f"{HOME}/hulp", opens_to=_BEHEER | {RightKind.TEACHER}),
         ),
     ),
     Tab(
@@ -82,7 +84,12 @@ TABS = (
         icon="key-round",
         items=(
             Item(name=_("Overzicht"), path=OPERATOR, opens_to=_OPERATOR, exactly=True),
-            Item(name=_("Apps"), path=f"{OPERATOR}/apps", opens_to=_OPERATOR),
+            Item(
+                name=_("Apps"),
+                path=f"{OPERATOR}/apps",
+                opens_to=_OPERATOR,
+                beside=f"{OPERATOR}/nieuwe-app",
+            ),
             Item(name=_("Leveranciers"), path=f"{OPERATOR}/leveranciers", opens_to=_OPERATOR),
             Item(name=_("Wijzigingen"), path=f"{OPERATOR}/wijzigingen", opens_to=_OPERATOR),
             Item(name=_("Registraties als bestand"), path=f"{OPERATOR}/bestand", opens_to=_OPERATOR),
@@ -192,4 +199,6 @@ def _opens(desk: Desk, item: Item) -> bool:
 
 
 def _is_here(item: Item) -> bool:
-    return request.path == item.path or (not item.exactly and request.path.startswith(f"{item.path}/"))
+    return request.path in (item.path, item.beside) or (
+        not item.exactly and request.path.startswith(f"{item.path}/")
+    )

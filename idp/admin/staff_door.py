@@ -88,14 +88,19 @@ def here() -> Desk:
     return desk
 
 
+def is_fresh(minutes: int | None = None) -> bool:
+    """Did this person prove lately to be there? A form with much in it asks this, and keeps what was typed."""
+    house = context.house()
+    age = house.clock.now() - here().who.proven_at
+    return age.total_seconds() <= 60 * (minutes or house.settings.staff_fresh_minutes)
+
+
 def needs_fresh(minutes: int | None = None, back: str | None = None) -> Response | None:
     """To the page that asks for proof, when this person proved too long ago to be there; else None.
 
     `back` is where the work goes on; `minutes` is what too long means here (staff_fresh_minutes).
     """
-    house, who = context.house(), here().who
-    age = house.clock.now() - who.proven_at
-    if age.total_seconds() <= 60 * (minutes or house.settings.staff_fresh_minutes):
+    if is_fresh(minutes):
         return None
     if back is None:
         back = request.path if request.method in web.SAFE else "/personeel/mijn-gegevens"

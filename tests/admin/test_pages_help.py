@@ -208,3 +208,7 @@ def test_IDOR_a_teacher_of_another_school_is_not_there(client, app, house, teach
     token = word(desk.get("/schoolloket/personen"))
     assert desk.post(where, data=token | {"groep": "L3"}).status_code == 404
     assert client.post(where, data=word(client.get(HELP))).status_code == 403, "nobody chooses for oneself"
+
+
+def test_a_teacher_arrives_at_the_page_where_a_pupil_is_helped(client, teacher):
+    assert client.get("/schoolloket").headers["Location"] == HELP

@@ -280,3 +280,48 @@ def test_health_says_what_the_doctor_says(house, client, mira):
     assert page.status_code == 200
     assert "<strong>database</strong>" in page.text
     assert "<strong>disk</strong>" in page.text
+
+
+@pytest.mark.parametrize(
+    ("where", "typed"),
+    [
+        ("/beheer/protocol", {"versie": "2027", "vanaf": "2027-09-01", "tekst": "Een lange tekst."}),
+        ("/beheer/bestand", {"tekst": "- client_name: Rekenbuur"}),
+        (
+            "/beheer/rechten",
+            {
+                "voornaam": "Tom",
+                "naam": "Thys",
+                "e_mail": "tom@school.example",
+                "recht": "operator",
+                "tot": "2027-06-30",
+            },
+        ),
+    ],
+)
+def test_what_was_typed_stays_when_an_operator_must_first_prove_to_be_there(
+    house, client, mira, where, typed
+):
+    house.clock.move(minutes=house.settings.staff_fresh_minutes + 1)
+    page = post(client, where, **typed)
+    assert page.status_code == 403
+    shown = html.unescape(page.text)
+    assert all(value in shown for value in typed.values())
+    proof = re.search(r'href="(/personeel/bevestigen[^"]*)" target="_blank"', shown)[1]
+    done = make_staff.form(client, proof, password=mira.password, code=mira.code(house))
+    assert "Sluit dit tabblad" in client.get(done.headers["Location"]).text
+    assert post(client, where, **typed).status_code in (200, 303, 400)
+
+
+def test_a_right_that_could_not_be_given_keeps_what_was_chosen(client, mira):
+    wrong = {
+        "voornaam": "Tom",
+        "naam": "",
+        "e_mail": "tom@school.example",
+        "recht": "operator",
+        "tot": "2027-06-30",
+    }
+    page = post(client, "/beheer/rechten", **wrong)
+    assert page.status_code == 400
+    assert '<option value="operator" selected>' in page.text.partition('id="recht"')[2]
+    assert 'value="2027-06-30"' in page.text

@@ -36,13 +36,13 @@ def texts() -> Response:
 @staff_door.needs(RightKind.OPERATOR)
 def publish() -> Response:
     """First how it reads; with `bevestig` it is published, with `terug` the form comes back as it was."""
-    if again := staff_door.needs_fresh(back=PATH):
-        return again
     house, form = context.house(), request.form
     body = form.get("tekst", "").replace("\r\n", "\n").strip() + "\n"
     version = form.get("versie", "").strip()
     if form.get("terug") == "1":
         return _texts(given=form)
+    if not staff_door.is_fresh():
+        return _texts(given=form, prove_first=True, status=403)
     try:
         day = _day(version, body, form.get("vanaf", ""))
         if form.get("bevestig") != "1":
@@ -127,7 +127,11 @@ def _preview(version: str, body: str, day: date) -> Response:
 
 
 def _texts(
-    *, given: Mapping[str, str] | None = None, problem: Refusal | None = None, status: int = 200
+    *,
+    given: Mapping[str, str] | None = None,
+    problem: Refusal | None = None,
+    prove_first: bool = False,
+    status: int = 200,
 ) -> Response:
     house = context.house()
     today = house.clock.today()
@@ -143,6 +147,7 @@ def _texts(
         first=today + timedelta(days=notice) if found else today,
         notice=notice,
         given=given or {},
+        prove_first=prove_first,
         problem=f"{sentences.sentence(problem.code)} {sentences.advice(problem.code)}" if problem else "",
         detail=problem.detail if problem else "",
     )

@@ -111,6 +111,37 @@ SECTIONS: tuple[tuple[LazyString, tuple[str, ...]], ...] = (
     ),
 )
 
+HINTS: Mapping[str, LazyString] = {
+    "client_name": _("Nodig. Zo heet de app voor leerlingen en scholen."),
+    "contacts": _("E-mailadressen bij de maker, één per regel."),
+    "policy_uri": _("Voor ouders, op de pagina waar hun kind zich aanmeldt; tos_uri ook."),
+    "redirect_uris": _("Nodig. Waar de antwoorden heen gaan, letter voor letter, één per regel. Met https."),
+    "post_logout_redirect_uris": _("Waar afmelden heen mag leiden, één per regel."),
+    "initiate_login_uri": _("Hier begint de app wanneer een leerling haar op de eigen pagina kiest."),
+    "backchannel_logout_uri": _("Hier zeggen wij de app dat een leerling zich afmeldde."),
+    "scope": _("Alles wat de app ooit mag vragen, met spaties ertussen."),
+    "reasons": _("Eén per regel: claim, dubbele punt, waarom. Scholen en leerlingen lezen dit."),
+    "purpose": _("Scholen lezen dit, en wat hieronder staat, voor ze de app zichtbaar maken."),
+    "supplier_protocol": _(
+        "Het protocol dat de leverancier tekende. Zonder protocol met een datum krijgt een app geen klassen."
+    ),
+    "token_endpoint_auth_method": _(
+        "Leeg: client_secret_basic. Een app op een toestel heeft geen geheim: none."
+    ),
+    "jwks": _("De publieke sleutels van de app, als JSON. Of hun adres in jwks_uri; nooit allebei."),
+    "application_type": _("Leeg: web. Een app op een toestel: native."),
+    "grant_types": _(
+        "Eén per regel. Leeg: authorization_code. Voor lijsten van leerlingen en klassen: client_credentials."
+    ),
+    "subject_type": _(
+        "Leeg: pairwise, elke app kent een leerling onder een eigen sub. Het verandert nooit meer."
+    ),
+    "pkce_exempt_until": _("Zonder PKCE tot en met deze dag, hoogstens twee jaar ver."),
+    "open_to_every_pupil": _("Zichtbaar zonder dat een school iets doet; klassen blijven van de school."),
+    TRYING: _("true: de app ontmoet de leerlingen van de zandbak, en geen andere."),
+}
+"""What to fill in, where the name does not say it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
@@ -121,6 +152,10 @@ class Field:
     """`line`, `lines`, `long`, `yes`, `number`, `day` or `choice`."""
     text: str
     choices: tuple[str, ...] = ()
+
+    @property
+    def hint(self) -> LazyString | str:
+        return HINTS.get(self.name, "")
 
 
 def sections(

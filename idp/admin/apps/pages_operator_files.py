@@ -50,9 +50,9 @@ def fetch(form: str) -> Response:
 @staff_door.needs(RightKind.OPERATOR)
 def bring() -> Response:
     """All of the file or nothing, and only as it was shown: an app that changed meanwhile stops it."""
-    if again := staff_door.needs_fresh(back=PATH):
-        return again
     house, text = context.house(), _text()
+    if not staff_door.is_fresh():
+        return _page(text=text, prove_first=True, status=403)
     now = house.clock.now()
     try:
         documents = app_files.read(text)
@@ -109,7 +109,12 @@ def _text() -> str:
 
 
 def _page(
-    *, text: str = "", problem: str = "", problems: list[str] | None = None, status: int = 200
+    *,
+    text: str = "",
+    problem: str = "",
+    problems: list[str] | None = None,
+    prove_first: bool = False,
+    status: int = 200,
 ) -> Response:
     return shell.page(
         "admin/operator_file.html",
@@ -117,4 +122,5 @@ def _page(
         text=text.replace("\0", ""),
         problem=problem,
         problems=problems or [],
+        prove_first=prove_first,
     )

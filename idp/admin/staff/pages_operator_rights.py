@@ -56,18 +56,19 @@ def _address(words: str, **also: str) -> str:
 @staff_door.needs(RightKind.OPERATOR)
 def give() -> Response:
     """By e-mail address: a person who is known keeps the names we have."""
-    if again := staff_door.needs_fresh(back=PATH):
-        return again
     house, desk, form = context.house(), staff_door.here(), request.form
-    given = {name: form.get(name, "").strip()[:200] for name in ("voornaam", "naam", "e_mail")}
-    kind = next((one for one in GIVEN if one.value == form.get("recht")), None)
-    place = form.get("bij", "").strip()[:6] or None
+    who = {name: form.get(name, "").strip()[:200] for name in ("voornaam", "naam", "e_mail")}
+    given = who | {name: form.get(name, "").strip()[:60] for name in ("recht", "bij", "tot")}
+    kind = next((one for one in GIVEN if one.value == given["recht"]), None)
+    place = given["bij"][:6] or None
+    if not staff_door.is_fresh():
+        return _page(given=given, prove_first=True, status=403)
     try:
-        until = date.fromisoformat(form.get("tot", ""))
-        if kind is None or not all(given.values()) or not _is_address(given["e_mail"]):
+        until = date.fromisoformat(given["tot"])
+        if kind is None or not all(who.values()) or not _is_address(given["e_mail"]):
             raise Invalid("appointment_incomplete")  # noqa: TRY301
         with house.database.transaction() as db:
-            person_id = _person(db, **given)
+            person_id = _person(db, **who)
             access.grant(
                 db,
                 person_id=person_id,
@@ -134,7 +135,13 @@ def invite() -> Response:
     )
 
 
-def _page(*, problem: str = "", given: dict[str, str] | None = None, status: int = 200) -> Response:
+def _page(
+    *,
+    problem: str = "",
+    given: dict[str, str] | None = None,
+    prove_first: bool = False,
+    status: int = 200,
+) -> Response:
     house, asked = context.house(), request.args
     today = house.clock.today()
     words = sealed_words.read(house, asked.get("zoek", ""), sealed_words.OPERATORS)
@@ -158,6 +165,7 @@ def _page(*, problem: str = "", given: dict[str, str] | None = None, status: int
         kinds=[*RightKind],
         given_here=GIVEN,
         given=given or {},
+        prove_first=prove_first,
         until=school_year_ends(today),
         today=today,
         problem=f"{sentences.sentence(problem)} {sentences.advice(problem)}" if problem else "",
