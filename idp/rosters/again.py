@@ -1,7 +1,7 @@
-"""May this app begin this list at its first page again? So often a minute, counted for all processes together.
+"""May this app begin this list at its first page again, and have its lists looked at anew? Counted for all processes together.
 
-Later pages and conditional requests begin nothing and are not counted. How seldom a list is looked at anew is another
-matter (stock.refresh): this bounds how often the same pupils are told, and written down, once more.
+So often a minute it may begin; later pages and conditional requests begin nothing and are not counted. This bounds how often
+the same pupils are told, and written down, once more. And looks that took long let the app's looks rest four times as long.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from idp.errors import Refusal
 from idp.login import tries
 
 WINDOW = timedelta(minutes=1)
+LONG = 1.0
+"""Seconds of looking in one request, from which the looks of an app rest."""
+RESTED = timedelta(hours=1)
+"""While they rest, only what was not looked at for so long is looked at."""
 
 
 class TooOften(Refusal):
@@ -45,3 +49,20 @@ def begin(house: House, app: App, path: str, query: Iterable[tuple[str, str]], *
         "or send If-None-Match with its ETag",
         retry_after=max(1, -int(-left // 1)),
     )
+
+
+def looks_rest(house: House, app: App, now: datetime) -> bool:
+    """Did the looks of this app take so much lately that they rest?"""
+    name = _looks(house, app)
+    return bool(tries.anywhere(house, lambda counters: counters.closed([name], now)))
+
+
+def looked(house: House, app: App, took: float, now: datetime) -> None:
+    """Looking at the lists of this app took so many seconds."""
+    if took > LONG:
+        name, until = _looks(house, app), now + timedelta(seconds=5 * took)
+        tries.anywhere(house, lambda counters: counters.close(name, until, now))
+
+
+def _looks(house: House, app: App) -> str:
+    return entropy.keyed_digest(house.keys.throttle, "roster_looks", app.client_id)

@@ -32,7 +32,7 @@ from idp.models import (
     School,
     VisibilityRule,
 )
-from idp.rosters import shapes
+from idp.rosters import again, shapes
 
 TOMBSTONES = timedelta(days=100)
 """How long an app can hear that a line went; also how long we remember an app that no longer asks."""
@@ -63,13 +63,29 @@ def refresh(
     """Take stock of this school, or of all that the app has; those that wait longest first, and none that was looked at
     just now (`roster_fresh_seconds`): an app that asks without end, or for ids that it made up, is not a look each time.
 
-    Raises Busy when some have never been looked at and time is over: the next try gets further.
+    After looks that took long, only what was not looked at for an hour (again.looks_rest). Raises Busy when some have never
+    been looked at and time is over: the next try gets further.
     """
-    today, begun = day_of_law(now), house.clock.monotonic()
-    fresh = now - timedelta(seconds=house.settings.roster_fresh_seconds)
+    fresh = timedelta(seconds=house.settings.roster_fresh_seconds)
     with house.database.reading() as db:
-        waiting = due(db, app, today, school=school)
-    waiting = [one for one in waiting if one.taken_at is None or one.taken_at <= fresh]
+        waiting = _stale(due(db, app, day_of_law(now), school=school), now - fresh)
+    if waiting and fresh and again.looks_rest(house, app, now):
+        waiting = _stale(waiting, now - again.RESTED)
+    begun = house.clock.monotonic()
+    try:
+        _take_all(house, app, waiting, now=now, begun=begun, seconds=seconds)
+    finally:
+        if fresh:
+            again.looked(house, app, house.clock.monotonic() - begun, now)
+
+
+def _stale(schools: Iterable[Due], before: datetime) -> list[Due]:
+    return [one for one in schools if one.taken_at is None or one.taken_at <= before]
+
+
+def _take_all(
+    house: House, app: App, waiting: list[Due], *, now: datetime, begun: float, seconds: float
+) -> None:
     for place, one in enumerate(waiting):
         late = place > 0 and house.clock.monotonic() - begun > seconds
         if late and one.round:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete, func, select, update
 
-from idp import models
+from idp import clock, models
 from idp.errors import Busy
-from idp.rosters import endpoints, shapes, stock
+from idp.rosters import again, endpoints, shapes, stock
 from tests import make
 from tests.make_roster import ACTIVE_AND_GONE, Rosters
 
@@ -120,6 +121,44 @@ def test_a_list_that_was_looked_at_just_now_is_not_looked_at_again(house):
     assert answer.headers["X-Total-Count"] == "3", "the count is of the look"
     clock.move(seconds=10)
     assert usual.get(client_id, "users").headers["X-Total-Count"] == "2"
+
+
+class Slow(clock.Stopped):
+    """Whatever is measured takes a second and a half, or more."""
+
+    def monotonic(self):
+        self.asked = getattr(self, "asked", 0) + 1
+        return 1.5 * self.asked
+
+
+@pytest.mark.parametrize(("kind", "least", "most"), [(clock.Stopped, 20, 20), (Slow, 1, 3)])
+def test_looks_that_take_long_rest_but_for_what_is_an_hour_old(house, kind, least, most):
+    usual = Rosters(replace(house, clock=kind(house.clock.now())), roster_fresh_seconds=1)
+    story = usual.story()
+    client_id, moments = story.app.client_id, usual.house.clock
+    for number in range(20):
+        usual.get(client_id, f"users/{number}")
+        moments.move(seconds=1)
+    (before,) = looks(usual)
+    assert least <= before <= most
+    with usual.house.database.transaction() as db:
+        make.rule(db, client_id, make.school(db))
+    usual.items(client_id, "users")
+    assert 1 in looks(usual), "what was never looked at does not rest"
+    moments.move(hours=1)
+    usual.items(client_id, "users")
+    assert 1 not in looks(usual)
+
+
+def test_looks_rest_four_times_as_long_as_they_took(usual):
+    story, other = usual.story(), usual.story()
+    house, now = usual.house, usual.house.clock.now()
+    again.looked(house, story.app, 0.9, now)
+    assert not again.looks_rest(house, story.app, now), "short ones need no rest"
+    again.looked(house, story.app, 2.0, now)
+    late = [again.looks_rest(house, story.app, now + timedelta(seconds=after)) for after in (0, 9, 11)]
+    assert late == [True, True, False], "two seconds of looking, and eight of rest"
+    assert not again.looks_rest(house, other.app, now)
 
 
 def test_the_same_list_from_its_beginning_without_end_is_told_to_wait(usual):
