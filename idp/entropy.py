@@ -56,7 +56,7 @@ def token(kind: Token, now: datetime) -> str:
 
 def token_from(kind: Token, now: datetime, key: bytes, *parts: str) -> str:
     """A token that the same key and parts always yield (the successor of a refresh token within its grace)."""
-    body = hmac.new(key, "\x00".join(parts).encode(), hashlib.sha256).digest()
+    body = hmac.digest(key, "\x00".join(parts).encode(), "sha256")
     stamp = f"{int(now.timestamp()):08x}" if kind in TIMED else ""
     return kind + stamp + _base64url(body)
 
@@ -77,7 +77,7 @@ def digest(presented: str, kind: Token) -> bytes | None:
 
 def keyed_digest(key: bytes, *parts: str) -> str:
     """HMAC-SHA256 over parts that cannot run into each other, as 64 hex digits."""
-    return hmac.new(key, "\x00".join(parts).encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, "\x00".join(parts).encode(), "sha256").hex()
 
 
 def same(left: str | bytes, right: str | bytes) -> bool:

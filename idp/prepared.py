@@ -2,8 +2,8 @@
 
 SQLAlchemy writes the statement and its types convert what goes in and what comes out, as everywhere. What it does anew
 for every execution (cache keys, contexts, events, shapes of results) takes five times as long as SQLite needs to
-answer; that is done once here. On PostgreSQL the statement is sent with `$1`, so that psycopg has nothing to parse, and
-on SQLite with `:name`: either way a parameter is bound once, however often the statement says it. Who listens for
+answer; that is done once here. PostgreSQL gets the statement with `$1`, so that psycopg has nothing to parse, SQLite with
+`?1`: either way a parameter is bound once, by its place, however often the statement says it. Who listens for
 `before_cursor_execute` hears these statements too.
 
 A statement must name its parameters with `bindparam`, or be a plain INSERT, which fills the columns that it is given
@@ -41,14 +41,12 @@ class _Ready:
     """A statement as one kind of database gets it."""
 
     sql: str
-    plain: tuple[str, ...]
+    constants: tuple[Any, ...]
+    """The parameters in their order: what the statement itself says, as the driver wants it, and None where something is given."""
+    plain: tuple[tuple[int, str], ...]
     """The given parameters that the driver takes as they are …"""
-    converted: tuple[tuple[str, Callable[[Any], Any]], ...]
+    converted: tuple[tuple[int, str, Callable[[Any], Any]], ...]
     """… and those that it does not."""
-    constants: Mapping[str, Any]
-    """What the statement itself says, as the driver wants it."""
-    order: tuple[str, ...] | None
-    """Of the parameters; None: the driver goes by their names."""
     back: tuple[tuple[int, Callable[[Any], Any]], ...]
     """The columns that come out converted."""
     row: Callable[[Iterable[Any]], Any]
@@ -98,14 +96,14 @@ class Prepared:
                 statement = _if_guarded(statement, columns) if guarded else statement
             found = self._ready[kind] = self._compile(statement, dialect, columns)
         if len(given) != len(found.plain) + len(found.converted):
-            names = [*found.plain, *(name for name, _ in found.converted)]
+            names = [name for _, name, *_ in (*found.plain, *found.converted)]
             raise TypeError(f"the statement takes {names}")
         return found
 
     @staticmethod
     def _compile(statement: Any, dialect: Dialect, columns: list[str] | None) -> _Ready:
         kind: Any = type(dialect)
-        writer = kind(paramstyle="named" if dialect.name == "sqlite" else "numeric_dollar")
+        writer = kind(paramstyle="numeric_dollar")
         compiled: Any = statement.compile(dialect=writer, column_keys=columns)
         assert not compiled.post_compile_params, "lists are for SQLAlchemy"
         assert not compiled.insert_prefetch, "name every column"
@@ -114,21 +112,23 @@ class Prepared:
             name: bind.type.dialect_impl(dialect).bind_processor(dialect)
             for name, bind in compiled.binds.items()
         }
-        asked = {name for name, bind in compiled.binds.items() if bind.required}
-        said = {
-            name: convert(value) if (convert := into[name]) else value
-            for name, value in compiled.params.items()
-            if name not in asked
-        }
+        places = {name: place for place, name in enumerate(compiled.positiontup)}
+        asked = {place: name for name, place in places.items() if compiled.binds[name].required}
+        said = [
+            None if place in asked else (convert(value) if (convert := into[name]) else value)
+            for name, place in places.items()
+            for value in (compiled.params[name],)
+        ]
         columns_back = getattr(statement, "exported_columns", ())
         back = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns_back]
         shape: Any = namedtuple("Row", [column.name for column in columns_back])  # type: ignore[misc]  # noqa: PYI024
         return _Ready(
-            sql=str(compiled),
-            plain=tuple(name for name in asked if into[name] is None),
-            converted=tuple((name, convert) for name in asked if (convert := into[name]) is not None),
-            constants=said,
-            order=tuple(compiled.positiontup) if compiled.positional else None,
+            sql=_PARAMETER.sub(r"?\1", str(compiled)) if dialect.name == "sqlite" else str(compiled),
+            constants=tuple(said),
+            plain=tuple((place, name) for place, name in asked.items() if into[name] is None),
+            converted=tuple(
+                (place, name, convert) for place, name in asked.items() if (convert := into[name]) is not None
+            ),
             back=tuple((place, convert) for place, convert in enumerate(back) if convert is not None),
             row=shape._make,
             cursor=_plain_cursor if dialect.name == "sqlite" else _raw_cursor,
@@ -153,12 +153,14 @@ def _execute(db: Connection, ready: _Ready, given: Mapping[str, Any]) -> Any:
     return _send(db, ready.cursor, ready.sql, _values(ready, given))
 
 
-def _values(ready: _Ready, given: Mapping[str, Any]) -> Any:
+def _values(ready: _Ready, given: Mapping[str, Any]) -> list[Any]:
     """The parameters as the driver wants them."""
-    named = {**ready.constants, **{name: given[name] for name in ready.plain}}
-    for name, convert in ready.converted:
-        named[name] = convert(given[name])
-    return named if ready.order is None else [named[name] for name in ready.order]
+    values = [*ready.constants]
+    for place, name in ready.plain:
+        values[place] = given[name]
+    for place, name, convert in ready.converted:
+        values[place] = convert(given[name])
+    return values
 
 
 def _send(db: Connection, cursor_of: Callable[[Any], Any], sql: str, values: Any) -> Any:
@@ -234,7 +236,7 @@ def _one_statement(parts: Sequence[_Ready], *, guarded: bool) -> str:
     numbered, before = [], 0
     for part in parts:
         numbered.append(_PARAMETER.sub(lambda found, on=before: f"${int(found[1]) + on}", part.sql))  # type: ignore[misc]
-        before += len(part.order or ())
+        before += len(part.constants)
     if guarded:
         numbered[0] += " RETURNING 1"
     first = ", ".join(f"part_{at} AS ({sql})" for at, sql in enumerate(numbered[:-1]))

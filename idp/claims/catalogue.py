@@ -113,5 +113,11 @@ def claims_of(scopes: Iterable[str]) -> frozenset[str]:
 
 
 @lru_cache(maxsize=256)
+def claims_of_scope(scope: str) -> frozenset[str]:
+    """The same for scopes as the protocol writes them, with spaces between them."""
+    return claims_of(scope.split())
+
+
+@lru_cache(maxsize=256)
 def _claims_of(scopes: frozenset[str]) -> frozenset[str]:
     return frozenset(claim.name for claim in CATALOGUE if claim.scope in scopes)

@@ -66,34 +66,38 @@ def disclose(
     today: date,
     record: bool,
     rehearsal: bool = False,
-    rows: Sequence[Any] | None = None,
+    row: Any = None,
 ) -> Disclosure:
     """Decide what this app gets about this pupil at this school, now.
 
     `scope` has the granted scopes between spaces, `asked` is the parsed `claims` parameter. With `record` (a release
     to an app, in a transaction) the ledger keeps claim names and reasons, and the app's `sub` is remembered. With
     `rehearsal` (for the app's maker, of a sandbox pupil) `sub` is what the app will see, and there is no trace.
-    `rows`: what was found of the pupil already, in the statement that looked for a token (with the columns of facts.py).
+    `row`: what was found of the pupil already, in the statement that looked for a token (with the columns of facts.py).
     """
     wanted = requested(app, scope=scope, asked=asked, channel=channel, today=today)
     classes = _CLASSES in wanted
-    if rows is None or not facts.enough(rows, classes=classes):
+    if row is None or not facts.enough(row, classes=classes):
         known = _look(db, keys, app, account_uuid, instellingsnummer, wanted=wanted, today=today)
     else:
-        known = facts.of_rows(
-            rows, keys=keys, app=app, account_uuid=account_uuid, today=today, classes=classes
-        )
+        known = facts.of_row(row, keys=keys, app=app, account_uuid=account_uuid, today=today, classes=classes)
     if record and known.alive and not known.met:
         known.values["sub"] = pseudonym.remember(db, keys, app, account_uuid, now)
     if rehearsal and known.alive and not known.met:
         known.values["sub"] = pseudonym.expected(db, keys, app, account_uuid)
     ruling = _rule(app, wanted, known)
     if record and known.alive:
-        row = {"id": entropy.row_id(), "at": now, "channel": channel.value, "client_id": app.client_id}
-        row |= {"account_uuid": account_uuid, "instellingsnummer": instellingsnummer}
-        row["claims"] = ruling.words
-        row["mark"] = marks.for_row(db, LEDGER, row)
-        _NOTE.later(db, row)
+        line = {
+            "id": entropy.row_id(),
+            "at": now,
+            "channel": channel.value,
+            "client_id": app.client_id,
+            "account_uuid": account_uuid,
+            "instellingsnummer": instellingsnummer,
+            "claims": ruling.words,
+        }
+        line["mark"] = marks.for_row(db, LEDGER, line)
+        _NOTE.later(db, line)
         told = len(ruling.open)
         measures.released(channel.value, released=told, withheld=len(ruling.gates) - told)
     return _disclosure(known, ruling)
@@ -194,10 +198,12 @@ def requested(
     Claims of scopes go to userinfo; an ID token has `sub`, what was asked for it by name, and the claims of scopes
     only for an app that cannot call userinfo. Names outside the catalogue are nobody's.
     """
-    by_scope = catalogue.claims_of(scope.split())
+    by_scope = catalogue.claims_of_scope(scope)
     if channel is Channel.ID_TOKEN and not app.tells_in_id_token(today):
         by_scope &= {"sub"}
-    named = [(asked or {}).get(place) for place in _PLACES.get(channel, ("userinfo",))]
+    if not asked:
+        return by_scope
+    named = [asked.get(place) for place in _PLACES.get(channel, ("userinfo",))]
     return by_scope.union(*(catalogue.NAMES & names.keys() for names in named if isinstance(names, Mapping)))
 
 

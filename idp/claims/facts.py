@@ -1,12 +1,11 @@
 """What is true of this pupil, this school and this app right now? One look at the database.
 
-This is on the path of every release, so it is one statement, built once per process; class rows come as extra rows
-of it, and only when somebody may ask for them. Of many pupils at once (rosters) it is the same statement, over a list.
+This is on the path of every release, so it is one statement, built once per process, and one row for a pupil; the classes
+are a list in it, only when somebody may ask for them. Of many pupils at once (rosters) it is the same statement, over a list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -14,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    JSON,
     ColumnElement,
     Connection,
     Date,
@@ -77,15 +77,13 @@ def load(
         "client": app.client_id,
         "today": today,
     }
-    rows = _statement(classes=classes).rows(db, given)
-    return of_rows(rows, keys=keys, app=app, account_uuid=account_uuid, today=today, classes=classes)
+    row = _statement(classes=classes).first(db, given)
+    return of_row(row, keys=keys, app=app, account_uuid=account_uuid, today=today, classes=classes)
 
 
-def of_rows(
-    rows: Sequence[Any], *, keys: Keys, app: App, account_uuid: str, today: date, classes: bool
-) -> Facts:
-    """The facts in rows with the columns of `question`: none, or one without a pupil, is an unknown one."""
-    if not rows or rows[0].pupil is None:
+def of_row(row: Any, *, keys: Keys, app: App, account_uuid: str, today: date, classes: bool) -> Facts:
+    """The facts in a row with the columns of `columns`: none, or one without a pupil, is an unknown one."""
+    if row is None or row.pupil is None:
         return Facts(
             active=False,
             visible=False,
@@ -95,7 +93,6 @@ def of_rows(
             met=False,
             values={"sub": pseudonym.sub_for(keys, app, account_uuid)},
         )
-    row = rows[0]
     here = row.enrolment is not None and visibility.admits(app, row.kind)
     by_school = here and bool(row.by_school)
     return Facts(
@@ -105,15 +102,13 @@ def of_rows(
         enrolled=bool(row.enrolled),
         shares=bool(row.shares),
         met=row.sub is not None,
-        values={"sub": row.sub or pseudonym.sub_for(keys, app, account_uuid), "ov_account_uuid": account_uuid}
-        | _values(row, today)
-        | {"ov_klassen": _klassen(rows, keys, app, today) if classes else None},
+        values=_values(row, keys, app, account_uuid, today, classes=classes),
     )
 
 
-def enough(rows: Sequence[Any], *, classes: bool) -> bool:
-    """Was what is asked looked for in these rows? Whoever looks for a token before it is known what it is for leaves out classes."""
-    return not classes or not rows or hasattr(rows[0], "klas")
+def enough(row: Any, *, classes: bool) -> bool:
+    """Was what is asked looked for in this row? Whoever looks for a token before it is known what it is for leaves out classes."""
+    return not classes or hasattr(row, "klassen")
 
 
 def load_each(
@@ -133,54 +128,59 @@ def load_each(
         today=literal(today, Date()),
     )
     given = [column.label(f"of_{column.name}") for column in listed.c]
-    sources = joined(listed.join(Pupil, Pupil.account_uuid == asked.account), asked, classes=classes)
-    found: dict[Any, list[Any]] = {}
-    for row in db.execute(select(*given, *columns(asked, classes=classes)).select_from(sources)):
-        found.setdefault(row[: len(given)], []).append(row)
+    sources = joined(listed.join(Pupil, Pupil.account_uuid == asked.account), asked)
+    found = db.execute(select(*given, *columns(asked, classes=classes)).select_from(sources))
     return [
         (
-            rows[0],
-            of_rows(
-                rows, keys=keys, app=app, account_uuid=rows[0].of_account_uuid, today=today, classes=classes
-            ),
+            row,
+            of_row(row, keys=keys, app=app, account_uuid=row.of_account_uuid, today=today, classes=classes),
         )
-        for rows in found.values()
+        for row in found
     ]
 
 
-def _values(row: Any, today: date) -> dict[str, Any]:
+def _values(
+    row: Any, keys: Keys, app: App, account_uuid: str, today: date, *, classes: bool
+) -> dict[str, Any]:
     """Official names when there are any, else those of the enrolment at this school."""
     official = row.voornaam or row.naam
     given, family = (row.voornaam, row.naam) if official else (row.e_voornaam, row.e_naam)
+    year, merged = school_year(today), row.history
     return {
+        "sub": row.sub or pseudonym.sub_for(keys, app, account_uuid),
+        "ov_account_uuid": account_uuid,
         "given_name": given or None,
         "family_name": family or None,
-        "name": " ".join(part for part in (given, family) if part) or None,
+        "name": f"{given} {family}" if given and family else given or family or None,
         "ov_leerid_uuid": [row.leerid_uuid] if row.leerid_uuid else [],
-        "ov_historiek_account_uuid": sorted(str(UUID(one)) for one in (row.history or "").split(",") if one),
+        "ov_historiek_account_uuid": sorted(str(UUID(one)) for one in merged.split(",")) if merged else [],
         "ov_orgcode": row.orgcode,
         "ov_orgnaam": row.school or None,
         "ov_leerjaar": row.leerjaar or None,
-        "ov_schooljaar": school_year(today),
+        "ov_schooljaar": year,
         "ov_administratieve_groep": row.groep or None,
+        "ov_klassen": _klassen(row.klassen, keys, app, row.orgcode, year) if classes else None,
     }
 
 
-def _klassen(rows: Sequence[Any], keys: Keys, app: App, today: date) -> list[dict[str, Any]] | None:
+def _klassen(
+    found: list[list[str]] | None, keys: Keys, app: App, orgcode: str | None, year: str
+) -> list[dict[str, Any]] | None:
     """The classes of today, classes before subclasses, or None when the package delivered none."""
-    found = {row.klas: row for row in rows if row.klas is not None}
-    ordered = sorted(found.values(), key=lambda row: (row.klas_soort, row.klas_code.casefold(), row.klas))
+    if not found:
+        return None
+    each = {klas: (soort, code.casefold(), klas, code, naam) for klas, code, naam, soort in found}
     return [
         {
-            "id": pseudonym.klas_id(keys, app.sector, row.klas),
-            "code": row.klas_code,
-            "naam": row.klas_naam,
-            "soort": row.klas_soort.value,
-            "orgcode": row.orgcode,
-            "schooljaar": school_year(today),
+            "id": pseudonym.klas_id(keys, app.sector, klas),
+            "code": code,
+            "naam": naam,
+            "soort": soort,
+            "orgcode": orgcode,
+            "schooljaar": year,
         }
-        for row in ordered
-    ] or None
+        for soort, _, klas, code, naam in sorted(each.values())
+    ]
 
 
 class _listed(GenericFunction[str]):  # noqa: N801 - an SQL function's name
@@ -198,6 +198,23 @@ def _listed_on_sqlite(element: Any, compiler: Any, **words: Any) -> str:
 @compiles(_listed, "postgresql")
 def _listed_on_postgresql(element: Any, compiler: Any, **words: Any) -> str:
     return f"string_agg(({compiler.process(element.clauses, **words)})::text, ',')"
+
+
+class _lists(GenericFunction[list[list[str]]]):  # noqa: N801 - an SQL function's name
+    """SQL: a list of the given columns of every row, as JSON; of none an empty list, or NULL."""
+
+    type = JSON()
+    inherit_cache = True
+
+
+@compiles(_lists, "sqlite")
+def _lists_on_sqlite(element: Any, compiler: Any, **words: Any) -> str:
+    return f"json_group_array(json_array({compiler.process(element.clauses, **words)}))"
+
+
+@compiles(_lists, "postgresql")
+def _lists_on_postgresql(element: Any, compiler: Any, **words: Any) -> str:
+    return f"json_agg(json_build_array({compiler.process(element.clauses, **words)}))"
 
 
 class text_of(GenericFunction[str]):  # noqa: N801 - an SQL function's name
@@ -235,7 +252,7 @@ class Asked:
 
 @cache
 def _statement(*, classes: bool) -> Prepared:
-    """One row for the pupil at the school, repeated for every class of today."""
+    """One row for the pupil at the school."""
     asked = Asked(
         account=bindparam("account", type_=ID),
         account_text=bindparam("account_text", type_=String()),
@@ -243,10 +260,9 @@ def _statement(*, classes: bool) -> Prepared:
         client=bindparam("client", type_=String()),
         today=bindparam("today", type_=Date()),
     )
-    sources = joined(Pupil.__table__, asked, classes=classes)
     return Prepared(
         select(*columns(asked, classes=classes))
-        .select_from(sources)
+        .select_from(joined(Pupil.__table__, asked))
         .where(Pupil.account_uuid == asked.account)
     )
 
@@ -258,7 +274,7 @@ def _mine() -> Any:
 
 
 def columns(asked: Asked, *, classes: bool) -> list[Any]:
-    """What `of_rows` reads, of the tables that `joined` joins."""
+    """What `of_row` reads, of the tables that `joined` joins."""
     mine, merged, anywhere = _mine(), aliased(Pupil), aliased(Enrolment)
     history = (
         select(_listed(merged.account_uuid))
@@ -295,32 +311,32 @@ def columns(asked: Asked, *, classes: bool) -> list[Any]:
         mine.administratieve_groep.label("groep"),
         AppPupil.sub,
     ]
-    if classes:
-        found += [
-            Klas.id.label("klas"),
-            Klas.code.label("klas_code"),
-            Klas.naam.label("klas_naam"),
-            Klas.soort.label("klas_soort"),
-        ]
-    return found
+    return [*found, _classes(asked).label("klassen")] if classes else found
 
 
-def joined(sources: Any, asked: Asked, *, classes: bool) -> Any:
-    """`sources`, which have the pupil, and everything else that `columns` reads: a row, repeated for every class."""
+def _classes(asked: Asked) -> Any:
+    """In which classes of this school the pupil sits."""
+    sits, klas = aliased(ClassMembership), aliased(Klas)
+    return (
+        select(_lists(text_of(klas.id), klas.code, klas.naam, klas.soort))
+        .join(sits, sits.klas == klas.id)
+        .where(
+            sits.account_uuid == asked.account,
+            sits.instellingsnummer == asked.school,
+            visibility.current(sits, asked.today),
+            klas.instellingsnummer == asked.school,
+        )
+        .correlate_except(sits, klas)
+        .scalar_subquery()
+    )
+
+
+def joined(sources: Any, asked: Asked) -> Any:
+    """`sources`, which have the pupil, and everything else that `columns` reads."""
     mine = _mine()
-    sources = (
+    return (
         sources.outerjoin(Account, Account.account_uuid == Pupil.account_uuid)
         .outerjoin(School, School.instellingsnummer == asked.school)
         .outerjoin(mine, mine.id == visibility.chosen_enrolment(asked.account, asked.school, asked.today))
         .outerjoin(AppPupil, and_(AppPupil.account_uuid == asked.account, AppPupil.client_id == asked.client))
-    )
-    if not classes:
-        return sources
-    sits = and_(
-        ClassMembership.account_uuid == asked.account,
-        ClassMembership.instellingsnummer == asked.school,
-        visibility.current(ClassMembership, asked.today),
-    )
-    return sources.outerjoin(ClassMembership, sits).outerjoin(
-        Klas, and_(Klas.id == ClassMembership.klas, Klas.instellingsnummer == asked.school)
     )

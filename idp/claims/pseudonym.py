@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, delete, select, update
@@ -36,7 +37,13 @@ def sub_for(keys: Keys, app: App, account_uuid: str) -> str:
 
 def klas_id(keys: Keys, sector: str, klas_uuid: str) -> str:
     """What apps of this sector call a class: stable when the class is renamed, meaningless elsewhere."""
-    return entropy.keyed_digest(keys.pairwise, "klas", sector, klas_uuid)
+    return _klas_id(keys.pairwise, sector, klas_uuid)
+
+
+@lru_cache(maxsize=4096)
+def _klas_id(key: bytes, sector: str, klas_uuid: str) -> str:
+    """Asked for every pupil of a class again, and never another."""
+    return entropy.keyed_digest(key, "klas", sector, klas_uuid)
 
 
 def remember(db: Connection, keys: Keys, app: App, account_uuid: str, now: datetime) -> str:

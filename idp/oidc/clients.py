@@ -50,6 +50,7 @@ class Proof:
     """What came with a request."""
 
     form: Mapping[str, str]
+    """The parameters of the body, each once."""
     authorization: str | None
     """The Authorization header."""
     source: str | None

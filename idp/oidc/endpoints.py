@@ -11,7 +11,7 @@ from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oauth2.rfc6750 import InvalidTokenError
 
 from idp.context import House
-from idp.oidc import endpoints_frame, pushing, signing
+from idp.oidc import endpoints_frame, introspection, pushing, signing
 from idp.oidc.endpoints_frame import FORM, JSON_HEADERS, Call, Endpoint, Reply, Wsgi
 from idp.oidc.request_checks import MANY
 from idp.oidc.server import Answer, Asked, Server
@@ -32,7 +32,7 @@ def in_front_of(inner: Wsgi, house: House) -> Wsgi:
         house,
         {
             "/token": asks(Server.create_token_response),
-            "/introspect": asks(lambda to, asked: to.create_endpoint_response("introspection", asked)),
+            "/introspect": asks(introspection.introspect),
             "/revoke": asks(lambda to, asked: to.create_endpoint_response("revocation", asked)),
             "/par": asks(pushing.push),
             "/userinfo": Endpoint(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from authlib.oauth2 import rfc7662
+from authlib.oauth2.base import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from sqlalchemy import Connection
 
@@ -16,33 +16,31 @@ from idp.claims import disclose
 from idp.claims.disclose import Channel
 from idp.context import House
 from idp.oidc import clients, refresh, tokens
+from idp.oidc.endpoints_frame import JSON_HEADERS
+from idp.oidc.server import Answer, Asked, Server
 from idp.oidc.tokens import Living
 
 INACTIVE: dict[str, Any] = {"active": False}
 
 
-class Introspection(rfc7662.IntrospectionEndpoint):  # type: ignore[misc]
+def introspect(server: Server, asked: Asked) -> Answer:
     """For apps that can keep a secret. The hint is not needed: a token says what it is."""
-
-    CLIENT_AUTH_METHODS = clients.CONFIDENTIAL
-    server: Any
-
-    def authenticate_token(self, request: Any, client: App) -> dict[str, Any] | None:
-        """What the token means, or None when it means nothing to this app."""
-        token = request.form.get("token", "")
+    house = server.house
+    try:
+        app = server.who_calls(asked, clients.CONFIDENTIAL)
+        token = asked.form.get("token")
         if not token:
             raise InvalidRequestError("token is missing.")
-        house: House = self.server.house
         with house.database.each_by_itself() as db:
-            return _meaning(db, house, client, token, request.now)
-
-    def create_introspection_payload(self, token: dict[str, Any] | None) -> dict[str, Any]:
-        return token or INACTIVE
+            meaning = _meaning(db, house, app, token, asked.now)
+    except OAuth2Error as error:
+        return server.refuse(error)
+    return Answer(status=200, body=meaning or INACTIVE, headers=JSON_HEADERS)
 
 
 def _meaning(db: Connection, house: House, app: App, token: str, now: datetime) -> dict[str, Any] | None:
     today = clock.day_of_law(now)
-    access, rows = tokens.find_access_and_facts(db, token, today)
+    access, row = tokens.find_access_and_facts(db, token, today)
     if access is not None:
         if access.client_id != app.client_id or not access.stands(now):
             return None
@@ -50,7 +48,7 @@ def _meaning(db: Connection, house: House, app: App, token: str, now: datetime) 
         about["token_type"] = "Bearer"
         if access.held is None:
             return {"active": True, "client_id": app.client_id, "iss": house.settings.issuer} | about
-        asked = Question(scope=access.scope, asked=access.asked, now=now, today=today, rows=rows)
+        asked = Question(scope=access.scope, asked=access.asked, now=now, today=today, row=row)
         return _released(db, house, app, access.held, asked, about=about)
     found = refresh.find(db, token, lock=False)
     if found is None or found.client_id != app.client_id or not found.stands(now) or found.rotated_at:
@@ -69,7 +67,7 @@ class Question:
     asked: dict[str, Any] | None
     now: datetime
     today: date
-    rows: list[Any] | None = None
+    row: Any = None
     """The facts, when they were found together with the token."""
 
 
@@ -88,7 +86,7 @@ def _released(
         now=asked.now,
         today=asked.today,
         record=True,
-        rows=asked.rows,
+        row=asked.row,
     )
     if not released.alive:
         return None

@@ -30,9 +30,8 @@ _refusals = Counter(window=clients.WINDOW)
 def push(server: Server, asked: Asked) -> Answer:
     """201 with `request_uri` and `expires_in`, or an error of RFC 6749 and OpenID Connect."""
     house = server.house
-    proof = clients.Proof(form=asked.form, authorization=asked.authorization, source=asked.source)
     try:
-        app = clients.authenticate(house, proof, now=asked.now)
+        app = clients.authenticate(house, asked, now=asked.now)
     except OAuth2Error as error:
         return server.refuse(error)
     parameters = {name: value for name, value in asked.form.items() if name not in PROOFS}

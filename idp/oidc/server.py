@@ -7,7 +7,7 @@ Authlib picks the grant and shapes errors; who calls (clients.py), what stands (
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,21 +21,17 @@ from authlib.oauth2.rfc6749 import (
 
 from idp.apps import App
 from idp.context import House
-from idp.oidc import clients, grants, introspection, revocation
+from idp.oidc import clients, grants, revocation
 
 RETRY_AFTER = "60"
 """Seconds, for a client that keeps proving itself wrongly."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
-    """A request of a program, as it came."""
+class Asked(clients.Proof):
+    """A request of a program, as it came: also what proves who calls. What stands in the query is never looked at."""
 
     method: str
-    form: Mapping[str, str]
-    """The parameters of the body, each once. What stands in the query is never looked at."""
-    authorization: str | None
-    source: str | None
     now: datetime
 
 
@@ -66,15 +62,14 @@ class Request(OAuth2Request):  # type: ignore[misc]
         self.method, self.uri = asked.method, ""
         self.headers: dict[str, str] = {}
         self.payload = _Payload(asked.form)
-        self.proof = clients.Proof(form=asked.form, authorization=asked.authorization, source=asked.source)
-        self.now = asked.now
+        self.asked, self.now = asked, asked.now
         self.client: App | None = None
         self.auth_method = self.user = self.authorization_code = self.refresh_token = self.credential = None
         self._scope = self._body = None
 
     @property
     def form(self) -> Mapping[str, str]:
-        return self.proof.form
+        return self.asked.form
 
 
 class Server(AuthorizationServer):  # type: ignore[misc]
@@ -84,7 +79,6 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         self.house = house
         for grant in grants.ALL:
             self.register_grant(grant)
-        self.register_endpoint(introspection.Introspection)
         self.register_endpoint(revocation.Revocation)
 
     def create_token_response(self, request: Asked) -> Answer:
@@ -97,7 +91,11 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         return self.house.apps.find(client_id)
 
     def authenticate_client(self, request: Request, methods: Any, endpoint: str = "token") -> App:  # noqa: ARG002
-        app = clients.authenticate(self.house, request.proof, now=request.now)
+        return self.who_calls(request.asked, methods)
+
+    def who_calls(self, asked: Asked, methods: Container[str]) -> App:
+        """The app that proved itself, by one of these methods."""
+        app = clients.authenticate(self.house, asked, now=asked.now)
         if app.token_endpoint_auth_method not in methods:
             raise clients.refused("This endpoint is for clients that can keep a secret.")
         return app

@@ -284,14 +284,14 @@ def find_access(db: Connection, token: str) -> Access | None:
     return _access_of(row) if row is not None else None
 
 
-def find_access_and_facts(db: Connection, token: str, today: date) -> tuple[Access | None, list[Any]]:
-    """The same, and what is true of its pupil today (rows for `claims/facts.py`): still one select.
+def find_access_and_facts(db: Connection, token: str, today: date) -> tuple[Access | None, Any]:
+    """The same, and what is true of its pupil today (a row for `claims/facts.py`): still one select.
 
     Userinfo and introspection are this select and one line in the ledger.
     """
     digest = entropy.digest(token, Token.ACCESS)
-    rows = _ACCESS_AND_FACTS.rows(db, {"digest": digest, "today": today}) if digest else []
-    return (_access_of(rows[0]) if rows else None), rows
+    row = _ACCESS_AND_FACTS.first(db, {"digest": digest, "today": today}) if digest else None
+    return (None if row is None else _access_of(row)), row
 
 
 def _access_of(row: Any) -> Access:
@@ -342,7 +342,7 @@ _ACCESS = Prepared(select(*_USED).select_from(_USE).where(_THIS_ONE))
 def with_facts(
     columns: Sequence[Any], sources: Any, client: Any, *, classes: bool
 ) -> Select[*tuple[Any, ...]]:
-    """A select of a token or code, with what is true of the pupil of its grant beside it (rows for `claims/facts.py`).
+    """A select of a token or code, with what is true of the pupil of its grant beside it (a row for `claims/facts.py`).
 
     `sources` has GRANTS, perhaps without a row; `client` is the column of the app.
     """
@@ -355,7 +355,7 @@ def with_facts(
     )
     pupil = sources.outerjoin(table(Pupil), Pupil.account_uuid == GRANTS.c.account_uuid)
     found = select(*columns, *facts.columns(asked, classes=classes))
-    return found.select_from(facts.joined(pupil, asked, classes=classes))
+    return found.select_from(facts.joined(pupil, asked))
 
 
 _ACCESS_AND_FACTS = Prepared(with_facts(_USED, _USE, ACCESS.c.client_id, classes=True).where(_THIS_ONE))

@@ -23,7 +23,7 @@ def userinfo(house: House, token: str, *, now: datetime) -> tuple[App, dict[str,
     """
     today = clock.day_of_law(now)
     with house.database.each_by_itself() as db:
-        access, rows = tokens.find_access_and_facts(db, token, today)
+        access, row = tokens.find_access_and_facts(db, token, today)
         app = house.apps.find(access.client_id) if access is not None and access.stands(now) else None
         if access is None or app is None or app.disabled:
             raise InvalidTokenError(realm=house.settings.issuer)
@@ -41,7 +41,7 @@ def userinfo(house: House, token: str, *, now: datetime) -> tuple[App, dict[str,
             now=now,
             today=today,
             record=True,
-            rows=rows,
+            row=row,
         )
     if not released.alive:
         raise InvalidTokenError(realm=house.settings.issuer)
