@@ -1,4 +1,6 @@
-"""Make the folder that adapters/leersleutel.py serves: a demo, the bench's app, and pupils with passwords of their own.
+"""Make the folder that adapters/leersleutel.py serves: what a demo has, the bench's app, and pupils with passwords of their own.
+
+It is served as an installation is: without the clock of a demo, which looks at a file for every request.
 
 prepare.py FOLDER PORT ALG
 """
@@ -11,7 +13,7 @@ from pathlib import Path
 from opbench.provider import Provider
 
 from idp import apps as registered
-from idp import audit, context
+from idp import audit, config, context
 from idp.admin.apps import apps
 from idp.admin.sandbox import sandbox_making
 from idp.demo import demo, published, sandbox
@@ -36,6 +38,7 @@ def main(folder: Path, port: int, alg: str) -> None:
             sandbox_making.show(db, registered.load(db, Provider.client_id), now, today)
     house.database.close()
     names = [[pupil["username"], pupil["secret"]] for pupil in users if pupil["school"] == users[0]["school"]]
+    (folder / config.FILE).write_text(f'issuer = "{settings.issuer}"\nport = {port}\n')
     (folder / "bench.json").write_text(json.dumps((names * USERS)[:USERS]))
 
 

@@ -83,7 +83,7 @@ def load(
 
 def of_row(row: Any, *, keys: Keys, app: App, account_uuid: str, today: date, classes: bool) -> Facts:
     """The facts in a row with the columns of `columns`: none, or one without a pupil, is an unknown one."""
-    if row is None or row.pupil is None:
+    if row is None or not row.pupil:
         return Facts(
             active=False,
             visible=False,
@@ -93,7 +93,7 @@ def of_row(row: Any, *, keys: Keys, app: App, account_uuid: str, today: date, cl
             met=False,
             values={"sub": pseudonym.sub_for(keys, app, account_uuid)},
         )
-    here = row.enrolment is not None and visibility.admits(app, row.kind)
+    here = row.enrolment and visibility.admits(app, row.kind)
     by_school = here and bool(row.by_school)
     return Facts(
         active=bool(row.active),
@@ -292,12 +292,12 @@ def columns(asked: Asked, *, classes: bool) -> list[Any]:
         somewhere.correlate_except(anywhere).exists(),
     )
     found: list[Any] = [
-        Pupil.account_uuid.label("pupil"),
+        Pupil.account_uuid.is_not(None).label("pupil"),
         active.label("active"),
         visibility.covers(asked.client, mine, asked.account_text, asked.today).label("by_school"),
         visibility.active(mine, asked.today).label("enrolled"),
         agreements.shares(asked.school, asked.today).label("shares"),
-        mine.id.label("enrolment"),
+        mine.id.is_not(None).label("enrolment"),
         Pupil.voornaam,
         Pupil.naam,
         mine.voornaam.label("e_voornaam"),

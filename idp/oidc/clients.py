@@ -150,8 +150,10 @@ def _basic(header: str) -> tuple[str, str]:
     if scheme.lower() != "basic" or len(credentials) > 4096:
         raise refused("The Authorization header must be Basic.")
     try:
-        client_id, colon, secret = base64.b64decode(credentials, validate=True).decode().partition(":")
-        client_id, secret = (unquote_plus(part, errors="strict") for part in (client_id, secret))
+        pair = base64.b64decode(credentials, validate=True).decode()
+        client_id, colon, secret = pair.partition(":")
+        if "%" in pair or "+" in pair:
+            client_id, secret = (unquote_plus(part, errors="strict") for part in (client_id, secret))
     except ValueError:
         raise refused("The Authorization header cannot be read.") from None
     if not colon or not client_id or not secret:

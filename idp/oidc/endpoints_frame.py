@@ -136,7 +136,7 @@ def _fields(environ: dict[str, Any]) -> tuple[tuple[str, str], ...] | None:
         return None
     try:
         text = _body(environ).decode()
-        fields = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=web.MOST_PARAMETERS)
+        fields = _pairs(text)
     except ValueError:
         raise _Unreadable(400) from None
     if "\x00" in text or "%00" in text:
@@ -144,17 +144,26 @@ def _fields(environ: dict[str, Any]) -> tuple[tuple[str, str], ...] | None:
     return tuple(fields)
 
 
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """As `parse_qsl` reads them. Most bodies have nothing to unquote, and then it does twice the work for the same pairs."""
+    if "%" in text or "+" in text or text.count("&") >= web.MOST_PARAMETERS:
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=web.MOST_PARAMETERS)
+    return [(name, value) for name, _, value in [pair.partition("=") for pair in text.split("&") if pair]]
+
+
 def _body(environ: dict[str, Any]) -> bytes:
     """All of it, as patience.py has it ready; without a length, what the server says that there is."""
     said = environ.get("CONTENT_LENGTH", "")
     if not said.isdecimal() or "HTTP_TRANSFER_ENCODING" in environ:
-        return get_input_stream(environ, max_content_length=web.LARGEST_BODY).read()
-    length = int(said)
-    if length > web.LARGEST_BODY:
+        body = get_input_stream(environ, max_content_length=web.LARGEST_BODY + 1).read()
+    elif int(said) > web.LARGEST_BODY:
         raise RequestEntityTooLarge
-    body: bytes = environ["wsgi.input"].read(length)
-    if len(body) < length:
-        raise _Unreadable(400)
+    else:
+        body = environ["wsgi.input"].read(int(said))
+        if len(body) < int(said):
+            raise _Unreadable(400)
+    if len(body) > web.LARGEST_BODY:
+        raise RequestEntityTooLarge
     return body
 
 
