@@ -22,7 +22,9 @@ class Leersleutel(Provider):
     cc_scope = None
 
     def __init__(self, port, alg, *, pg=False, buffered=False):
-        self.name = f"leersleutel ({'PostgreSQL' if pg else 'SQLite'}, {alg}{', buffered' if buffered else ''})"
+        self.name = (
+            f"leersleutel ({'PostgreSQL' if pg else 'SQLite'}, {alg}{', buffered' if buffered else ''})"
+        )
         self.port, self.alg, self.pg = port, alg, pg
         self.issuer = f"http://localhost:{self.port}"
         self.data = SCRATCH / f"ours-{self.port}"

@@ -21,7 +21,7 @@ from idp.prepared import Prepared
 class Redeemed:
     held: Held
     nonce: str | None
-    rows: list[Any] | None
+    row: Any
     """What is true of its pupil (`claims/facts.py`), when it was found together with the code."""
 
 
@@ -56,10 +56,9 @@ def redeem(  # noqa: PLR0911 - one answer for each way in which a code can be wr
     app, now = asked.app, asked.now
     digest = entropy.digest(asked.code, Token.CODE)
     by_today = {} if lock else {"today": asked.today}
-    rows = (_LOCK if lock else _LOOK).rows(db, {"digest": digest} | by_today) if digest else []
-    if not rows:
+    row = (_LOCK if lock else _LOOK).first(db, {"digest": digest} | by_today) if digest else None
+    if row is None:
         return UNKNOWN_CODE
-    row = rows[0]
     if row.client_id != app.client_id:
         return FOREIGN_CODE
     held = held_of(row)
@@ -76,7 +75,7 @@ def redeem(  # noqa: PLR0911 - one answer for each way in which a code can be wr
         return No(because=f"code burnt: {wrong.partition(' ')[0]}", description=wrong)
     if not held.stands(now) or not held.session_lives(now):
         return ENDED
-    return Redeemed(held=held, nonce=row.nonce, rows=None if lock else rows)
+    return Redeemed(held=held, nonce=row.nonce, row=None if lock else row)
 
 
 def _replayed(db: Connection, app: App, held: Held, now: datetime, *, lock: bool) -> No:

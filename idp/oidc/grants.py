@@ -97,7 +97,7 @@ class _Grant:
     def today(self) -> date:
         return clock.day_of_law(self.now)
 
-    def disclosed(self, db: Connection, held: Held, scope: str, rows: list[Any] | None) -> Disclosure:
+    def disclosed(self, db: Connection, held: Held, scope: str, row: Any) -> Disclosure:
         """What the ID token may say. It stands in the ledger when there will be one."""
         return disclose.disclose(
             db,
@@ -111,7 +111,7 @@ class _Grant:
             now=self.now,
             today=self.today,
             record="openid" in scope.split(),
-            rows=rows,
+            row=row,
         )
 
     def access(self, db: Connection, *, held: Held | None, scope: str) -> dict[str, Any]:
@@ -192,7 +192,7 @@ class AuthorizationCodeGrant(_Grant, grants.AuthorizationCodeGrant):  # type: ig
             if isinstance(found, No):
                 return found
             held = found.held
-            released = self.disclosed(db, held, held.scope, found.rows)
+            released = self.disclosed(db, held, held.scope, found.row)
             if not released.alive:
                 return codes.ENDED
             body = self.access(db, held=held, scope=held.scope)
@@ -241,7 +241,7 @@ class RefreshTokenGrant(_Grant, grants.RefreshTokenGrant):  # type: ignore[misc]
             scope = self._scope(held)
             if scope is None:
                 return None
-            released = self.disclosed(db, held, scope, found.rows)
+            released = self.disclosed(db, held, scope, found.row)
             if not released.alive:
                 return codes.ENDED
             body = self.access(db, held=held, scope=scope)

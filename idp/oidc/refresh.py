@@ -33,7 +33,7 @@ class Refresh:
     expires_at: datetime
     rotated_at: datetime | None
     held: Held
-    rows: list[Any] | None = None
+    row: Any = None
     """What is true of its pupil (`claims/facts.py`), when it was found together with the token."""
 
     def stands(self, now: datetime) -> bool:
@@ -56,11 +56,11 @@ def find(db: Connection, token: str, *, lock: bool) -> Refresh | None:
 
 def _find_with_facts(db: Connection, token: str, today: date) -> Refresh | None:
     digest = entropy.digest(token, Token.REFRESH)
-    rows = _REFRESH_AND_FACTS.rows(db, {"digest": digest, "today": today}) if digest else None
-    return _refresh_of(token, rows[0], rows) if rows else None
+    row = _REFRESH_AND_FACTS.first(db, {"digest": digest, "today": today}) if digest else None
+    return None if row is None else _refresh_of(token, row, facts=row)
 
 
-def _refresh_of(token: str, row: Any, rows: list[Any] | None = None) -> Refresh:
+def _refresh_of(token: str, row: Any, *, facts: Any = None) -> Refresh:
     return Refresh(
         token=token,
         client_id=row.client_id,
@@ -68,7 +68,7 @@ def _refresh_of(token: str, row: Any, rows: list[Any] | None = None) -> Refresh:
         expires_at=row.expires_at,
         rotated_at=row.rotated_at,
         held=held_of(row),
-        rows=rows,
+        row=facts,
     )
 
 
