@@ -197,3 +197,11 @@ def test_every_page_that_a_tab_names_exists_or_is_not_shown(house, client):
 
 def test_a_desk_without_right_is_never_made(app):
     assert {*staff_door.ANY} == {*RightKind}
+
+
+def test_the_long_menu_can_be_skipped_by_keyboard(client, house):
+    make_staff.begin(client, house, make_staff.staff(house, RightKind.OPERATOR))
+    page = client.get("/beheer").text
+    skip = page.index('href="#blad"')
+    assert page.index("<body>") < skip < page.index("<header")
+    assert page.index("</nav>") < page.index('id="blad" tabindex="-1"') < page.index("<h1")
