@@ -1,8 +1,9 @@
 """Where is everything kept, and when does a change count? One explicit transaction.
 
 `with database.reading() as db` to look, `with database.transaction() as db` to change: it commits when the
-block ends and rolls back when it raises; nothing else commits. The same code runs on SQLite (WAL, one
-writer at a time through BEGIN IMMEDIATE) and PostgreSQL (psycopg 3).
+block ends and rolls back when it raises; nothing else commits, but for what one statement does as a whole on PostgreSQL
+(`each_by_itself`, `at_once`). The same code runs on SQLite (WAL, one writer at a time through BEGIN IMMEDIATE) and
+PostgreSQL (psycopg 3).
 
 Connections go back to SQLAlchemy's pool only after something went wrong in them: taking one from the pool and making it
 ready costs more than a statement, so those that are in order wait here, ready. When one is lost (the database was
