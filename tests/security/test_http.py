@@ -337,11 +337,11 @@ def test_XSS_06_and_INJ_07_a_page_that_says_no_repeats_nothing(client, path):
 
 
 @pytest.mark.parametrize(
-    "probe", ["{{7*7}}", "${jndi:ldap://x}", "%s%n%x", "' OR 1=1--", '"; DROP TABLE account;--']
+    "probe", ["{{77777*77777}}", "${jndi:ldap://x}", "%s%n%x", "' OR 1=1--", '"; DROP TABLE account;--']
 )
 def test_INJ_01_and_07_a_name_is_only_ever_a_name(client, probe):
     page = client.get("/aanmelden")
     word = re.search(r'name="csrf_token" value="([^"]+)"', page.text)[1]
     answer = client.post("/aanmelden", data={"csrf_token": word, "username": probe}, follow_redirects=True)
     assert answer.status_code in {200, 400}
-    assert "49" not in answer.text.replace("49%", "") or "{{7*7}}" not in probe
+    assert "6049261729" not in answer.text or "{{77777*77777}}" not in probe
