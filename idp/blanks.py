@@ -17,7 +17,6 @@ from functools import lru_cache
 from typing import Any
 
 from flask import Flask, current_app, g, render_template
-from flask_wtf.csrf import generate_csrf
 from markupsafe import escape
 
 from idp import assets, entropy, web
@@ -40,7 +39,7 @@ def filled(template: str, fill: Mapping[str, str], words: Mapping[str, Hashable]
     parts: tuple[str, ...] = current_app.extensions["blanks"](
         template, web.language(), tuple(fill), empty, tuple(words.items())
     )
-    own = {**fill, "csrf_token": generate_csrf(), "nonce": web.nonce(), "here": assets.here()}
+    own = {**fill, "csrf_token": web.form_word(), "nonce": web.nonce(), "here": assets.here()}
     return "".join(escape(own[part]) if at % 2 else part for at, part in enumerate(parts))
 
 

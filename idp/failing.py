@@ -9,14 +9,13 @@ from typing import Any
 import structlog
 from flask import Flask, Response, current_app, g, jsonify, make_response, request
 from flask_login import AnonymousUserMixin
-from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from idp import context
 from idp.errors import Busy, Refusal
-from idp.web import PROGRAMS, refusal_page
+from idp.web import PROGRAMS, NotOurs, refusal_page
 
 AWAY = (OperationalError, InterfaceError, PoolTimeout)
 log = structlog.get_logger(__name__)
@@ -27,7 +26,7 @@ AWAY_SECONDS = 5
 def prepare(app: Flask) -> None:
     """Teach this Flask app to fail like us."""
     app.register_error_handler(Refusal, _refused)
-    app.register_error_handler(CSRFError, _expired)
+    app.register_error_handler(NotOurs, _expired)
     app.register_error_handler(HTTPException, _http)
     for away in AWAY:
         app.register_error_handler(away, _away)
@@ -75,7 +74,7 @@ def _refused(refusal: Refusal) -> Response:
     return response
 
 
-def _expired(_error: CSRFError) -> Response:
+def _expired(_error: NotOurs) -> Response:
     log.info("csrf_refused", request_id=context.request_id())
     return refusal_page("page_expired", 400, back=_here())
 

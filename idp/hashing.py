@@ -7,7 +7,6 @@ as there are cores and lets a short queue wait, so that a classroom cannot starv
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import threading
 import time
@@ -130,4 +129,4 @@ class Hasher:
         return Verdict(right=True, stale=stale)
 
     def _peppered(self, secret: str, pepper_id: str) -> bytes:
-        return hmac.new(self._peppers[pepper_id], secret.encode(), hashlib.sha256).digest()
+        return hmac.digest(self._peppers[pepper_id], secret.encode(), "sha256")

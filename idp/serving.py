@@ -143,7 +143,7 @@ def prepare_logs(settings: Settings) -> None:
         )
     )
     logging.basicConfig(level=level, handlers=[libraries], force=True)
-    for loud in ("authlib", "urllib3", "granian", "flask_wtf"):
+    for loud in ("authlib", "urllib3", "granian"):
         logging.getLogger(loud).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, *ends],

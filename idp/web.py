@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from babel import Locale
-from flask import (
-    Flask,
-    Response,
-    abort,
-    current_app,
-    g,
-    make_response,
-    render_template,
-    request,
-    session,
-)
-from flask.sessions import SessionInterface, SessionMixin
+from flask import Flask, Response, abort, current_app, g, make_response, render_template, request
 from flask_babel import Babel, get_locale
 from flask_login import current_user
-from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
@@ -73,7 +61,6 @@ def door(which: Door) -> Callable[[View], View]:
     return mark
 
 
-csrf = CSRFProtect()
 babel = Babel()
 
 
@@ -83,17 +70,12 @@ def prepare(app: Flask, settings: Settings) -> None:
         MAX_CONTENT_LENGTH=LARGEST_BODY,
         MAX_FORM_PARTS=MOST_PARAMETERS,
         MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
-        WTF_CSRF_CHECK_DEFAULT=False,
-        WTF_CSRF_TIME_LIMIT=None,
-        WTF_CSRF_SSL_STRICT=False,
-        SECRET_KEY=entropy.keyed_digest(app.extensions["idp"].keys.throttle, "page"),
         BABEL_DEFAULT_LOCALE=LANGUAGES[0],
         BABEL_TRANSLATION_DIRECTORIES=f"{app.root_path}/locales",
         SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365),
     )
-    app.session_interface = SealedSessions()
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    csrf.init_app(app)
+    app.jinja_env.globals["csrf_token"] = form_word
     babel.init_app(app, locale_selector=_language)
     app.before_request(_begin)
     app.before_request(_enter)
@@ -124,7 +106,7 @@ def _enter() -> Any:
         return None
     if request.method not in SAFE:
         _same_origin()
-        csrf.protect()
+        _has_its_word()
     if view.door is Door.PUPIL and not current_user.is_authenticated:
         return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
     if view.door is Door.STAFF:
@@ -150,9 +132,9 @@ def _same_origin() -> None:
     if origin is None and (referrer := request.headers.get("Referer")):
         origin = "/".join(referrer.split("/", 3)[:3])
     if origin is not None and not _is_ours(origin):
-        raise CSRFError("foreign origin")
+        raise NotOurs("foreign origin")
     if request.headers.get("Sec-Fetch-Site") == "cross-site":
-        raise CSRFError("foreign site")
+        raise NotOurs("foreign site")
 
 
 def _is_ours(origin: str) -> bool:
@@ -195,6 +177,7 @@ def _headers(always: Sequence[tuple[str, str]], response: Response) -> Response:
         if response.mimetype == "text/html":
             wanted += [("Content-Security-Policy", _policy()), *FOR_PAGES]
             head.add("Vary", "Cookie")
+            _keep_page(response)
     for name, value in wanted:
         if name.lower() not in said:
             head.add(name, value)
@@ -287,66 +270,61 @@ def read_cookie(word: str) -> str:
     return request.cookies.get(cookie_name(word), "")
 
 
-class SealedSession(SessionMixin):
-    """What a browser that has not signed in carries: its CSRF word. Nobody can read it, and we do when asked for it."""
+# ---------------------------------------------------------------- forms of ours
 
-    modified = False
-
-    def __init__(self, unseal: Callable[[], dict[str, Any]]) -> None:
-        self._unseal = unseal
-
-    @functools.cached_property
-    def _values(self) -> dict[str, Any]:
-        return self._unseal()
-
-    def __getitem__(self, name: str) -> Any:
-        return self._values[name]
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        self.modified = True
-        self._values[name] = value
-
-    def __delitem__(self, name: str) -> None:
-        self.modified = True
-        del self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def clear(self) -> None:
-        self.modified = True
-        self._values = {}
+PAGE = "page"
+"""Word of the cookie with which forms go: chance, and when it was drawn."""
+PAGE_SECONDS = 60 * 60 * 12
 
 
-class SealedSessions(SessionInterface):
-    """Flask's session in a sealed cookie. Who is signed in is not in here: see login/sessions.py."""
+class NotOurs(Exception):
+    """A form that no page of ours, in this browser and of today, has sent."""
 
-    word = "page"
-    seconds = 60 * 60 * 12
 
-    def open_session(self, app: Flask, request: Any) -> SealedSession:  # noqa: ARG002
-        return SealedSession(self._unsealed if "HTTP_COOKIE" in request.environ else dict)
-
-    def _unsealed(self) -> dict[str, Any]:
-        house, sealed = context.house(), read_cookie(self.word)
-        return house.keys.unseal(self.word, sealed, house.clock.now(), seconds=self.seconds) or {}
-
-    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:  # noqa: ARG002
-        if not session.modified:
-            return
-        if not session:
-            drop_cookie(response, self.word)
-        else:
-            house = context.house()
-            set_cookie(response, self.word, house.keys.seal(self.word, dict(session), house.clock.now()))
+def form_word() -> str:
+    """What every form of this page sends back: a digest, with a key of ours, of this browser's cookie for pages."""
+    if "csrf_token" not in g:
+        if _page() is None:
+            g.page = f"{int(context.house().clock.now().timestamp()):x}.{entropy.url_safe(16)}"
+        g.csrf_token = _word_with(g.page)
+    return str(g.csrf_token)
 
 
 def forget_page() -> None:
-    """After signing in or out the page's CSRF word starts anew."""
-    session.clear()
+    """After signing in or out the word of forms starts anew."""
+    g.pop("csrf_token", None)
+    g.page = None
+
+
+def _has_its_word() -> None:
+    page = _page()
+    if page is None or not entropy.same(request.form.get("csrf_token", ""), _word_with(page)):
+        raise NotOurs("without the word of a page of ours")
+
+
+def _word_with(page: str) -> str:
+    return entropy.keyed_digest(context.house().keys.throttle, "form", page)
+
+
+def _page() -> str | None:
+    """The cookie for pages, while it is in time; the one that this answer gives, when it gives one."""
+    if "page" not in g:
+        page = read_cookie(PAGE)
+        drawn = re.match(r"([0-9a-f]{1,12})\.", page)
+        age = context.house().clock.now().timestamp() - int(drawn[1], 16) if drawn else PAGE_SECONDS
+        g.page = page if age < PAGE_SECONDS else None
+    found: str | None = g.page
+    return found
+
+
+def _keep_page(response: Response) -> None:
+    """The browser has what its forms go with, or what it had is taken away."""
+    had = read_cookie(PAGE)
+    if "page" in g and g.page != had:
+        if g.page:
+            set_cookie(response, PAGE, g.page)
+        elif had:
+            drop_cookie(response, PAGE)
 
 
 # ---------------------------------------------------------------- words
