@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
@@ -12,6 +14,13 @@ from idp.context import House
 
 INSIDE = Path(__file__).parent / "templates"
 BESIDE = Path(__file__).parent.parent / "templates"
+
+
+class Pages(Flask):
+    """Flask, with views that are functions: none is asked at every request whether it is a coroutine."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
 
 
 def create_app(house: House) -> Flask:
@@ -52,7 +61,7 @@ def create_app(house: House) -> Flask:
     from idp.oidc import pages as oidc_pages
     from idp.rosters import endpoints as listing
 
-    app = Flask("idp", static_url_path="/static", template_folder=None)
+    app = Pages("idp", static_url_path="/static", template_folder=None)
     app.jinja_environment = wording.Spoken
     app.extensions["idp"] = house
     app.jinja_loader = ChoiceLoader([FileSystemLoader(INSIDE), FileSystemLoader(BESIDE)])

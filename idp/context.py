@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from flask import current_app, g, request
 
@@ -86,10 +87,14 @@ def house() -> House:
 
 def begin_request(request_id: str) -> None:
     """Note under which circumstances whatever happens now happens."""
-    g.request_id = request_id
-    audit.begin(
-        audit.Circumstances(now=house().clock.now(), source=request.remote_addr, request_id=request_id)
-    )
+    g.request_id, g.now = request_id, house().clock.now()
+    audit.begin(audit.Circumstances(now=g.now, source=request.remote_addr, request_id=request_id))
+
+
+def now() -> datetime:
+    """When this request began: one moment for all that it seals, opens and judges."""
+    moment: datetime = g.now if "now" in g else house().clock.now()
+    return moment
 
 
 def request_id() -> str:

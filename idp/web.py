@@ -223,8 +223,7 @@ def _form_targets() -> list[str]:
 
 def see_other(location: str) -> Response:
     """Go there with a GET (303), whatever the method was: a password never travels on."""
-    response = make_response("", 303)
-    response.headers["Location"] = location
+    response = Response(status=303, headers=[("Location", location)])
     response.autocorrect_location_header = False
     return response
 
@@ -234,13 +233,15 @@ def see_other(location: str) -> Response:
 
 def cookie_name(word: str) -> str:
     """`__Host-idp-word`; on plain http on this machine without the prefix but with the port, since ports share cookies."""
-    settings = context.house().settings
-    return f"idp-{_port(settings.issuer)}-{word}" if settings.loopback else f"__Host-idp-{word}"
+    return _cookie_name(context.house().settings.issuer, word)
 
 
 @functools.cache
-def _port(issuer: str) -> str:
-    return re.sub(r"\D", "", issuer.rpartition(":")[2]) or "80"
+def _cookie_name(issuer: str, word: str) -> str:
+    if issuer.startswith("https://"):
+        return f"__Host-idp-{word}"
+    port = re.sub(r"\D", "", issuer.rpartition(":")[2]) or "80"
+    return f"idp-{port}-{word}"
 
 
 def set_cookie(response: Response, word: str, value: str, *, seconds: int | None = None) -> None:
@@ -257,13 +258,7 @@ def set_cookie(response: Response, word: str, value: str, *, seconds: int | None
 
 
 def drop_cookie(response: Response, word: str) -> None:
-    response.delete_cookie(
-        cookie_name(word),
-        path="/",
-        secure=not context.house().settings.loopback,
-        httponly=True,
-        samesite="Lax",
-    )
+    set_cookie(response, word, "", seconds=0)
 
 
 def read_cookie(word: str) -> str:
@@ -285,7 +280,7 @@ def form_word() -> str:
     """What every form of this page sends back: a digest, with a key of ours, of this browser's cookie for pages."""
     if "csrf_token" not in g:
         if _page() is None:
-            g.page = f"{int(context.house().clock.now().timestamp()):x}.{entropy.url_safe(16)}"
+            g.page = f"{int(context.now().timestamp()):x}.{entropy.url_safe(16)}"
         g.csrf_token = _word_with(g.page)
     return str(g.csrf_token)
 
@@ -311,7 +306,7 @@ def _page() -> str | None:
     if "page" not in g:
         page = read_cookie(PAGE)
         drawn = re.match(r"([0-9a-f]{1,12})\.", page)
-        age = context.house().clock.now().timestamp() - int(drawn[1], 16) if drawn else PAGE_SECONDS
+        age = context.now().timestamp() - int(drawn[1], 16) if drawn else PAGE_SECONDS
         g.page = page if age < PAGE_SECONDS else None
     found: str | None = g.page
     return found
@@ -353,11 +348,24 @@ def _asked_locales() -> str:
     """The ui_locales of this authorization request, or of the one that this page leads back to."""
     if "ui_locales" in request.args:
         return request.args["ui_locales"]
-    asked: Mapping[str, str] = request.args
-    if "request_uri" not in asked:
-        way_back = request.form.get("next") or request.args.get("next", "")
-        asked = dict(parse_qsl(way_back.partition("?")[2])) if way_back.startswith("/") else {}
-    return pushed.words(context.house().database, asked).get("ui_locales", "")
+    if "request_uri" in request.args:
+        return pushed.words(context.house().database, request.args).get("ui_locales", "")
+    return asked_by(given_way_back()).get("ui_locales", "")
+
+
+def given_way_back() -> str:
+    """The local address to which this page leads back, as it came: anybody can write one."""
+    sent = request.form.get("next") if request.method == "POST" else None
+    return sent or request.args.get("next", "")
+
+
+def asked_by(address: str) -> Mapping[str, str]:
+    """What an authorization request at this local address asks, in order or not. Reads the one of a page once."""
+    if "asked_by" not in g or g.asked_by[0] != address:
+        query = address.partition("#")[0].partition("?")[2] if address.startswith("/") else ""
+        g.asked_by = address, pushed.words(context.house().database, dict(parse_qsl(query)))
+    found: Mapping[str, str] = g.asked_by[1]
+    return found
 
 
 def language() -> str:

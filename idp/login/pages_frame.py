@@ -68,22 +68,17 @@ def _app_of(way: WayBack) -> dict[str, Hashable]:
 
 
 def way() -> WayBack:
-    given = request.form.get("next") or request.args.get("next", "")
-    house = context.house()
-    return way_back.read(given, house.apps, house.database)
+    return way_back.read(web.given_way_back(), context.house().apps, web.asked_by)
 
 
 def sealed(who: Who) -> str:
-    house = context.house()
-    return house.keys.seal(
-        WHO, {"u": who.username, "s": int(who.shared), "a": int(who.asked)}, house.clock.now()
-    )
+    inside = {"u": who.username, "s": int(who.shared), "a": int(who.asked)}
+    return context.house().keys.seal(WHO, inside, context.now())
 
 
 def unsealed(text: str) -> Who | None:
     """None when it is older than an hour, or not ours: the person starts again with the same request."""
-    house = context.house()
-    inside = house.keys.unseal(WHO, text, house.clock.now(), seconds=WHO_SECONDS)
+    inside = context.house().keys.unseal(WHO, text, context.now(), seconds=WHO_SECONDS)
     if inside is None:
         return None
     held = held_card()
@@ -153,7 +148,7 @@ def browser() -> Browser:
     return browsers.recognise(
         house.keys,
         web.read_cookie(browsers.COOKIE),
-        house.clock.now(),
+        context.now(),
         days=house.settings.known_browser_days,
     )
 
@@ -169,5 +164,6 @@ def welcome(way: WayBack, outcome: SignedIn, *, marked: bool = False) -> Respons
     response = web.see_other(onward)
     web.set_cookie(response, sessions.COOKIE, outcome.cookie)
     give_browser(response, outcome.browser_cookie)
-    web.drop_cookie(response, cards.COOKIE)
+    if web.read_cookie(cards.COOKIE):
+        web.drop_cookie(response, cards.COOKIE)
     return response

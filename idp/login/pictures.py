@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
+from itertools import groupby, product
 
 from idp.entropy import Chance
 
@@ -183,7 +183,7 @@ def _readings(letters: str, screen: int) -> Iterator[tuple[str, ...]]:
         if not letters:
             yield ()
         return
-    for word, key in _words()[screen]:
+    for word, key in _words()[screen].get(letters[:1], ()):
         if letters.startswith(word):
             for rest in _readings(letters[len(word) :], screen + 1):
                 yield (key, *rest)
@@ -201,19 +201,23 @@ def _letters(text: str) -> str:
 
 
 @cache
-def _words() -> tuple[tuple[tuple[str, str], ...], ...]:
-    """For each screen every accepted word, letters only, with the key of its picture."""
+def _words() -> tuple[dict[str, list[tuple[str, str]]], ...]:
+    """For each screen every accepted word, letters only, with the key of its picture; by first letter."""
     return tuple(
-        tuple(
-            sorted(
-                {
-                    (letters, picture.key)
-                    for picture in screen.pictures
-                    for word in (picture.key, *picture.words.values())
-                    for letters in _spellings(word)
-                }
+        {
+            initial: [*words]
+            for initial, words in groupby(
+                sorted(
+                    {
+                        (letters, picture.key)
+                        for picture in screen.pictures
+                        for word in (picture.key, *picture.words.values())
+                        for letters in _spellings(word)
+                    }
+                ),
+                key=lambda word: word[0][0],
             )
-        )
+        }
         for screen in SCREENS
     )
 

@@ -280,8 +280,7 @@ def current() -> SignedIn | None:
 def _look_now(cookie: str) -> SignedIn | None:
     if not cookie:
         return None
-    house = context.house()
-    now = house.clock.now()
+    house, now = context.house(), context.now()
     with house.database.reading() as db:
         row = _find(db, cookie, now)
     if row is None or not alive(row, house.settings, now):

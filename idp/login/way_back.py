@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from functools import cached_property
+from urllib.parse import quote_plus, urlsplit
 
 import orjson
 
-from idp import pushed
 from idp.apps import App, Registry
 from idp.config import LOOPBACK
-from idp.database import Database
 from idp.login.sessions import SIGN_IN, WAY_BACK
 
 HOME = "/mijn-apps"
@@ -70,22 +70,30 @@ class WayBack:
 
     def page(self, path: str = SIGN_IN, **words: str) -> str:
         """The address of one of our pages that keeps this way back."""
-        query = {"next": self.url, **words}
-        text = urlencode({name: value for name, value in query.items() if value})
-        return f"{path}?{text}" if text else path
+        said = [self._next] if self.url else []
+        said += [f"{name}={quote_plus(value)}" for name, value in words.items() if value]
+        return f"{path}?{'&'.join(said)}" if said else path
+
+    @cached_property
+    def _next(self) -> str:
+        """An address inside an address: a page says it five times, and quotes it once."""
+        return f"next={quote_plus(self.url)}"
 
 
 NOWHERE = WayBack(url="", any_session_will_do=True)
 """Nobody sent this person: they go to their own apps."""
 
 
-def read(given: str, registry: Registry, database: Database) -> WayBack:
-    """What a page was told. Anything but a known way of our own counts as nothing."""
+def read(given: str, registry: Registry, asked_by: Callable[[str], Mapping[str, str]]) -> WayBack:
+    """What a page was told. Anything but a known way of our own counts as nothing.
+
+    `asked_by` says what an authorization request at such an address asks.
+    """
     if not local(given) or not given.startswith(WAY_BACK) or len(given) > LONGEST:
         return NOWHERE
     if not given.startswith("/authorize?"):
         return WayBack(url=given, any_session_will_do=True)
-    asked = pushed.words(database, dict(parse_qsl(urlsplit(given).query)))
+    asked = asked_by(given)
     app = registry.find(asked.get("client_id", ""))
     if app is None:
         return WayBack(url=given)
