@@ -69,6 +69,7 @@ def create_app(house: House) -> Flask:
     web.prepare(app, house.settings)
     failing.prepare(app)
     blanks.prepare(app)
+    oidc_pages.prepare(app)
     sessions.login_manager.init_app(app)
     staff_door.prepare(app)
     shell.prepare(app)

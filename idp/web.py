@@ -47,6 +47,8 @@ class Door(StrEnum):
 PROGRAMS = frozenset({Door.APP})
 STAFF_DOOR = "staff_door"
 """Under this word admin/staff_door.py leaves the function that opens `Door.STAFF`, or answers instead of the view."""
+AT_ONCE = "at_once"
+"""Under this word oidc/pages.py leaves what answers an authorization request in the transaction of a sign-in."""
 STAFF_PATHS = ("/schoolloket", "/beheer", "/leverancier", "/personeel")
 """Where staff work: refusals there lead back there."""
 

@@ -140,8 +140,7 @@ def _identify(way: WayBack) -> Response:
 
 
 def _prove(way: WayBack, who: Who, secret: str) -> Response:
-    house = context.house()
-    now = house.clock.now()
+    house, now = context.house(), context.now()
     signed_in = sessions.current()
     browser = pages_frame.browser()
     attempt = sign_in.Attempt(
@@ -155,6 +154,7 @@ def _prove(way: WayBack, who: Who, secret: str) -> Response:
         shared=who.shared,
         previous=signed_in.sid if signed_in else None,
         onward=way.url if way.authorizes else "",
+        arrive=pages_frame.arrival(way),
     )
     try:
         outcome = sign_in.prove(house, attempt)

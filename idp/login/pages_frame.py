@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from flask import Response, g, make_response, render_template, request
+from flask import Response, current_app, g, make_response, render_template, request
 
 from idp import blanks, context, web
 from idp.login import browsers, cards, devices, sessions, way_back
 from idp.login.browsers import Browser
 from idp.login.cards import HeldCard
 from idp.login.devices import Device
-from idp.login.sign_in import SignedIn
+from idp.login.sign_in import Arrival, SignedIn
 from idp.login.way_back import WayBack
 from idp.models import DeviceKind
 
@@ -153,10 +153,16 @@ def browser() -> Browser:
     )
 
 
+def arrival(way: WayBack) -> Arrival | None:
+    """What the authorization request at the end of this way, if there is one, wants done in the sign-in itself."""
+    at_once: Callable[[str], Arrival | None] = current_app.extensions[web.AT_ONCE]
+    return at_once(way.url) if way.authorizes else None
+
+
 def welcome(way: WayBack, outcome: SignedIn, *, marked: bool = False) -> Response:
     """This browser has a session now: on to where the person was going. `marked`: it began fresh for that."""
     house = context.house()
-    onward = way.page(sessions.NEW_PASSWORD) if outcome.must_change else way.onward
+    onward = way.page(sessions.NEW_PASSWORD) if outcome.must_change else outcome.onward or way.onward
     if way.authorizes and not marked:
         with house.database.transaction() as db:
             sessions.leave_marker(db, outcome.sid, way.url, house.clock.now())

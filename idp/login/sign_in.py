@@ -7,6 +7,7 @@ exist, one that may not sign in, and a wrong secret cost the same work and get t
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -58,6 +59,10 @@ class Step(StrEnum):
     PASSWORD = "password"
 
 
+Arrival = Callable[[Connection, sessions.SignedIn, datetime], str | None]
+"""Takes a session that has just begun on; says where to, or None when somebody must be asked or told something first."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
     username: str
@@ -76,6 +81,8 @@ class Attempt:
     """The sid of the session that this browser has until now: it ends."""
     onward: str = ""
     """The authorization request that this person comes from: the session begins fresh for it."""
+    arrive: Arrival | None = None
+    """What may be done at once, in the transaction in which the session begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +96,8 @@ class SignedIn:
     must_change: bool
     amr: tuple[str, ...]
     acr: str
+    onward: str | None = None
+    """Where this person goes at once; None: back to where they came from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,6 +302,7 @@ def _right(
     if attempt.previous is not None:
         sessions.end(db, attempt.previous, "signed_in_anew", now)
     must_change = account.secret_kind is SecretKind.TEMPORARY
+    shared = attempt.shared or attempt.class_device is not None
     started = sessions.start(
         db,
         house,
@@ -300,14 +310,29 @@ def _right(
         amr=amr,
         acr=acr,
         must_change=must_change,
-        shared=attempt.shared or attempt.class_device is not None,
+        shared=shared,
         device=attempt.device,
         class_device=attempt.class_device.id if attempt.class_device else None,
         now=now,
     )
-    if attempt.onward:
-        sessions.leave_first_marker(db, started.sid, attempt.onward, now)
     audit.signed_in(db, account_uuid=account.account_uuid, amr=[*amr], acr=acr)
+    onward = None
+    if attempt.arrive is not None and not must_change:
+        session = sessions.SignedIn(
+            sid=started.sid,
+            account_uuid=account.account_uuid,
+            username=account.username,
+            type=account.type,
+            given_name=account.given_name or "",
+            auth_time=now,
+            amr=amr,
+            acr=acr,
+            must_change=must_change,
+            shared=shared,
+        )
+        onward = attempt.arrive(db, session, now)
+    if attempt.onward and onward is None:
+        sessions.leave_first_marker(db, started.sid, attempt.onward, now)
     met = browsers.after_meeting(attempt.browser, account.account_uuid, now)
     return SignedIn(
         account_uuid=account.account_uuid,
@@ -317,6 +342,7 @@ def _right(
         must_change=must_change,
         amr=amr,
         acr=acr,
+        onward=onward,
     )
 
 

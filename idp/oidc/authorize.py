@@ -52,27 +52,55 @@ def consider(house: House, request: AuthorizationRequest, session: SignedIn | No
     if session is None:
         return Considered(step=next_step.decide(Situation(request=request, now=now)))
     with house.database.transaction() as db:
+        if _LIVES.first(db, {"sid_": session.sid}) is None:
+            return Considered(step=next_step.decide(Situation(request=request, now=now)))
         situation, schools = _look(db, house, request, session, now)
         step = next_step.decide(situation)
         if isinstance(step, Issue) and not evidence.take(
             db, session.sid, request.query, step.uses, now, seconds=house.settings.marker_seconds
         ):
             step = next_step.decide(replace(situation, evidence=frozenset()))
-        if not isinstance(step, Issue):
-            return Considered(step=step, schools=schools)
-        if request.kept is not None and not pushed.spend(db, request.kept, session.sid, now):
-            return Considered(step=USED_UP)
-        code = tokens.begin_grant(
-            db,
-            house,
-            app=request.app,
-            request=request,
-            session=replace(session, acr=step.acr),
-            instellingsnummer=step.school,
-            now=now,
-            habits=habits.of(request),
-        )
-    return Considered(step=Issued(code=code), schools=schools)
+        if isinstance(step, Issue):
+            step = _issue(db, house, request, session, step, now=now)
+    return Considered(step=step, schools=schools)
+
+
+def at_once(
+    db: Connection, house: House, request: AuthorizationRequest, session: SignedIn, now: datetime
+) -> str | None:
+    """The code for whoever signs in for this very request, in the transaction in which the session begins.
+
+    None: something is to be asked or refused. Nothing was written then, and /authorize sees to it.
+    """
+    situation, _ = _look(db, house, request, session, now, fresh=True)
+    step = next_step.decide(situation)
+    issued = _issue(db, house, request, session, step, now=now) if isinstance(step, Issue) else None
+    return issued.code if isinstance(issued, Issued) else None
+
+
+def _issue(
+    db: Connection,
+    house: House,
+    request: AuthorizationRequest,
+    session: SignedIn,
+    step: Issue,
+    *,
+    now: datetime,
+) -> Issued | RefuseToApp:
+    """Write the grant and its code, which uses a kept request up."""
+    if request.kept is not None and not pushed.spend(db, request.kept, session.sid, now):
+        return USED_UP
+    code = tokens.begin_grant(
+        db,
+        house,
+        app=request.app,
+        request=request,
+        session=replace(session, acr=step.acr),
+        instellingsnummer=step.school,
+        now=now,
+        habits=habits.of(request),
+    )
+    return Issued(code=code)
 
 
 def answered(house: House, request: AuthorizationRequest, session: SignedIn, answer: Evidence) -> None:
@@ -116,11 +144,15 @@ def would_be_told(
 
 
 def _look(
-    db: Connection, house: House, request: AuthorizationRequest, session: SignedIn, now: datetime
+    db: Connection,
+    house: House,
+    request: AuthorizationRequest,
+    session: SignedIn,
+    now: datetime,
+    *,
+    fresh: bool = False,
 ) -> tuple[Situation, tuple[SchoolChoice, ...]]:
-    nobody = Situation(request=request, now=now)
-    if _LIVES.first(db, {"sid_": session.sid}) is None:
-        return nobody, ()
+    """`fresh`: this session begins in this transaction, for this request: no other answer can be there yet."""
     schools = visibility.schools_for(db, request.app, session.account_uuid, day_of_law(now))
     names = bool(request.id_token_hint or request.sub_needed)
     asks = bool(request.prompt - {"none"} or request.max_age is not None or names or request.acr_needed)
@@ -134,7 +166,9 @@ def _look(
             must_change=session.must_change,
             shared=session.shared,
         ),
-        evidence=evidence.found(db, session.sid, request.query, now, seconds=seconds)
+        evidence=frozenset({Evidence.FRESH})
+        if fresh
+        else evidence.found(db, session.sid, request.query, now, seconds=seconds)
         if asks or session.shared
         else frozenset(),
         schools=tuple(one.instellingsnummer for one in schools),

@@ -10,13 +10,14 @@ The address holds the whole request, so every step leads back to /authorize with
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import structlog
-from flask import Blueprint, Response, abort, make_response, render_template
+from flask import Blueprint, Flask, Response, abort, make_response, render_template
 from flask import request as http
+from sqlalchemy import Connection
 
 from idp import audit, context, pushed, web
 from idp.claims import explain
@@ -24,6 +25,7 @@ from idp.claims import pages as claims_pages
 from idp.lately import Counter
 from idp.login import sessions, throttle
 from idp.login.sessions import SignedIn
+from idp.login.sign_in import Arrival
 from idp.oidc import app_log, arriving, authorize, responses
 from idp.oidc import request as requests
 from idp.oidc.arriving import Arrived
@@ -52,6 +54,11 @@ EVERYDAY = frozenset({"login_required", "interaction_required", "consent_require
 NOTED = 20
 """Refusals of one kind, in one minute, from one network, that the audit trail keeps; the log has them all."""
 _refusals = Counter(window=timedelta(minutes=1))
+
+
+def prepare(app: Flask) -> None:
+    """Tell the floor below how a request is answered at once when somebody signs in for it."""
+    app.extensions[web.AT_ONCE] = _at_once
 
 
 @blueprint.get("/authorize")
@@ -122,6 +129,27 @@ def back_to_app() -> Response:
 
 
 # ---------------------------------------------------------------- the steps
+
+
+def _at_once(url: str) -> Arrival | None:
+    """The answer to the request at this address for whoever has just signed in for it: on to the app with a code.
+
+    None when the answer is a page: a reload of that must not send a secret again.
+    """
+    query = urlsplit(url).query
+    words = parse_qs(query)
+    if "request" in words or not pushed.is_name(words.get("request_uri", [pushed.URN])[0]):
+        return None
+    asked = _asked(query.encode())
+    if not isinstance(asked, AuthorizationRequest) or asked.response_mode != "query":
+        return None
+    house = context.house()
+
+    def arrive(db: Connection, session: SignedIn, now: datetime) -> str | None:
+        code = authorize.at_once(db, house, asked, session, now)
+        return responses.with_code(asked, code, house.settings.issuer).location if code else None
+
+    return arrive
 
 
 def _asked(query: bytes, form: list[tuple[str, str]] | None = None) -> Arrived:
