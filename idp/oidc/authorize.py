@@ -55,7 +55,7 @@ def consider(house: House, request: AuthorizationRequest, session: SignedIn | No
         if _LIVES.first(db, {"sid_": session.sid}) is None:
             return Considered(step=next_step.decide(Situation(request=request, now=now)))
         situation, schools = _look(db, house, request, session, now)
-        step = next_step.decide(situation)
+        step: Step | Issued = next_step.decide(situation)
         if isinstance(step, Issue) and not evidence.take(
             db, session.sid, request.query, step.uses, now, seconds=house.settings.marker_seconds
         ):
