@@ -57,7 +57,7 @@ def create_app(house: House) -> Flask:
     from idp.feeds import endpoints as feeding
     from idp.login import pages as login_pages
     from idp.login import pages_logo, pages_staff, pages_staff_setup, pages_upstream, sessions
-    from idp.oidc import endpoints, pages_sign_out
+    from idp.oidc import doorstep, endpoints, pages_sign_out
     from idp.oidc import pages as oidc_pages
     from idp.rosters import endpoints as listing
 
@@ -122,5 +122,5 @@ def create_app(house: House) -> Flask:
         pages_teachers,
     ):
         app.register_blueprint(staff.blueprint)
-    app.wsgi_app = endpoints.in_front_of(app.wsgi_app, house)  # type: ignore[method-assign, assignment]
+    app.wsgi_app = doorstep.in_front_of(endpoints.in_front_of(app.wsgi_app, house), house)  # type: ignore[method-assign, assignment]
     return app

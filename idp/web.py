@@ -186,6 +186,21 @@ def _headers(always: Sequence[tuple[str, str]], response: Response) -> Response:
     return response
 
 
+def for_every_redirect() -> tuple[tuple[str, str], ...]:
+    """The headers of an answer that only leads on, beside those of every answer."""
+    return (
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Content-Length", "0"),
+        ("Cache-Control", "no-store"),
+        (
+            "Content-Security-Policy",
+            "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        ),
+        *FOR_PAGES,
+        ("Vary", "Cookie"),
+    )
+
+
 FOR_PAGES = (
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "same-origin"),
@@ -235,11 +250,12 @@ def see_other(location: str) -> Response:
 
 def cookie_name(word: str) -> str:
     """`__Host-idp-word`; on plain http on this machine without the prefix but with the port, since ports share cookies."""
-    return _cookie_name(context.house().settings.issuer, word)
+    return cookie_called(context.house().settings.issuer, word)
 
 
 @functools.cache
-def _cookie_name(issuer: str, word: str) -> str:
+def cookie_called(issuer: str, word: str) -> str:
+    """The same for a house with this address."""
     if issuer.startswith("https://"):
         return f"__Host-idp-{word}"
     port = re.sub(r"\D", "", issuer.rpartition(":")[2]) or "80"

@@ -269,6 +269,15 @@ def look(db: Connection, settings: Settings, cookie: str, now: datetime) -> Sign
     return _value(row) if row is not None and alive(row, settings, now) and _may_sign_in(row) else None
 
 
+def seen(db: Connection, settings: Settings, cookie: str, now: datetime) -> SignedIn | None:
+    """The same, and the session is noted as used now."""
+    row = _find(db, cookie, now)
+    if row is None or not alive(row, settings, now) or not _may_sign_in(row):
+        return None
+    _note_use(db, row, now)
+    return _value(row)
+
+
 def current() -> SignedIn | None:
     """The pupil behind this request. Looks once; an account that went inactive ends its session here."""
     if "signed_in" not in g:
@@ -291,8 +300,13 @@ def _look_now(cookie: str) -> SignedIn | None:
         return None
     if now - row.last_seen_at >= _TOUCH:
         with house.database.transaction() as db:
-            db.execute(update(Session).where(Session.sid == row.sid).values(last_seen_at=now))
+            _note_use(db, row, now)
     return _value(row)
+
+
+def _note_use(db: Connection, row: Any, now: datetime) -> None:
+    if now - row.last_seen_at >= _TOUCH:
+        db.execute(update(Session).where(Session.sid == row.sid).values(last_seen_at=now))
 
 
 def _find(db: Connection, cookie: str, now: datetime) -> Any:

@@ -6,32 +6,31 @@ exist, one that may not sign in, and a wrong secret cost the same work and get t
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
 
-from sqlalchemy import Connection, Date, String, Uuid, and_, bindparam, func, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import Connection, bindparam, update
 
-from idp import audit, entropy
+from idp import audit
 from idp.clock import day_of_law, midnight
 from idp.context import House
 from idp.errors import Busy
 from idp.hashing import Stored, Verdict
 from idp.keys import Keys
-from idp.login import accounts, attention, browsers, cards, passwords, sessions, throttle, tries, usernames
+from idp.login import attention, browsers, meant, passwords, sessions, throttle, tries, usernames
 from idp.login.accounts import Account
 from idp.login.browsers import Browser
 from idp.login.cards import HeldCard
 from idp.login.counting import Counters
 from idp.login.counting_database import InDatabase
 from idp.login.devices import Device
+from idp.login.meant import Found
 from idp.login.throttle import Channel, Failed, Pass, Subject, Wait
 from idp.models import Account as AccountRow
-from idp.models import Card, DeviceKind, Enrolment, Moment, SecretKind
+from idp.models import DeviceKind, SecretKind
 from idp.prepared import Prepared
 
 __all__ = [
@@ -48,8 +47,6 @@ __all__ = [
     "prove",
 ]
 
-_NO_CARD = str(uuid.UUID(int=0))
-_NO_SCHOOL = ""
 _LONGEST_SECRET = 1000
 """Characters that are looked at: more than any kind allows, so that too much is still too much."""
 
@@ -121,22 +118,9 @@ class Confirmed:
 Outcome = SignedIn | Wrong | Wait | Expired
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Found:
-    """What there is behind a name."""
-
-    account: Account | None
-    kind: SecretKind
-    """Of the account, or of the one a name without account pretends to be."""
-    card: str | None
-    """The card of this pupil that this browser holds, and that is still live."""
-    at_home: bool = False
-    """This browser is a device of a school where this pupil is enrolled today."""
-
-
 def next_step(db: Connection, keys: Keys, username: str, today: date) -> Step:
     """What to ask for this (canonical) name; a name without account gets one of the two, always the same."""
-    found = _look_up(db, keys, username, midnight(today))
+    found = meant.look_up(db, keys, username, midnight(today))
     return Step.PICTURES if found.kind is SecretKind.PICTURE else Step.PASSWORD
 
 
@@ -191,7 +175,7 @@ def _try(house: House, attempt: Attempt, *, begin: bool) -> Outcome | Confirmed:
     )
 
 
-def _reserve(house: House, attempt: Attempt, now: datetime) -> tuple[_Found, Pass | Wait]:
+def _reserve(house: House, attempt: Attempt, now: datetime) -> tuple[Found, Pass | Wait]:
     """Who is meant, and a try on that name: in one transaction when the database counts."""
     if house.redis is not None:
         with house.database.reading() as db:
@@ -201,15 +185,17 @@ def _reserve(house: House, attempt: Attempt, now: datetime) -> tuple[_Found, Pas
         if taken is not None:
             return found, taken
 
-    def together(db: Connection) -> tuple[_Found, Pass | Wait]:
+    def together(db: Connection) -> tuple[Found, Pass | Wait]:
         found = _find(db, house, attempt, now)
         return found, _take(InDatabase(db), house, _subject(house, attempt, found, now), now)
 
     return house.database.retrying(together)
 
 
-def _find(db: Connection, house: House, attempt: Attempt, now: datetime) -> _Found:
-    return _look_up(db, house.keys, attempt.username, now, card=attempt.card, device=attempt.class_device)
+def _find(db: Connection, house: House, attempt: Attempt, now: datetime) -> Found:
+    return meant.look_up(
+        db, house.keys, attempt.username, now, card=attempt.card, device=attempt.class_device
+    )
 
 
 def _take(counters: Counters, house: House, subject: Subject, now: datetime) -> Pass | Wait:
@@ -223,7 +209,7 @@ def _given_back(counters: Counters, house: House, taken: Pass, now: datetime) ->
     return True
 
 
-def _subject(house: House, attempt: Attempt, found: _Found, now: datetime) -> Subject:
+def _subject(house: House, attempt: Attempt, found: Found, now: datetime) -> Subject:
     account = found.account
     return Subject(
         channel=_channel(attempt, found, day_of_law(now), house.settings.known_browser_days),
@@ -236,7 +222,7 @@ def _subject(house: House, attempt: Attempt, found: _Found, now: datetime) -> Su
     )
 
 
-def _channel(attempt: Attempt, found: _Found, today: date, days: int) -> Channel:
+def _channel(attempt: Attempt, found: Found, today: date, days: int) -> Channel:
     if found.card is not None:
         return Channel.CARD
     if found.account and attempt.browser.knows(found.account.account_uuid, today, days=days):
@@ -254,7 +240,7 @@ def _hash_again(house: House, verdict: Verdict, secret: str) -> Stored | None:
         return None
 
 
-def _wrong(house: House, taken: Pass, *, tried: str, found: _Found, now: datetime) -> Wrong:
+def _wrong(house: House, taken: Pass, *, tried: str, found: Found, now: datetime) -> Wrong:
     """Count it, and note it in the trail; what closes until somebody helps is told to the school."""
 
     def count(counters: Counters) -> Failed:
@@ -284,7 +270,7 @@ def _right(
     attempt: Attempt | None,
     *,
     taken: Pass,
-    found: _Found,
+    found: Found,
     account: Account,
     fresh: Stored | None,
     given_back: bool,
@@ -372,92 +358,3 @@ def _method(kind: SecretKind, *, card: bool) -> tuple[tuple[str, ...], str]:
     """(amr, acr): how the pupil proved it, said honestly."""
     way = "pictures" if kind is SecretKind.PICTURE else "pwd"
     return ((way, "card") if card else (way,)), f"{sessions.ACR}{kind}{'+card' if card else ''}"
-
-
-# ---------------------------------------------------------------- looking up
-
-
-def _look_up(
-    db: Connection,
-    keys: Keys,
-    username: str,
-    now: datetime,
-    *,
-    card: HeldCard | None = None,
-    device: Device | None = None,
-) -> _Found:
-    """The same statement, and the same work, whether the name exists or not."""
-    pivot = entropy.keyed_digest(keys.throttle, "step", username)
-    row = _statement().first(
-        db,
-        {
-            "name": username,
-            "card": card.id if card else _NO_CARD,
-            "school": device.instellingsnummer if device else _NO_SCHOOL,
-            "now": now,
-            "today": day_of_law(now),
-            "pivot": str(uuid.UUID(pivot[:32])),
-        },
-    )
-    pretended = row.pretended or (SecretKind.PICTURE if int(pivot[-1], 16) % 2 else SecretKind.BASIC)
-    if row.account_uuid is None:
-        return _Found(account=None, kind=pretended, card=None)
-    account = accounts.from_row(row)
-    return _Found(
-        account=account, kind=account.secret_kind, card=row.card_id, at_home=row.enrolled_here is not None
-    )
-
-
-@cache
-def _statement() -> Prepared:
-    """The account of a name, this browser's card if it is of that account, whether this device is of a school of
-    that pupil, and the kind of a drawn account.
-
-    Drawing (by a keyed hash of the name, among random account_uuids) gives names without account the real mix
-    of kinds, and the same one each time.
-    """
-    asked = select(bindparam("name", type_=String).label("name")).subquery("asked")
-    drawn = aliased(AccountRow)
-    pretended = (
-        select(drawn.secret_kind)
-        .where(drawn.account_uuid >= bindparam("pivot", type_=Uuid(as_uuid=False)))
-        .order_by(drawn.account_uuid)
-        .limit(1)
-        .scalar_subquery()
-    )
-    first = aliased(AccountRow)
-    around = select(first.secret_kind).order_by(first.account_uuid).limit(1).scalar_subquery()
-    today = bindparam("today", type_=Date())
-    given_name = accounts.given_name_today(today)
-    enrolled_here = (
-        select(Enrolment.id)
-        .where(
-            Enrolment.account_uuid == AccountRow.account_uuid,
-            Enrolment.instellingsnummer == bindparam("school", type_=String),
-            Enrolment.begindatum <= today,
-            Enrolment.einddatum >= today,
-        )
-        .limit(1)
-        .scalar_subquery()
-    )
-    return Prepared(
-        select(
-            *accounts.COLUMNS,
-            given_name.label("given_name"),
-            Card.id.label("card_id"),
-            func.coalesce(pretended, around).label("pretended"),
-            enrolled_here.label("enrolled_here"),
-        )
-        .select_from(asked)
-        .outerjoin(AccountRow, AccountRow.username == asked.c.name)
-        .outerjoin(
-            Card,
-            and_(
-                Card.id == bindparam("card", type_=Uuid(as_uuid=False)),
-                Card.account_uuid == AccountRow.account_uuid,
-                Card.voided_at.is_(None),
-                Card.expires_at > bindparam("now", type_=Moment()),
-                cards.at_its_school(today),
-            ),
-        )
-    )

@@ -18,6 +18,7 @@ from idp.claims.release import Answer
 from idp.claims.visibility import SchoolChoice
 from idp.clock import day_of_law
 from idp.context import House
+from idp.login import sessions
 from idp.login.sessions import SignedIn
 from idp.models import ID, Session
 from idp.oidc import evidence, habits, next_step, signing, tokens
@@ -54,14 +55,29 @@ def consider(house: House, request: AuthorizationRequest, session: SignedIn | No
     with house.database.transaction() as db:
         if _LIVES.first(db, {"sid_": session.sid}) is None:
             return Considered(step=next_step.decide(Situation(request=request, now=now)))
-        situation, schools = _look(db, house, request, session, now)
-        step: Step | Issued = next_step.decide(situation)
-        if isinstance(step, Issue) and not evidence.take(
-            db, session.sid, request.query, step.uses, now, seconds=house.settings.marker_seconds
-        ):
-            step = next_step.decide(replace(situation, evidence=frozenset()))
-        if isinstance(step, Issue):
-            step = _issue(db, house, request, session, step, now=now)
+        return _consider(db, house, request, session, now)
+
+
+def passing(house: House, request: AuthorizationRequest, cookie: str, now: datetime) -> Step | Issued | None:
+    """The same for whoever shows this cookie of a session (or none), in one look; None: it opens no session now."""
+    if not cookie:
+        return next_step.decide(Situation(request=request, now=now))
+    with house.database.transaction() as db:
+        session = sessions.seen(db, house.settings, cookie, now)
+        return _consider(db, house, request, session, now).step if session is not None else None
+
+
+def _consider(
+    db: Connection, house: House, request: AuthorizationRequest, session: SignedIn, now: datetime
+) -> Considered:
+    situation, schools = _look(db, house, request, session, now)
+    step: Step | Issued = next_step.decide(situation)
+    if isinstance(step, Issue) and not evidence.take(
+        db, session.sid, request.query, step.uses, now, seconds=house.settings.marker_seconds
+    ):
+        step = next_step.decide(replace(situation, evidence=frozenset()))
+    if isinstance(step, Issue):
+        step = _issue(db, house, request, session, step, now=now)
     return Considered(step=step, schools=schools)
 
 
