@@ -162,10 +162,11 @@ class Machine(Ground):
         session = self._seen(browser)
         if session is None and not silent:
             assert path(answer) == "/aanmelden"
-            session = self._sign_in(browser, self.known.pupils[who], url)
+            session, answer = self._sign_in(browser, self.known.pupils[who], url)
             if session is None:
                 return
-            answer = self.browsers[browser].get(url)
+            if answer.headers["Location"].startswith("/authorize?"):
+                answer = self.browsers[browser].get(url)
         if session is None:
             assert said(answer, registered)["error"] == "login_required"
             return
@@ -211,8 +212,10 @@ class Machine(Ground):
         chosen = self.known.chosen.get((app.client_id, pupil.uuid))
         return next((one for one in choices if one.number == chosen), None)
 
-    def _sign_in(self, browser: int, pupil: Pupil, url: str, words: str = WORDS) -> Session | None:
-        """Through the pages, as a child does."""
+    def _sign_in(
+        self, browser: int, pupil: Pupil, url: str, words: str = WORDS
+    ) -> tuple[Session | None, Any]:
+        """Through the pages, as a child does. Also the last answer: to the app at once, when there is nothing to ask."""
         page = self.browsers[browser].get(f"/aanmelden?{urlencode({'next': url})}")
         assert page.status_code == 200, page.location
         asked = fill_in(self.browsers[browser], page, username=pupil.username)
@@ -223,13 +226,13 @@ class Machine(Ground):
         if words != WORDS or not pupil.active:
             assert answer.status_code == 401
             pupil.wrong_tries += 1
-            return None
+            return None, answer
         assert answer.status_code == 303
         if before is not None:
             before.ended = True
         session = self.signed_in[browser] = Session(pupil=pupil, began=now, seen=now)
         self.sessions.append(session)
-        return session
+        return session, answer
 
     @precondition(lambda self: all(one.wrong_tries < 3 for one in self.known.pupils))
     @rule(
@@ -241,7 +244,10 @@ class Machine(Ground):
         registered = self.house.apps.find("rekenbuur")
         assert registered is not None
         self._sign_in(
-            browser, self.known.pupils[who], f"/authorize?{query(registered, prompt='login')}", words
+            browser,
+            self.known.pupils[who],
+            f"/authorize?{query(registered, prompt='login', response_mode='form_post')}",
+            words,
         )
 
     @rule(browser=st.integers(0, 1), hint=st.booleans(), yes=st.booleans())
