@@ -429,7 +429,7 @@ def _write(
         "request_id": these.request_id,
         "details": details,
     }
-    _LINE.run(db, row | {"mark": marks.for_row(db, TRAIL, row)})
+    _LINE.later(db, row | {"mark": marks.for_row(db, TRAIL, row)})
     journal.note(db.info, row)
     measures.event(event, details)
 

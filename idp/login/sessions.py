@@ -104,7 +104,7 @@ def start(
     """Begin a session, that ends at `until` at the latest. Beyond settings.sessions_per_pupil the oldest gives way."""
     _make_room(db, account_uuid, now, most=house.settings.sessions_per_pupil)
     sid, cookie = entropy.identifier(), entropy.token(entropy.Token.SESSION, now)
-    _BEGIN.run(
+    _BEGIN.later(
         db,
         {
             "sid": sid,
@@ -377,7 +377,7 @@ def leave_marker(db: Connection, sid: str, url: str, now: datetime) -> None:
 
 def leave_first_marker(db: Connection, sid: str, url: str, now: datetime) -> None:
     """The same for a session that began in this very transaction, and so has none yet."""
-    _MARK.run(db, {"sid": sid, "request_digest": _request_digest(url), "created_at": now})
+    _MARK.later(db, {"sid": sid, "request_digest": _request_digest(url), "created_at": now})
 
 
 def _request_digest(url: str) -> str:

@@ -14,7 +14,7 @@ from functools import cache
 
 from sqlalchemy import Connection, bindparam, update
 
-from idp import audit
+from idp import audit, prepared
 from idp.clock import day_of_law, midnight
 from idp.context import House
 from idp.errors import Busy
@@ -160,19 +160,22 @@ def _try(house: House, attempt: Attempt, *, begin: bool) -> Outcome | Confirmed:
         return _wrong(house, taken, tried=tried, found=found, now=now)
     fresh = _hash_again(house, verdict, tried)
     given_back = tries.elsewhere(house, lambda counters: _given_back(counters, house, taken, now))
-    return house.database.retrying(
-        lambda db: _right(
-            db,
-            house,
-            attempt if begin else None,
-            taken=taken,
-            found=found,
-            account=account,
-            fresh=fresh,
-            given_back=bool(given_back),
-            now=now,
-        )
-    )
+
+    def finish(db: Connection) -> Outcome | Confirmed:
+        with prepared.together(db):
+            return _right(
+                db,
+                house,
+                attempt if begin else None,
+                taken=taken,
+                found=found,
+                account=account,
+                fresh=fresh,
+                given_back=bool(given_back),
+                now=now,
+            )
+
+    return house.database.retrying(finish)
 
 
 def _reserve(house: House, attempt: Attempt, now: datetime) -> tuple[Found, Pass | Wait]:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select
 
-from idp import pushed
+from idp import prepared, pushed
 from idp.claims import disclose, pseudonym, visibility
 from idp.claims.release import Answer
 from idp.claims.visibility import SchoolChoice
@@ -52,7 +52,7 @@ def consider(house: House, request: AuthorizationRequest, session: SignedIn | No
     now = house.clock.now()
     if session is None:
         return Considered(step=next_step.decide(Situation(request=request, now=now)))
-    with house.database.transaction() as db:
+    with house.database.transaction() as db, prepared.together(db):
         if _LIVES.first(db, {"sid_": session.sid}) is None:
             return Considered(step=next_step.decide(Situation(request=request, now=now)))
         return _consider(db, house, request, session, now)
@@ -62,7 +62,7 @@ def passing(house: House, request: AuthorizationRequest, cookie: str, now: datet
     """The same for whoever shows this cookie of a session (or none), in one look; None: it opens no session now."""
     if not cookie:
         return next_step.decide(Situation(request=request, now=now))
-    with house.database.transaction() as db:
+    with house.database.transaction() as db, prepared.together(db):
         session = sessions.seen(db, house.settings, cookie, now)
         return _consider(db, house, request, session, now).step if session is not None else None
 

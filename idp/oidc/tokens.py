@@ -100,7 +100,7 @@ def begin_grant(
     )
     pseudonym.remember(db, house.keys, app, session.account_uuid, now)
     grant_id, code = entropy.row_id(), entropy.token(Token.CODE, now)
-    _INSERT_GRANT.run(
+    _INSERT_GRANT.later(
         db,
         {
             "id": grant_id,
@@ -119,7 +119,7 @@ def begin_grant(
             "habits": habits,
         },
     )
-    _INSERT_CODE.run(
+    _INSERT_CODE.later(
         db,
         {
             "digest": entropy.digest(code, Token.CODE),
