@@ -82,6 +82,7 @@ def axe(page: Any, **options: Any) -> list[str]:
 def show(page: Any, width: int, theme: str = "light", size: str = "100%") -> None:
     page.set_viewport_size({"width": width, "height": 740})
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    page.locator("body").wait_for(state="attached")  # the step before may still be on its way here
     page.evaluate("(size) => (document.documentElement.style.fontSize = size)", size)
     # Sizes and colours glide to their new values: look when they are there.
     page.evaluate("() => Promise.allSettled(document.getAnimations().map((one) => one.finished))")
