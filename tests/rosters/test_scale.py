@@ -84,6 +84,7 @@ def test_a_school_of_three_thousand_is_read_by_pages_and_by_indexes(large):
         for statement, given in said_now:
             if statement.startswith("SELECT"):
                 with database.reading() as db:
+                    placed = tuple(given) if isinstance(given, list) else given
                     plan = db.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", placed).all()
                 large_tables = ("enrolment", "class_membership", "pupil", "account", "roster_entry", "klas")
                 scans = [row[3] for row in plan if row[3].startswith("SCAN")]
