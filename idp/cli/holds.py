@@ -114,16 +114,7 @@ def _of_enrolments(house: House, delivery: str) -> Told:
     with house.database.reading() as db:
         plan = held_enrolments.load(house, db, delivery)
         found = held_enrolments.difference(db, plan.school, plan.today)
-    shown = [
-        {
-            "group": one.name,
-            "before": one.before,
-            "after": one.after,
-            "leave": list(one.leave),
-            "come": list(one.come),
-        }
-        for one in found.groups
-    ]
+    shown = [one.as_json() for one in found.groups]
     return list(plan.sentences()), plan.school.counts, shown, found.others
 
 

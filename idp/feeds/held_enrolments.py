@@ -93,6 +93,16 @@ class Group:
     leave: tuple[str, ...]
     come: tuple[str, ...]
 
+    def as_json(self) -> dict[str, Any]:
+        """As the command line and REST tell it."""
+        return {
+            "group": self.name,
+            "before": self.before,
+            "after": self.after,
+            "leave": [*self.leave],
+            "come": [*self.come],
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:

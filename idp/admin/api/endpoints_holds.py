@@ -70,16 +70,7 @@ def show_hold(_given: Given, delivery: str) -> Answer:
         waiting = held.find(db, delivery, kind=deliveries.ENROLMENTS)
         plan = held_enrolments.load(house, db, delivery)
         found = held_enrolments.difference(db, plan.school, plan.today)
-    groups = [
-        {
-            "group": one.name,
-            "before": one.before,
-            "after": one.after,
-            "leave": [*one.leave],
-            "come": [*one.come],
-        }
-        for one in found.groups
-    ]
+    groups = [one.as_json() for one in found.groups]
     counts = dict(plan.school.counts)
     return Answer(body=_line(waiting) | {"counts": counts, "groups": groups, "more": found.others})
 
