@@ -131,7 +131,7 @@ def test_OPER_02_a_second_operator_approves_in_the_console(house):
     assert exported(house)["scope"] == "openid profile ov_leerling"
 
 
-@pytest.mark.parametrize("words", ["{{7*7}}", "${7*7}", "%s%n", "<script>x</script>", "' OR 1=1--"])
+@pytest.mark.parametrize("words", ["{{7654*9871}}", "${7654*9871}", "%s%n", "<script>x</script>", "' OR 1=1--"])
 def test_INJ_07_what_is_typed_stays_text(house, client, mira, words):
     given = document("tekst", client_name=words, purpose=words, contacts=[words])
     apps.import_apps(house, [given], now=house.clock.now())
@@ -143,10 +143,7 @@ def test_INJ_07_what_is_typed_stays_text(house, client, mira, words):
     ):
         page = client.get(where)
         assert page.status_code == 200
-        assert "49" not in re.sub(r'value="[^"]*"|\d{4,}', "", page.text) or words not in (
-            "{{7*7}}",
-            "${7*7}",
-        )
+        assert str(7654 * 9871) not in page.text, "nobody computes what was typed"
         assert "<script>x" not in page.text
     assert client.get("/beheer/apps", query_string={"zoek": words}).status_code == 200
 
