@@ -6,9 +6,11 @@ sixth of the memory. Its workers read the settings themselves, from the environm
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -60,6 +62,26 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
 
 def _stopping() -> Path:
     return Path(os.environ[STOPPING])
+
+
+def is_free(address: str, port: int) -> bool:
+    """May we listen there? Raises OSError when `address` is not one of this machine's.
+
+    Asked beforehand, for granian's workers share a port (SO_REUSEPORT), also with those of another server: every second
+    request would go to the other one, and nobody would be told.
+    """
+    ((family, kind, protocol, _, where), *_) = socket.getaddrinfo(
+        address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(where)
+        except OSError as failure:
+            if failure.errno in {errno.EADDRINUSE, errno.EACCES}:
+                return False
+            raise
+    return True
 
 
 def listen(*, address: str, port: int, workers: int, threads: int, drain: int) -> None:

@@ -84,6 +84,10 @@ def serve(settings: Settings, data: Path, *, workers: int | None = None, beside:
 
     `beside` what else this process does; otherwise a smaller process takes its place (see idp/listening.py).
     """
+    if not listening.is_free(settings.host, settings.port):
+        where = f"port {settings.port} of {settings.host}"
+        ours = "stop what listens there, or choose another with --port"
+        raise ConfigurationError([f"{where} is taken by another process, or not for this user: {ours}"])
     _ready(settings)
     count = workers or settings.workers or config.cores()
     if settings.metrics_port:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from idp import audit, config, context, keys, serving, upgrading
+from idp import audit, config, context, keys, listening, serving, upgrading
 from idp.config import ConfigurationError
 from idp.demo import published, relying_party, sandbox
 from idp.oidc import signing
@@ -19,7 +18,7 @@ from idp.oidc import signing
 
 def run(data: Path, port: int, *, workers: int) -> None:
     """Everything self-contained in `data`, issuer http://localhost:PORT. Returns when told to stop."""
-    if not _is_free(port):
+    if not listening.is_free("127.0.0.1", port):
         raise ConfigurationError(
             [f"port {port} is taken by another program: choose one with --port (make: PORT=…)"]
         )
@@ -95,21 +94,9 @@ def introduce(shown: dict[str, Any], data: Path, apps_at: str | None = None) -> 
     screen.print()
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as failure:
-            if failure.errno in {errno.EADDRINUSE, errno.EACCES}:
-                return False
-            raise
-    return True
-
-
 def _port_for_apps(wanted: int) -> int:
     """The next port, or any free one when somebody is there already."""
-    if _is_free(wanted):
+    if listening.is_free("127.0.0.1", wanted):
         return wanted
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -131,7 +131,9 @@ def test_OPER_02_a_second_operator_approves_in_the_console(house):
     assert exported(house)["scope"] == "openid profile ov_leerling"
 
 
-@pytest.mark.parametrize("words", ["{{7654*9871}}", "${7654*9871}", "%s%n", "<script>x</script>", "' OR 1=1--"])
+@pytest.mark.parametrize(
+    "words", ["{{7654*9871}}", "${7654*9871}", "%s%n", "<script>x</script>", "' OR 1=1--"]
+)
 def test_INJ_07_what_is_typed_stays_text(house, client, mira, words):
     given = document("tekst", client_name=words, purpose=words, contacts=[words])
     apps.import_apps(house, [given], now=house.clock.now())

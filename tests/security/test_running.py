@@ -9,6 +9,7 @@ import re
 import secrets
 import socket
 import sqlite3
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import requests
 
-from tests.journeys.conftest import Demo, running
+from tests.journeys.conftest import IDP, Demo, running
 
 VERIFIER = secrets.token_urlsafe(48)
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
@@ -29,6 +30,19 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with running(tmp_path_factory.mktemp("attacked")) as made:
         yield made
+
+
+def test_a_second_server_on_the_same_port_says_so_instead_of_taking_half_of_the_requests(server, tmp_path):
+    def idp(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [IDP, *words, "--data", str(tmp_path)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+    port = str(urlsplit(server.issuer).port)
+    assert idp("init", "--issuer", "http://localhost:1").returncode == 0
+    done = idp("serve", "--port", port)
+    assert done.returncode == 2, done
+    assert f"port {port} of 127.0.0.1 is taken" in done.stderr
+    assert "--port" in done.stderr
 
 
 def _hidden(page: str) -> dict[str, str]:
