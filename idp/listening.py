@@ -84,6 +84,14 @@ def is_free(address: str, port: int) -> bool:
     return True
 
 
+def a_free_port(address: str, *, rather: int) -> int:
+    """`rather`, or any other when somebody is there already."""
+    if is_free(address, rather):
+        return rather
+    with socket.create_server((address, 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
 def listen(*, address: str, port: int, workers: int, threads: int, drain: int) -> None:
     """Serve until told to stop; running requests are finished first."""
     server = _Server(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ def run(data: Path, port: int, *, workers: int) -> None:
         raise ConfigurationError(
             [f"port {port} is taken by another program: choose one with --port (make: PORT=…)"]
         )
-    apps_at = f"http://localhost:{_port_for_apps(port + 1)}"
+    apps_at = f"http://localhost:{listening.a_free_port('127.0.0.1', rather=port + 1)}"
     settings = prepare(data, port)
     house = context.open_house(settings)
     with audit.circumstances(audit.Circumstances(now=house.clock.now(), actor="operator:demo", source="cli")):
@@ -92,12 +91,3 @@ def introduce(shown: dict[str, Any], data: Path, apps_at: str | None = None) -> 
     screen.print(f"  Mails to pupils  idp mail show --data {data}   (nothing is sent)")
     screen.print(f"  Everything, for scripts: idp sandbox --json --data {data}   ·   stop with Ctrl+C")
     screen.print()
-
-
-def _port_for_apps(wanted: int) -> int:
-    """The next port, or any free one when somebody is there already."""
-    if listening.is_free("127.0.0.1", wanted):
-        return wanted
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -67,7 +67,7 @@ def test_only_entropy_draws_chance():
 
 
 def test_SSRF_05_nothing_but_the_guarded_fetcher_calls_out():
-    """Mail goes to the one server of the settings, logos through the fetcher; the demo looks whether a port is free."""
+    """Mail goes to the one server of the settings, logos through the fetcher; a server looks whether its port is free."""
     callers = {
         "socket",
         "ssl",
@@ -86,7 +86,7 @@ def test_SSRF_05_nothing_but_the_guarded_fetcher_calls_out():
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             if callers & {*names}:
                 guilty.add(path)
-    assert guilty == {"fetching.py", "demo/demo.py", "login/postman.py"}
+    assert guilty == {"fetching.py", "listening.py", "login/postman.py"}
 
 
 def test_nothing_but_a_transaction_commits():
