@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from idp.config import LOOPBACK
+from idp.errors import Problem
 
 LONGEST = 2000
 _ADDRESS = re.compile(
@@ -49,46 +50,51 @@ class Address:
 class NotAnAddress(ValueError):
     """The address cannot be registered; the message is one plain sentence."""
 
+    def __init__(self, code: str, english: str, **words: object) -> None:
+        self.problem = Problem(code, english, **words)
+        super().__init__(self.problem)
+
 
 def read(text: object, *, loopback_http: bool) -> Address:
     """Take an address apart. https, or http on this machine when `loopback_http`. Raises NotAnAddress."""
     if not isinstance(text, str) or not text:
-        raise NotAnAddress("must be an address, such as https://app.example/path")
+        raise NotAnAddress("no_address", "must be an address, such as https://app.example/path")
     if len(text) > LONGEST:
-        raise NotAnAddress(f"is longer than {LONGEST} characters")
+        raise NotAnAddress("too_long", "is longer than {most} characters", most=LONGEST)
     if not _PLAIN.fullmatch(text):
-        raise NotAnAddress("has a space, backslash or another character that must be written as %XX")
+        said = "has a space, backslash or another character that must be written as %XX"
+        raise NotAnAddress("address_character", said)
     if "*" in text:
-        raise NotAnAddress("has a wildcard: register every address in full")
+        raise NotAnAddress("address_wildcard", "has a wildcard: register every address in full")
     parts = _ADDRESS.fullmatch(text)
     if parts is None or not parts["authority"]:
-        raise NotAnAddress("must be a full address, such as https://app.example/path")
+        raise NotAnAddress("address_not_full", "must be a full address, such as https://app.example/path")
     if parts["scheme"] not in {"https", "http"}:
-        raise NotAnAddress("must begin with https://")
+        raise NotAnAddress("address_scheme", "must begin with https://")
     if parts["fragment"] is not None:
-        raise NotAnAddress("has a fragment (the part after #): leave it out")
+        raise NotAnAddress("address_fragment", "has a fragment (the part after #): leave it out")
     if any(_DOTS.fullmatch(step) for step in parts["path"].split("/")):
-        raise NotAnAddress("has . or .. as a step of its path: write the path it leads to")
+        said = "has . or .. as a step of its path: write the path it leads to"
+        raise NotAnAddress("address_dots", said)
     host, port = _authority(parts["authority"])
     address = Address(scheme=parts["scheme"], host=host, port=port)
     if address.scheme == "http" and not (loopback_http and address.loopback):
-        raise NotAnAddress(
-            "must begin with https:// (http is for this machine only, such as http://localhost)"
-        )
+        said = "must begin with https:// (http is for this machine only, such as http://localhost)"
+        raise NotAnAddress("address_http", said)
     return address
 
 
 def _authority(text: str) -> tuple[str, int | None]:
     if "@" in text:
-        raise NotAnAddress("has a user name before the host (@): leave it out")
+        raise NotAnAddress("address_user", "has a user name before the host (@): leave it out")
     parts = _AUTHORITY.fullmatch(text)
     if parts is None:
-        raise NotAnAddress("has a host or port that cannot be read")
+        raise NotAnAddress("address_authority", "has a host or port that cannot be read")
     host, port = parts["host"].strip("[]").lower(), int(parts["port"]) if parts["port"] else None
     if port is not None and not 0 < port <= 65535:
-        raise NotAnAddress("has a port outside 1 to 65535")
+        raise NotAnAddress("address_port", "has a port outside 1 to 65535")
     if not _is_host(host, bracketed=parts["host"].startswith("[")):
-        raise NotAnAddress("has a host that is no name and no number")
+        raise NotAnAddress("address_host", "has a host that is no name and no number")
     return host, port
 
 

@@ -1,4 +1,4 @@
-"""Refusals, each with a code: plain code raises them, sentences.py alone knows the sentence.
+"""Refusals and problems, each with a code: plain code makes them, others know the sentence for a page.
 
 Refusal
 ├── Invalid          what was given cannot be used (400)
@@ -9,6 +9,8 @@ Refusal
 """
 
 from __future__ import annotations
+
+from typing import Self
 
 
 class Refusal(Exception):
@@ -45,3 +47,20 @@ class Busy(Refusal):
         super().__init__(code, detail)
         self.retry_after = retry_after
         """Seconds after which the same request may work."""
+
+
+class Problem(str):
+    """What is wrong with one field of what was given: an English sentence for whoever calls or types commands.
+
+    `code` and `words` are for a page, which says the same in the reader's language. A word may be a problem itself.
+    """
+
+    __slots__ = ("code", "words")
+    code: str
+    words: dict[str, object]
+
+    def __new__(cls, code: str, english: str, **words: object) -> Self:
+        """`english` has a place in braces for each of the words."""
+        made = super().__new__(cls, english.format(**words) if words else english)
+        made.code, made.words = code, words
+        return made

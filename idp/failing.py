@@ -118,7 +118,11 @@ def _lost(error: Exception) -> bool:
 
 
 def _forget_who() -> None:
-    """Nobody is looked up for the page that says so: what failed would fail again, in Flask-Login's `current_user`."""
+    """Nobody is looked up for the page that says so: what failed would fail again, in Flask-Login's `current_user` too.
+
+    Whoever the door of staff let in before it failed is known, and keeps the desk.
+    """
+    g.setdefault("desk", None)
     g._login_user = AnonymousUserMixin()  # noqa: SLF001 - where Flask-Login keeps it
 
 

@@ -61,7 +61,8 @@ KINDS: dict[str, Kind] = {
             pupils_listed refresh_replayed registration_refused reset_asked restored roster_exported sandbox_changed school_extract_given
             sign_in_failed sign_in_needs_help sign_in_released sign_in_slowed sign_out_refused signed_in signed_out
             staff_proved_again staff_refused staff_sign_in_failed staff_sign_in_slowed staff_signed_in
-            staff_signed_out tidied trail_exported username_changed verify_acknowledged words_first
+            staff_signed_out tidied trail_exported username_changed verify_acknowledged
+            verify_alarmed_again words_first
         """,
     }.items()
     for event in events.split()

@@ -18,6 +18,10 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Dit staat niet (meer) bij wat er geraakt is."),
         _("Misschien is het weer zoals het was. Bekijk de lijst opnieuw."),
     ),
+    "acknowledgement_unknown": (
+        _("Dit is niet (meer) gekend."),
+        _("Misschien nam iemand het al terug. Bekijk de lijst opnieuw."),
+    ),
     "acknowledgement_needs_reason": (
         _("Schrijf in 10 tot 500 tekens wat het is, en wie het nakeek."),
         _("Zet er geen namen van leerlingen bij."),
@@ -28,6 +32,10 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
     "hash_queue_full": (_("Het is even heel druk."), _("Wacht even. Deze pagina probeert het opnieuw.")),
     "hash_wait_too_long": (_("Het is even heel druk."), _("Wacht even. Deze pagina probeert het opnieuw.")),
     "sign_in_required": (_("Meld je eerst aan."), _("Begin bij je app of bij je eigen pagina.")),
+    "no_app_like_this": (
+        _("Geen app heet zo, of heeft dit id."),
+        _("Typ een deel van de naam, of kijk in de lijst van apps."),
+    ),
     "app_unknown": (_("Deze app kennen we niet."), _("Ga terug naar je app, of vraag hulp aan je school.")),
     "pupil_unknown": (
         _("Deze leerling vinden we niet."),
@@ -288,6 +296,57 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
     ),
     "card_unknown": (_("Deze kaart werkt niet meer."), _("Vraag hulp aan je juf of meester.")),
 }
+
+_AT_WORK: dict[str, tuple[LazyString, LazyString]] = {
+    "not_found": (
+        _("Hier vinden we niets voor jou."),
+        _(
+            "Het adres klopt niet, wat er stond is weg, of het hoort niet bij jouw school of apps. Zoek het in een lijst."
+        ),
+    ),
+    "bad_request": (
+        _("Dit konden we niet verwerken."),
+        _("Ga terug, kijk na wat je invulde en verstuur het opnieuw."),
+    ),
+    "too_large": (
+        _("Dat is te groot om te versturen."),
+        _("Neem een kleiner bestand, of doe het in delen."),
+    ),
+    "page_expired": (
+        _("Dit formulier is niet verwerkt: de pagina stond te lang open, of kwam niet van hier."),
+        _("Open de pagina opnieuw en vul het nog eens in."),
+    ),
+    "broken": (
+        _("Er ging iets mis in de toepassing."),
+        _("Probeer het over enkele minuten opnieuw. Blijft het zo, geef dan het nummer hieronder door."),
+    ),
+    "database_away": (
+        _("De databank antwoordt even niet."),
+        _("Probeer het over enkele minuten opnieuw, en kijk dan of je laatste wijziging bewaard is."),
+    ),
+    "hash_queue_full": (_("Het is heel druk."), _("Wacht even en probeer het opnieuw.")),
+    "hash_wait_too_long": (_("Het is heel druk."), _("Wacht even en probeer het opnieuw.")),
+    "app_unknown": (
+        _("Deze app vinden we niet."),
+        _("Ze bestaat niet, niet meer, of ze is niet van jou. Zoek ze in de lijst van apps."),
+    ),
+    "right_of_operators": (
+        _("Voor deze pagina heb je geen recht."),
+        _("Dit recht geeft een operator van deze installatie."),
+    ),
+    "right_of_directors": (
+        _("Voor deze pagina heb je geen recht."),
+        _("Dat recht krijg je vanzelf met een verzonden directeursopdracht."),
+    ),
+}
+"""What is said otherwise to staff, operators and makers of apps: a pupil reads the same code above."""
+
+
+def at_work(code: str, status: int) -> tuple[str, str]:
+    """What happened and what to do now, for whoever works here."""
+    usual = _AT_WORK["not_found" if status == 404 else "bad_request"]
+    said = _AT_WORK.get(code) or _SENTENCES.get(code) or usual
+    return str(said[0]), str(said[1])
 
 
 def sentence(code: str) -> str:

@@ -49,8 +49,10 @@ STAFF_DOOR = "staff_door"
 """Under this word admin/staff_door.py leaves the function that opens `Door.STAFF`, or answers instead of the view."""
 AT_ONCE = "at_once"
 """Under this word oidc/pages.py leaves what answers an authorization request in the transaction of a sign-in."""
-STAFF_PATHS = ("/schoolloket", "/beheer", "/leverancier", "/personeel")
-"""Where staff work: refusals there lead back there."""
+STAFF_REFUSAL = "staff_refusal"
+"""Under this word admin/shell.py leaves the function that makes the page that says no to staff."""
+STAFF_PATHS = frozenset({"schoolloket", "beheer", "leverancier", "personeel", "zandbak"})
+"""Where staff work, by the first step of an address: what goes wrong there is told to an adult."""
 
 
 def door(which: Door) -> Callable[[View], View]:
@@ -408,6 +410,9 @@ def _words_for_templates() -> dict[str, Any]:
 
 def refusal_page(code: str, status: int, *, back: str | None = None, **words: Any) -> Response:
     """A page for the person: what happened, what to do, the incident number, and a way back."""
+    if request.path.split("/")[1] in STAFF_PATHS:
+        answer: Response = current_app.extensions[STAFF_REFUSAL](code, status, back)
+        return answer
     body = render_template(
         "web/refusal.html",
         sentence=sentences.sentence(code),
@@ -415,7 +420,6 @@ def refusal_page(code: str, status: int, *, back: str | None = None, **words: An
         code=code,
         incident=context.request_id(),
         back=back,
-        staff=request.path.startswith(STAFF_PATHS),
         **words,
     )
     return make_response(body, status)

@@ -129,12 +129,14 @@ def test_a_job_that_fails_is_told_and_tried_again_after_ever_longer_rests(house,
         assert jobs.run_due(house, "me", work.table) == []
         house.clock.move(seconds=1)
     assert line(house).failure == "Invalid: broken: the drop folder is not there"
+    assert (line(house).wrong, line(house).mended) == (line(house).failure, False)
     assert "job_failed" in "".join(capfd.readouterr())
     work.doing = lambda _house: {}
     assert len(jobs.run_due(house, "me", work.table)) == 1
     after = line(house)
     assert (after.state, after.failures, after.result) == (State.WELL, 0, {})
     assert "drop folder" in after.failure, "what went wrong the last time stays to be read"
+    assert (after.wrong, after.mended) == (None, True), "as history"
 
 
 def test_LEAK_01_what_a_database_says_of_its_rows_is_not_in_the_book(house, work, capfd):
@@ -179,6 +181,7 @@ def test_a_job_whose_process_died_counts_as_failed_and_is_begun_again(house, wor
     assert jobs.run(house, work.job, "me", whenever=True) is None
     house.clock.move(seconds=jobs.LEASE + 1)
     assert line(house).broken_off
+    assert line(house).wrong == job_book.BROKEN_OFF
     assert jobs.run_due(house, "me", work.table) == []
     assert (line(house).failures, line(house).failure) == (1, job_book.BROKEN_OFF)
     house.clock.move(seconds=11)
@@ -335,4 +338,9 @@ def test_what_the_command_line_shows_and_runs(house, tmp_path):
         now = clock.Clock().now()
         job_book.failed(db, "keys", "OSError: no room", begun=now, now=now, seconds=1)
     assert "keys failed 1× in a row: OSError: no room" in idp("jobs", "list", code=1)
+    with house.database.transaction() as db:
+        job_book.went_well(db, "keys", {}, begun=now, now=now, seconds=1, rhythm=jobs.BY_NAME["keys"].rhythm)
+    mended = idp("jobs", "list")
+    assert "keys went well since it last failed, on " in mended
+    assert "OSError: no room" in mended
     idp("jobs", "run", "nothing", code=2)

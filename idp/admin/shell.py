@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask, Response, current_app, make_response, render_template, request
 from flask_babel import LazyString, format_date, format_datetime, format_decimal, lazy_gettext
 
+from idp import context, sentences, web
 from idp.admin import staff_door
 from idp.admin.staff_door import Desk
 from idp.clock import BRUSSELS, day_of_law
@@ -179,7 +180,8 @@ def hour(moment: datetime) -> str:
 
 
 def prepare(app: Flask) -> None:
-    """Teach the templates `|day`, `|day_and_hour`, `|hour` and `|number` (`4.012`)."""
+    """Teach the templates `|day`, `|day_and_hour`, `|hour` and `|number` (`4.012`); say no to staff in our own look."""
+    app.extensions[web.STAFF_REFUSAL] = refusal
     app.jinja_env.filters.update(day=day, day_and_hour=day_and_hour, hour=hour, number=format_decimal)
 
 
@@ -187,6 +189,55 @@ def page(template: str, *, status: int = 200, **words: Any) -> Response:
     """A page of the Schoolloket: `admin/frame.html` around it, for the person behind the door."""
     desk = staff_door.here()
     return make_response(render_template(template, desk=desk, tabs=tabs(desk), **words), status)
+
+
+def refusal(code: str, status: int, back: str | None) -> Response:
+    """What went wrong, which right it takes, and where to go on; with the tabs of whoever is signed in.
+
+    Nothing in it depends on whether a thing exists: the address counts only for which tab it belongs to.
+    """
+    desk = staff_door.whoever()
+    shown = tabs(desk) if desk else ()
+    needed = _needed(desk) if desk and code == "right_missing" else ()
+    sentence, advice = sentences.at_work(_who_gives(needed) or code, status)
+    again = request.full_path.rstrip("?") if status >= 500 and request.method in web.SAFE else None
+    body = render_template(
+        "admin/refusal.html" if desk else "admin/refusal_outside.html",
+        desk=desk,
+        tabs=shown,
+        sentence=sentence,
+        advice=advice,
+        needed=[kind.value for kind in needed],
+        mine=[kind.value for kind in RightKind if desk and kind in desk.kinds],
+        back=back,
+        again=again,
+        near=_near(shown),
+        status=status,
+        incident=context.request_id(),
+    )
+    return make_response(body, status)
+
+
+def _needed(desk: Desk) -> tuple[RightKind, ...]:
+    """The rights of which one opens the page at this address; none when it was refused for something else."""
+    view: Any = current_app.view_functions.get(request.endpoint or "")
+    needs: frozenset[RightKind] = getattr(view, "needs", frozenset())
+    return () if needs & desk.kinds else tuple(kind for kind in RightKind if kind in needs)
+
+
+def _who_gives(needed: tuple[RightKind, ...]) -> str:
+    """The code of the sentence that says who gives one of these; none when a school itself does."""
+    if needed and {*needed} <= {*_OPERATOR, *_SUPPLIER}:
+        return "right_of_operators"
+    return "right_of_directors" if {*needed} == _DATA else ""
+
+
+def _near(shown: tuple[Shown, ...]) -> Shown | None:
+    """The page to go back to: the list that this address lies under, or the first one of its tab."""
+    pages = [item for tab in shown for item in tab.items]
+    beginning = "/".join(request.path.split("/")[:2])
+    beside = (item for item in pages if item.path == beginning or item.path.startswith(f"{beginning}/"))
+    return next((item for item in pages if item.now), None) or next(beside, None)
 
 
 def _opens(desk: Desk, item: Item) -> bool:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from flask import Flask, Response, g, request
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from idp import audit, context, web
 from idp.admin.staff import access
@@ -86,6 +87,19 @@ def here() -> Desk:
     """The desk of the person whom the door let in."""
     desk: Desk = g.desk
     return desk
+
+
+def whoever() -> Desk | None:
+    """The desk of whoever is signed in, for a page that says no; None when nobody is, or the database does not say."""
+    if "desk" not in g:
+        try:
+            who = staff_sessions.current()
+            with context.house().database.reading() as db:
+                g.desk = desk_of(db, who) if who else None
+        except SQLAlchemyError:
+            g.desk = None
+    found: Desk | None = g.desk
+    return found
 
 
 def is_fresh(minutes: int | None = None) -> bool:

@@ -23,3 +23,28 @@ def verify_acknowledged(
     write(
         db, "verify_acknowledged", object=f"trail:{trail}", seal=seal, what=what, count=count, trouble=trouble
     )
+
+
+def verify_alarmed_again(
+    db: Connection,
+    *,
+    trail: str,
+    seal: int | None,
+    what: str,
+    count: int,
+    trouble: str,
+    known_by: str,
+    known_at: str,
+) -> None:
+    """An operator took back that it is known, as `known_by` had said at `known_at`."""
+    write(
+        db,
+        "verify_alarmed_again",
+        object=f"trail:{trail}",
+        seal=seal,
+        what=what,
+        count=count,
+        trouble=trouble,
+        known_by=known_by,
+        known_at=known_at,
+    )

@@ -145,6 +145,20 @@ def acknowledge(data: Path | None, trouble: str, *, reason: str) -> None:
     click.echo(f"{found}: known since {found.since}, acknowledged by {known.by}")
 
 
+@audit.command("take-back")
+@data_option
+@click.argument("trouble")
+@orderly
+def take_back(data: Path | None, trouble: str) -> None:
+    """Take back that TROUBLE is known (`idp audit acknowledge`), whoever said so: it is an alarm again at once.
+
+    `idp audit night` names what is known. Who takes it back stands in the audit trail, with who had acknowledged it.
+    """
+    with opened(data) as house, house.database.transaction() as db:
+        found = acknowledging.take_back(db, house.keys.marks, trouble)
+    click.echo(f"{found}: an alarm again, as since {found.since}")
+
+
 def _standing(one: patrol_book.Standing, now: datetime) -> dict[str, Any]:
     age = one.age(now)
     return {

@@ -45,10 +45,16 @@ def list_jobs(data: Path | None, *, as_json: bool) -> None:
         columns = ("job", "does", "runs", "last began", "took", "result", "due")
         table("Jobs", columns, (_row(job, line, now) for job, line in found))
         for job, line in found:
-            if line.failures:
-                click.echo(f"{job.name} failed {line.failures}× in a row: {line.failure}")
+            if line.broken_off:
+                click.echo(f"{job.name} was {line.wrong}; it is begun again")
+            elif line.wrong:
+                click.echo(f"{job.name} failed {line.failures}× in a row: {line.wrong}")
             elif line.late(now):
                 click.echo(f"{job.name} is late: does `idp serve` run, or the timer for `idp jobs due`?")
+            elif line.mended:
+                click.echo(
+                    f"{job.name} went well since it last failed, on {_when(line.failed_at)}: {line.failure}"
+                )
     if any(line.state is State.FAILED or line.late(now) for _, line in found):
         sys.exit(REFUSED)
 

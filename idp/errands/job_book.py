@@ -108,6 +108,18 @@ class Line:
         return State.WELL if self.reached else State.WAITING
 
     @property
+    def wrong(self) -> str | None:
+        """What it failed on, while it has not gone well since."""
+        if self.broken_off:
+            return BROKEN_OFF
+        return self.failure if self.failures else None
+
+    @property
+    def mended(self) -> bool:
+        """Did it fail once, at `failed_at`, and go well since? Then `failure` is history."""
+        return self.failed_at is not None and self.wrong is None
+
+    @property
     def broken_off(self) -> bool:
         """It began, and whoever did it is gone."""
         return self._open and not self.held

@@ -170,6 +170,18 @@ def acknowledge(db: Connection, marks: Marks, known: Known) -> Trouble | None:
     return None
 
 
+def take_back(db: Connection, marks: Marks, name: str) -> tuple[Trouble, Known] | None:
+    """Nobody knows of this trouble any more. None: nobody did, or there is none by this name."""
+    for trail in sorted(read(db, marks).standings):
+        there = _held(db, marks, trail)
+        found = next((one for one in there.troubles if one.name == name), None) if there else None
+        said = next((one for one in there.known if one.name == name), None) if there else None
+        if there is not None and found is not None and said is not None:
+            _write(db, marks, replace(there, known=tuple(one for one in there.known if one.name != name)))
+            return found, said
+    return None
+
+
 def _held(db: Connection, marks: Marks, trail: str) -> Standing | None:
     """The row, held until the transaction ends, if it is one of ours."""
     mine = select(Patrol.__table__).where(Patrol.trail == trail).with_for_update()

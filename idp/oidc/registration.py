@@ -1,7 +1,7 @@
 """May an app be registered like this? Metadata by the names of RFC 7591 and OpenID Connect, plus our own.
 
 `validate` is the only door: console, command line and (later) dynamic registration bring a document here and
-store what comes back. Every mistake is told at once, in plain sentences; a field we do not know is a mistake.
+store what comes back. Every mistake is told at once, as a Problem that pages say in the language of their reader; a field we do not know is a mistake.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from typing import Any
 from idp import addresses
 from idp.apps import App
 from idp.claims import catalogue
-from idp.errors import Invalid
+from idp.errors import Invalid, Problem
 from idp.oidc import fields, request_checks
 
 AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+FROZEN = "is frozen at {value}: another one would change every sub"
 
 
-Problems = dict[str, list[str]]
+Problems = dict[str, list[Problem]]
 
 
 class Refused(Invalid):
-    """The registration cannot be stored; `problems` has sentences for each field."""
+    """The registration cannot be stored; `problems` has them for each field."""
 
-    def __init__(self, problems: Mapping[str, list[str]]) -> None:
+    def __init__(self, problems: Mapping[str, list[Problem]]) -> None:
         sentences = "; ".join(f"{name}: {said}" for name, told in problems.items() for said in told)
         super().__init__("registration_refused", sentences)
         self.problems = {name: tuple(told) for name, told in problems.items()}
@@ -61,11 +62,12 @@ def validate(
         try:
             read[name] = reader(value, here)
         except fields.Mistake as mistake:
-            problems[name] = [*mistake.sentences]
+            problems[name] = [*mistake.problems]
     read = DEFAULTS | read
     for name in ("id_token_signed_response_alg", "userinfo_signed_response_alg"):
         if name not in problems and name in read and read[name] not in algorithms:
-            problems[name] = [f"has no key here: there are keys for {', '.join(algorithms)}"]
+            said = "has no key here: there are keys for {words}"
+            problems[name] = [Problem("no_key_here", said, words=", ".join(algorithms))]
     _together(problems, read, metadata)
     read["sector"] = _sector(problems, read, existing)
     if problems:
@@ -73,11 +75,14 @@ def validate(
     return {name: read[name] for name in FIELDS if name in read}
 
 
-def _hint(name: str) -> str:
+def _hint(name: str) -> Problem:
     if name in {"client_secret", "client_secret_expires_at", "client_id_issued_at"}:
-        return "is made by us: leave it out"
+        return Problem("made_by_us", "is made by us: leave it out")
     near = difflib.get_close_matches(name.partition("#")[0], FIELDS, n=1)
-    return f"there is no such field; did you mean `{near[0]}`?" if near else "there is no such field"
+    if near:
+        said = "there is no such field; did you mean `{near}`?"
+        return Problem("no_field_but_near", said, near=near[0])
+    return Problem("no_field", "there is no such field")
 
 
 # ---------------------------------------------------------------- fields together
@@ -89,71 +94,94 @@ def _together(problems: Problems, read: dict[str, Any], given: Mapping[str, Any]
     keys = given.get("jwks") is not None or given.get("jwks_uri") is not None
     people, alone = "authorization_code" in grants, "client_credentials" in grants
     rules = (
-        (not read.get("client_name"), "client_name", "is missing: the name that pupils and schools see"),
+        (
+            not read.get("client_name"),
+            "client_name",
+            Problem("name_missing", "is missing: the name that pupils and schools see"),
+        ),
         (
             people and not read["redirect_uris"],
             "redirect_uris",
-            "is missing: where the app receives the answer",
+            Problem("redirect_missing", "is missing: where the app receives the answer"),
         ),
-        (people and "openid" not in scopes, "scope", "must have openid"),
+        (people and "openid" not in scopes, "scope", Problem("openid_missing", "must have openid")),
         (
             not people and "refresh_token" in grants,
             "grant_types",
-            "refresh_token needs authorization_code beside it",
+            Problem("refresh_alone", "refresh_token needs authorization_code beside it"),
         ),
         (
             "offline_access" in scopes and "refresh_token" not in grants,
             "grant_types",
-            "the scope offline_access gives refresh tokens: add refresh_token, or leave the scope out",
+            Problem(
+                "offline_without_refresh",
+                "the scope offline_access gives refresh tokens: add refresh_token, or leave the scope out",
+            ),
         ),
         (
             not people and any(scope in catalogue.SCOPES for scope in scopes),
             "scope",
-            "scopes about pupils need the grant type authorization_code",
+            Problem("pupils_without_code", "scopes about pupils need the grant type authorization_code"),
         ),
         (
             not alone and any(scope in fields.MACHINE_SCOPES for scope in scopes),
             "scope",
-            "scopes for the app itself need the grant type client_credentials",
+            Problem(
+                "lists_without_credentials",
+                "scopes for the app itself need the grant type client_credentials",
+            ),
         ),
         (
             alone and method == "none",
             "grant_types",
-            "client_credentials needs an app that can keep a secret",
+            Problem("credentials_in_public", "client_credentials needs an app that can keep a secret"),
         ),
         (
             method == "private_key_jwt" and not keys,
             "jwks",
-            "is missing: private_key_jwt needs the app's public keys, here or at a jwks_uri",
+            Problem(
+                "keys_missing",
+                "is missing: private_key_jwt needs the app's public keys, here or at a jwks_uri",
+            ),
         ),
         (
             given.get("jwks") is not None and given.get("jwks_uri") is not None,
             "jwks_uri",
-            "goes without jwks: the keys stand in one place",
+            Problem("keys_twice", "goes without jwks: the keys stand in one place"),
         ),
         (
             read.get("require_signed_request_object", False) and not keys,
             "jwks",
-            "is missing: signed requests need the app's public keys, here or at a jwks_uri",
+            Problem(
+                "keys_missing_for_requests",
+                "is missing: signed requests need the app's public keys, here or at a jwks_uri",
+            ),
         ),
         (
             method == "none" and "pkce_exempt_until" in read,
             "pkce_exempt_until",
-            "an app without secret always uses PKCE",
+            Problem("always_pkce", "an app without secret always uses PKCE"),
         ),
         *(
-            (f"{name}_until" in read and not read.get(name), f"{name}_until", f"goes with {name}")
+            (
+                f"{name}_until" in read and not read.get(name),
+                f"{name}_until",
+                Problem("goes_with", "goes with {name}", name=name),
+            )
             for name in ("claims_in_id_token", "code_seconds")
         ),
         (
             ("supplier_protocol" in read) != ("supplier_protocol_signed" in read),
             "supplier_protocol_signed" if "supplier_protocol" in read else "supplier_protocol",
-            "is missing: a protocol of the supplier has a reference and the day on which it was signed",
+            Problem(
+                "half_a_protocol",
+                "is missing: a protocol of the supplier has a reference and the day on which it was signed",
+            ),
         ),
     )
-    for broken, name, sentence in rules:
+    for broken, name, problem in rules:
         if broken and name not in problems:
-            problems[name] = [sentence]
+            problems[name] = [problem]
     if not people:
         read["response_types"] = []
 
@@ -164,26 +192,25 @@ def _sector(problems: Problems, read: dict[str, Any], existing: App | None) -> s
     if uri := read.get("sector_identifier_uri"):
         named = _place(uri)
         if said not in {None, named}:
-            problems["sector"] = [f"is not the host of sector_identifier_uri ({named})"]
+            wrong = "is not the host of sector_identifier_uri ({host})"
+            problems["sector"] = [Problem("sector_elsewhere", wrong, host=named)]
         said = named
     if existing is not None:
         if said not in {None, existing.sector}:
             name = "sector_identifier_uri" if uri else "sector"
-            problems[name] = [f"is frozen at {existing.sector}: another one would change every sub"]
+            problems[name] = [Problem("frozen", FROZEN, value=existing.sector)]
         if read["subject_type"] != existing.subject_type:
-            sentence = f"is frozen at {existing.subject_type}: another one would change every sub"
-            problems["subject_type"] = [sentence]
+            problems["subject_type"] = [Problem("frozen", FROZEN, value=existing.subject_type)]
         return existing.sector
     if said:
         return str(said)
     hosts = sorted({_place(uri) for uri in read["redirect_uris"]})
     if len(hosts) > 1 and read["subject_type"] == "pairwise":
-        problems["sector_identifier_uri"] = [
-            (
-                f"is missing: redirect_uris are on several hosts ({', '.join(hosts)}), so say in whose name the "
-                "app knows a pupil, such as https://app.example/redirect_uris.json (or, an operator only, give `sector`)"
-            )
-        ]
+        wrong = (
+            "is missing: redirect_uris are on several hosts ({hosts}), so say in whose name the app knows a pupil, "
+            "such as https://app.example/redirect_uris.json (or, an operator only, give `sector`)"
+        )
+        problems["sector_identifier_uri"] = [Problem("sector_missing", wrong, hosts=", ".join(hosts))]
     return hosts[0] if hosts else str(read.get("client_id", ""))
 
 

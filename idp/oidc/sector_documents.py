@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from idp import fetching
+from idp import errors, fetching
 from idp.fetching import NotFetched
 
 
@@ -20,7 +20,7 @@ class Problem:
     """What is wrong, at which field of the registration."""
 
     field: str
-    sentence: str
+    problem: errors.Problem
 
 
 def problem(document: Mapping[str, Any], *, loopback: bool) -> Problem | None:
@@ -35,11 +35,14 @@ def problem(document: Mapping[str, Any], *, loopback: bool) -> Problem | None:
         answer = fetching.get(uri, loopback=loopback)
         listed = json.loads(answer.body) if answer.status == 200 else None
     except NotFetched as no:
-        return Problem(field="sector_identifier_uri", sentence=f"cannot be read: {no.because}")
+        unread = errors.Problem("document_unread", "cannot be read: {because}", because=no.because)
+        return Problem(field="sector_identifier_uri", problem=unread)
     except (ValueError, RecursionError):
         listed = None
     if not isinstance(listed, list):
-        return Problem(field="sector_identifier_uri", sentence="leads to no JSON list of addresses")
+        no_list = errors.Problem("document_no_list", "leads to no JSON list of addresses")
+        return Problem(field="sector_identifier_uri", problem=no_list)
     if not all(one in listed for one in redirects):
-        return Problem(field="redirect_uris", sentence="do not all stand at sector_identifier_uri")
+        missing = errors.Problem("not_in_document", "do not all stand at sector_identifier_uri")
+        return Problem(field="redirect_uris", problem=missing)
     return None

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from alembic import command
-from click.testing import CliRunner
 from sqlalchemy import select
 
-from idp import audit, models, upgrading
-from idp.cli import main
+from idp import audit, models
 from idp.errands import patrol_book
 from idp.models import RightKind
-from tests import make_staff
+from tests import make_commands, make_staff
 from tests.security.test_operators_api import call, issued
 
 PAGE = "/beheer/systeem"
@@ -55,6 +52,26 @@ def known(house) -> list[tuple[str, str, str]]:
     return [(one.name, said.by, said.reason) for one, said in book.known]
 
 
+def acknowledge(house, *troubles: patrol_book.Trouble) -> str:
+    """Somebody at a prompt did; when."""
+    at = house.clock.now().isoformat()
+    with house.database.transaction() as db:
+        for one in troubles:
+            said = patrol_book.Known(name=one.name, by="operator:cli", at=at, reason=REASON)
+            assert patrol_book.acknowledge(db, house.keys.marks, said) == one
+    return at
+
+
+def events(house) -> list[tuple[str, str, dict[str, object]]]:
+    """Who took what back."""
+    table = models.AuditEvent
+    with house.database.reading() as db:
+        rows = db.execute(
+            select(table.actor, table.object, table.details).where(table.event == "verify_alarmed_again")
+        )
+        return [tuple(row) for row in rows]
+
+
 def test_in_the_console_with_a_reason_and_a_recent_proof(house, client, mira, found, stopped):
     first, second = found
     page = client.get(PAGE).text
@@ -82,21 +99,47 @@ def test_in_the_console_with_a_reason_and_a_recent_proof(house, client, mira, fo
     assert len(known(house)) == 2
 
 
+def test_in_the_console_it_is_taken_back_and_is_an_alarm_again(house, client, mira, found, stopped):
+    first, second = found
+    at = acknowledge(house, first, second)
+    page = client.get(PAGE).text
+    assert "Toch niet gekend" in page
+    assert "Er staat niet meer wat er geschreven werd." not in page
+    stopped.move(minutes=house.settings.staff_fresh_minutes + 1)
+    late = make_staff.post(client, PAGE, **{"toch-niet": first.name})
+    assert late.headers["Location"].startswith("/personeel/bevestigen"), "a recent proof is asked for"
+    assert len(known(house)) == 2
+    make_staff.begin(client, house, mira)
+    done = make_staff.post(client, PAGE, **{"toch-niet": first.name})
+    assert done.headers["Location"].startswith(f"{PAGE}?bericht=alarm")
+    assert [name for name, _by, _reason in known(house)] == [second.name]
+    page = client.get(f"{PAGE}?bericht=alarm").text
+    assert "Het is weer een alarm." in page
+    assert "Er staat niet meer wat er geschreven werd." in page
+    assert events(house) == [
+        (
+            f"person:{mira.person_id}",
+            "trail:audit_event",
+            {
+                "seal": 4,
+                "what": "edited",
+                "count": 1,
+                "trouble": first.name,
+                "known_by": "operator:cli",
+                "known_at": at,
+            },
+        )
+    ]
+    for name in (first.name, "0" * 12, ""):
+        gone = make_staff.post(client, PAGE, **{"toch-niet": name})
+        assert gone.status_code == 404
+        assert "Dit is niet (meer) gekend." in gone.text
+    assert len(events(house)) == 1, "what was not known is not taken back"
+
+
 def test_on_the_command_line(house, found, tmp_path):
     first, second = found
-    with house.database.transaction() as db:
-        settings = upgrading._settings()
-        settings.attributes["connection"] = db
-        command.stamp(settings, "head")
-    lines = [f'keys = "{house.settings.keys_folder}"', f'database_url = "{house.settings.database}"']
-    (tmp_path / "cli").mkdir()
-    (tmp_path / "cli" / "idp.toml").write_text("\n".join(lines), encoding="utf-8")
-
-    def run(*words, code=0):
-        done = CliRunner().invoke(main, [*words, "--data", str(tmp_path / "cli")])
-        assert done.exit_code == code, (words, done.output)
-        return done
-
+    run = make_commands.at_a_prompt(house, tmp_path)
     assert first.name in run("audit", "night", code=1).stdout
     assert "a reason of 10" in run("audit", "acknowledge", first.name, "--reason", "x", code=1).stderr
     assert "nothing" in run("audit", "acknowledge", "0" * 12, "--reason", REASON, code=1).stderr
@@ -111,6 +154,11 @@ def test_on_the_command_line(house, found, tmp_path):
     assert shown["good"]
     acknowledged = [one["acknowledged"]["by"] for trail in shown["trails"] for one in trail["troubles"]]
     assert acknowledged == ["operator:cli"] * 2
+    said = run("audit", "take-back", first.name).stdout
+    assert said == "audit_event seal 4: edited row 2: an alarm again, as since 2026-11-20\n"
+    assert "acknowledgement_unknown" in run("audit", "take-back", first.name, code=1).stderr
+    assert "NOT in order" in run("audit", "night", code=1).stderr
+    assert [name for name, _by, _reason in known(house)] == [second.name]
 
 
 def test_by_a_program_with_a_scope_of_its_own(house, client, found):
@@ -133,6 +181,16 @@ def test_by_a_program_with_a_scope_of_its_own(house, client, found):
     assert REASON not in json.dumps(event["details"]), "codes and counts only"
     items = call(client, reads, "GET", "/verify").json["items"]
     assert [bool(one["acknowledged"]) for one in items] == [False, True], "alarms come first"
+    assert call(client, reads, "DELETE", where).status_code == 403
+    back = call(client, writes, "DELETE", where)
+    assert (back.status_code, back.json["trouble"], back.json["acknowledged"]) == (200, first.name, None)
+    items = call(client, reads, "GET", "/verify").json["items"]
+    assert [one["acknowledged"] for one in items] == [None, None]
+    ((actor, _object, details),) = events(house)
+    assert actor.startswith("operator-token:")
+    assert details["known_by"] == event["actor"]
+    again = call(client, writes, "DELETE", where)
+    assert (again.status_code, again.json["code"]) == (404, "acknowledgement_unknown")
 
 
 def test_a_row_of_the_version_before_is_read_and_one_of_ours_by_it(house, found):

@@ -7,10 +7,9 @@ import stat
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from alembic import command
 from sqlalchemy import select, update
 
-from idp import audit, config, context, entropy, journal, models, upgrading
+from idp import audit, config, context, entropy, journal, models
 from idp.admin.agreements import sharing
 from idp.admin.api import api_tokens
 from idp.admin.apps import app_secrets, app_stopping
@@ -25,7 +24,7 @@ from idp.claims import consent, visibility
 from idp.errors import Invalid
 from idp.feeds import feed_clients
 from idp.login import accounts, blocking, cards, support
-from tests import make
+from tests import make, make_commands
 from tests.conftest import _create_database, _drop_database, _named
 from tests.make_tokens import Bench
 
@@ -48,10 +47,7 @@ class Drill:
         self.house, self.bench, self.request, self.tmp_path = house, Bench(house), request, tmp_path
         self.identity, self.recipient = reader
         self.file = tmp_path / "box.age"
-        with house.database.transaction() as db:
-            settings = upgrading._settings()
-            settings.attributes["connection"] = db
-            command.stamp(settings, "head")
+        make_commands.stamp(house)
 
     def backup(self):
         house = self.house

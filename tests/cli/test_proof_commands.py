@@ -6,39 +6,26 @@ import json
 from datetime import timedelta
 
 import pytest
-from alembic import command
-from click.testing import CliRunner
 from sqlalchemy import text, update
 
-from idp import models, upgrading
+from idp import models
 from idp.admin.privacy import breach
 from idp.audit import apps as audit_apps
-from idp.cli import main
 from idp.errors import Invalid
+from tests import make_commands
 from tests.make_tokens import Bench
 
 
 @pytest.fixture
 def desk(house, tmp_path):
     """A school whose pupil an app was told about; commands run on its database."""
+    run = make_commands.at_a_prompt(house, tmp_path)
     with house.database.transaction() as db:
-        settings = upgrading._settings()
-        settings.attributes["connection"] = db
-        command.stamp(settings, "head")
         audit_apps.app_changed(db, client_id="some-app", fields=["client_name"])
     bench = Bench(house)
     story = bench.story()
     tokens = bench.tokens(story, bench.sign_in(story))
     assert bench.userinfo(tokens["access_token"]).status_code == 200
-    lines = [f'keys = "{house.settings.keys_folder}"', f'database_url = "{house.settings.database}"']
-    (tmp_path / "cli").mkdir()
-    (tmp_path / "cli" / "idp.toml").write_text("\n".join(lines), encoding="utf-8")
-
-    def run(*words, code=0):
-        done = CliRunner().invoke(main, [*words, "--data", str(tmp_path / "cli")])
-        assert done.exit_code == code, (words, done.output)
-        return done
-
     run.story, run.house = story, house
     return run
 

@@ -25,7 +25,7 @@ from idp import apps, audit, clock, config, context, keys, models
 from idp.admin.apps import app_files, app_list
 from idp.admin.sandbox import sandbox_making
 from idp.claims import disclose
-from idp.errands import patrol_book
+from idp.errands import job_book, jobs, patrol_book
 from idp.login import (
     browsers,
     cards,
@@ -689,6 +689,7 @@ def _(page, there):
 _goes("device", "/toestel")
 _goes("out-of-order", "/static/stuk.html")
 _goes("staff-sign-in", "/personeel/aanmelden")
+_goes("staff-refused-outside", "/beheer/er-is-hier-niets")
 
 
 def _desk(name: str, path: str) -> None:
@@ -979,6 +980,7 @@ _operator("operator-changes", "/beheer/wijzigingen")
 _operator("operator-tokens", "/beheer/tokens")
 _operator("operator-system", "/beheer/systeem")
 _operator("operator-waiting", "/beheer/wachten")
+_operator("operator-refused-nowhere", f"/beheer/apps/{LONG_NAME}")
 _operator("operator-audit", "/beheer/audit")
 _operator("operator-schools", "/beheer/scholen")
 _operator("operator-packages", "/beheer/pakketten")
@@ -1077,6 +1079,7 @@ def _(page, there):
 def _(page, there):
     """Somebody edited rows, and the night found them; of one an operator knows."""
     house = there.house
+    jobs.announce(house)
     trouble = patrol_book.Trouble(trail="audit_event", seal=12, what="edited", rows=(3, 7), count=2)
     trouble = replace(trouble, since="2026-11-20", ids=("01936f2c-77aa-7bbb-8ccc-123456789abc",))
     place = patrol_book.Place(number=40, hash="0" * 64)
@@ -1085,6 +1088,10 @@ def _(page, there):
         trail="audit_event", newest=place, old=replace(place, number=12), until=40, begun_at=now
     )
     with house.database.transaction() as db:
+        ran = {"begun": now, "now": now, "seconds": 1}
+        job_book.failed(db, "keys", "OSError: [Errno 28] No space left on device", **ran)
+        job_book.went_well(db, "keys", {}, **ran, rhythm=jobs.BY_NAME["keys"].rhythm)
+        job_book.failed(db, "drop", "Invalid: broken: the drop folder is not there", **ran)
         known = replace(trouble, seal=9, rows=(1,), count=1)
         patrol_book.write(db, house.keys.marks, replace(standing, troubles=(trouble, known)))
         patrol_book.acknowledge(
@@ -1293,6 +1300,25 @@ def _(page, there):
     page.locator("#leerling").fill("noor.peeters")
     page.locator("button.primary").click()
     page.wait_for_selector("#gevonden")
+
+
+@stop("staff-explain-which-app")
+def _(page, there):
+    _as_operator(page, there, "/beheer/uitleg")
+    page.locator("#app").fill("e")
+    page.locator("#leerling").fill("noor.peeters")
+    page.locator("button.primary").click()
+    page.wait_for_selector("#welke")
+
+
+@stop("staff-refused-right")
+def _(page, there):
+    """A teacher, who works for a second school, at a page of operators."""
+    one = make_staff.staff(there.house, RightKind.TEACHER)
+    with there.house.database.transaction() as db:
+        make.right(db, one.person_id, make.school(db, naam=LONG_NAME), kind=RightKind.BEHEERDER)
+    there.sign_in_staff(page, one.person_id)
+    page.goto(f"{there.issuer}/beheer/apps")
 
 
 def _told(there: Place) -> None:

@@ -1,4 +1,4 @@
-"""What can a program of an operator do about the nightly look at the audit trail? See what it found, and say that it is known."""
+"""What can a program of an operator do about the nightly look at the audit trail? See what it found, say that it is known, and take that back."""
 
 from __future__ import annotations
 
@@ -55,6 +55,20 @@ def acknowledge_trouble(given: Given, trouble: str) -> Answer:
             db, house.keys.marks, trouble, reason=given.body["reason"], now=house.clock.now()
         )
     return Answer(body=_trouble(found, known))
+
+
+@operation(
+    "DELETE",
+    "/verify/{trouble}/acknowledgement",
+    summary="Take back that this is known, whoever said so: it is an alarm again at once.",
+    scope=Scope.AUDIT_WRITE,
+    answers={200: TROUBLE},
+)
+def take_back_acknowledgement(_given: Given, trouble: str) -> Answer:
+    house = context.house()
+    with house.database.transaction() as db:
+        found = acknowledging.take_back(db, house.keys.marks, trouble)
+    return Answer(body=_trouble(found, None))
 
 
 def _trouble(one: Trouble, known: Known | None) -> dict[str, Any]:

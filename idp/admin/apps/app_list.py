@@ -122,6 +122,37 @@ def _fits(
     return not words or all(word in text for text in [_text(row)] for word in words)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """An app by its names."""
+
+    client_id: str
+    client_name: str
+    state: State
+    sandbox: bool
+
+
+def by_name(db: Connection, words: str, *, most: int) -> tuple[list[Named], int]:
+    """Apps that are not removed, with every one of these words in their name or client_id; and how many there are.
+
+    Whoever is called just so comes first, then whoever begins so. One statement that reads names alone.
+    """
+    columns = (AppRow.client_id, AppRow.client_name, AppRow.sandbox, AppRow.disabled_at, AppRow.paused_at)
+    whole = fold(words).strip()
+    found = []
+    for row in db.execute(select(*columns)).mappings():
+        state, names = state_of(row), (fold(row["client_name"]), fold(row["client_id"]))
+        if state is State.REMOVED or not all(word in " ".join(names) for word in whole.split()):
+            continue
+        near = 0 if whole in names else 1 if any(name.startswith(whole) for name in names) else 2
+        one = Named(
+            client_id=row["client_id"], client_name=row["client_name"], state=state, sandbox=row["sandbox"]
+        )
+        found.append((near, *names, one))
+    found.sort(key=lambda ranked: ranked[:3])
+    return [ranked[-1] for ranked in found[:most]], len(found)
+
+
 def find(db: Connection, client_id: str) -> State | None:
     """How this app stands; None when there never was one."""
     columns = select(AppRow.disabled_at, AppRow.paused_at).where(AppRow.client_id == client_id)

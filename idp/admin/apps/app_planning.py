@@ -22,7 +22,7 @@ from idp.admin.makers import suppliers
 from idp.apps import App
 from idp.clock import day_of_law
 from idp.context import House
-from idp.errors import Invalid, NotFound
+from idp.errors import Invalid, NotFound, Problem
 from idp.models import App as AppRow
 from idp.oidc import fields, registration, sector_documents
 
@@ -83,7 +83,7 @@ class Planned:
 
 
 class Refused(Invalid):
-    """No document was stored; `problems` has, for each document that is wrong, sentences for each field."""
+    """No document was stored; `problems` has, for each document that is wrong, what is wrong with each field."""
 
     def __init__(self, problems: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
         told = [
@@ -157,7 +157,7 @@ def plan(
         try:
             if number in (found or {}):
                 wrong = (found or {})[number]
-                raise registration.Refused({wrong.field: [wrong.sentence]})  # noqa: TRY301
+                raise registration.Refused({wrong.field: [wrong.problem]})  # noqa: TRY301
             one = _plan(
                 db,
                 document,
@@ -168,7 +168,8 @@ def plan(
                 lock=lock,
             )
             if one.client_id in {other.client_id for other in planned}:
-                raise registration.Refused({"client_id": ["is there twice in this list"]})  # noqa: TRY301
+                twice = Problem("twice_in_file", "is there twice in this list")
+                raise registration.Refused({"client_id": [twice]})  # noqa: TRY301
         except registration.Refused as refused:
             problems[_name_of(document, number)] = refused.problems
             continue
@@ -216,13 +217,13 @@ def _plan(
     lock: bool,
 ) -> Planned:
     if not isinstance(document, Mapping):
-        raise registration.Refused({"document": ["must be a JSON object"]})
+        raise registration.Refused({"document": [Problem("no_object", "must be a JSON object")]})
     given = {name: value for name, value in document.items() if name not in BESIDE}
     secret = document.get("client_secret")
     if given.get("client_id") is None:
         given["client_id"] = entropy.identifier()
     existing, row = _known(db, given["client_id"], lock=lock)
-    problems: dict[str, list[str]] = {}
+    problems: registration.Problems = {}
     read: dict[str, Any] = {}
     try:
         read = registration.validate(
@@ -234,10 +235,11 @@ def _plan(
         problems["client_secret"] = [said]
     supplier = document.get("supplier", row["supplier"] if row else None) or None
     if supplier is not None and not suppliers.exists(db, supplier):
-        problems["supplier"] = ["is unknown: `idp supplier list` shows who is known"]
+        unknown = "is unknown: `idp supplier list` shows who is known"
+        problems["supplier"] = [Problem("no_supplier", unknown)]
     asked = document.get("sandbox", existing.sandbox if existing else False)
     if not isinstance(asked, bool):
-        problems["sandbox"] = ["must be true or false"]
+        problems["sandbox"] = [fields.NOT_YES_OR_NO]
     trying_out = asked is True if sandbox is None else sandbox
     if said := _without_protocol(existing, read, sandbox=trying_out):
         problems["supplier_protocol"] = [said]
@@ -268,7 +270,7 @@ def _known(db: Connection, client_id: Any, *, lock: bool) -> tuple[App | None, M
     return (apps.load(db, client_id), dict(row)) if row else (None, None)
 
 
-def _without_protocol(existing: App | None, read: Mapping[str, Any], *, sandbox: bool) -> str | None:
+def _without_protocol(existing: App | None, read: Mapping[str, Any], *, sandbox: bool) -> Problem | None:
     """No new class scope without a dated protocol of the supplier; what an app has had since before, it keeps.
 
     A sandbox app needs none, so what it had there counts for nothing when it goes on to real pupils.
@@ -281,7 +283,8 @@ def _without_protocol(existing: App | None, read: Mapping[str, Any], *, sandbox:
     if sandbox or "supplier_protocol_signed" in read or not (new or (lost and keeps)):
         return None
     scopes = " ".join(sorted(new or keeps))
-    return f"is missing: {scopes} needs a protocol of the supplier, and supplier_protocol_signed, its day"
+    said = "is missing: {scopes} needs a protocol of the supplier, and supplier_protocol_signed, its day"
+    return Problem("protocol_missing", said, scopes=scopes)
 
 
 def _name_of(document: Any, number: int) -> str:

@@ -17,7 +17,7 @@ from idp import apps, entropy
 from idp.admin.apps import app_history
 from idp.audit import apps as audit_apps
 from idp.entropy import Token
-from idp.errors import Invalid, NotFound
+from idp.errors import Invalid, NotFound, Problem
 from idp.models import App as AppRow
 from idp.models import AppChange, AppSecret
 from idp.oidc import clients
@@ -97,14 +97,15 @@ def end(db: Connection, client_id: str, secret_id: str, *, now: datetime) -> Non
 # ---------------------------------------------------------------- with a registration
 
 
-def problem(secret: Any, given: Mapping[str, Any]) -> str | None:
+def problem(secret: Any, given: Mapping[str, Any]) -> Problem | None:
     """What is wrong with a secret that came with a registration."""
     if given.get("token_endpoint_auth_method", "client_secret_basic") not in WITH_SECRET:
-        return "an app that does not sign in with a secret has none"
+        return Problem("secret_unused", "an app that does not sign in with a secret has none")
     if not isinstance(secret, str) or not secret.isascii() or not secret.isprintable():
-        return "must be text of visible ASCII characters"
+        return Problem("secret_not_ascii", "must be text of visible ASCII characters")
     if not SHORTEST <= len(secret) <= clients.LONGEST_SECRET:
-        return f"must have {SHORTEST} to {clients.LONGEST_SECRET} characters"
+        said = "must have {least} to {most} characters"
+        return Problem("secret_length", said, least=SHORTEST, most=clients.LONGEST_SECRET)
     return None
 
 

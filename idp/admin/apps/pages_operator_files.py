@@ -12,7 +12,7 @@ from flask import Blueprint, Response, request
 
 from idp import context, sentences, web
 from idp.admin import shell, staff_door
-from idp.admin.apps import app_files, app_list, app_planning, apps
+from idp.admin.apps import app_files, app_list, app_planning, apps, problem_words
 from idp.admin.apps.app_planning import Change
 from idp.errors import Invalid, NotFound
 from idp.models import RightKind
@@ -63,10 +63,10 @@ def bring() -> Response:
             house, documents, now=now, expected=_shown(), reason=request.form.get("reden", "")[:1000]
         )
     except app_planning.Refused as refused:
-        return _page(text=text, problems=refused.sentences, status=400)
+        return _page(text=text, problems=problem_words.in_file(refused.problems), status=400)
     except Invalid as refusal:
         told = f"{sentences.sentence(refusal.code)} {sentences.advice(refusal.code)}"
-        return _page(text=text, problem=told, problems=[refusal.detail], status=refusal.status)
+        return _page(text=text, problem=told, detail=refusal.detail, status=refusal.status)
     return shell.page(
         "admin/operator_file_done.html",
         stored=[one for one in stored if one.change is not Change.SAME],
@@ -113,6 +113,7 @@ def _page(
     text: str = "",
     problem: str = "",
     problems: list[str] | None = None,
+    detail: str = "",
     prove_first: bool = False,
     status: int = 200,
 ) -> Response:
@@ -122,5 +123,6 @@ def _page(
         text=text.replace("\0", ""),
         problem=problem,
         problems=problems or [],
+        detail=detail,
         prove_first=prove_first,
     )

@@ -30,6 +30,7 @@ from idp.admin.apps import (
     app_secrets,
     app_stopping,
     apps,
+    problem_words,
 )
 from idp.admin.apps.app_list import Care, State
 from idp.admin.makers import suppliers
@@ -198,7 +199,7 @@ def _check_or_store(document: Mapping[str, Any], *, version: int) -> Response:
             else _check(document, wanted)
         )
     except app_planning.Refused as refused:
-        problems = next(iter(refused.problems.values()))
+        problems = problem_words.all_told(next(iter(refused.problems.values())))
         return _form(document, version=version, given=request.form, problems=problems, status=400)
     except Invalid as refusal:
         told = {"client_id": [f"{sentences.sentence(refusal.code)} {sentences.advice(refusal.code)}"]}

@@ -311,7 +311,7 @@ def _scope(known: Mapping[str, Any], initial: InitialToken, existing: App | None
 def _check_sector(house: House, known: Mapping[str, Any]) -> None:
     wrong = sector_documents.problem(known, loopback=house.settings.calls_this_machine)
     if wrong is not None:
-        raise Refused("invalid_client_metadata", f"{wrong.field}: {wrong.sentence}.")
+        raise Refused("invalid_client_metadata", f"{wrong.field}: {wrong.problem}.")
 
 
 # ---------------------------------------------------------------- inside

@@ -23,7 +23,15 @@ from sqlalchemy import Connection
 
 from idp import context, sentences, web
 from idp.admin import shell, staff_door
-from idp.admin.apps import app_approving, app_form, app_list, app_planning, app_requests, app_secrets
+from idp.admin.apps import (
+    app_approving,
+    app_form,
+    app_list,
+    app_planning,
+    app_requests,
+    app_secrets,
+    problem_words,
+)
 from idp.admin.makers import conformance, notices, snippets, suppliers
 from idp.errors import Invalid, NotAllowed, NotFound
 from idp.models import RightKind
@@ -101,7 +109,7 @@ def send(client_id: str) -> Response:
         reason = request.form.get("reden", "").strip()[:1000]
         app_approving.request_change(house, client_id, changes, supplier=supplier, reason=reason, now=now)
     except app_planning.Refused as refused:
-        problems = next(iter(refused.problems.values()))
+        problems = problem_words.all_told(next(iter(refused.problems.values())))
         return _form(document, given=request.form, problems=problems, status=400)
     except (Invalid, NotAllowed) as refusal:
         told = {"client_name": [f"{sentences.sentence(refusal.code)} {sentences.advice(refusal.code)}"]}

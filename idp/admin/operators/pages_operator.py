@@ -1,7 +1,7 @@
 """What else does an operator look at in a browser? How the installation stands, tokens, keys, jobs, who waits, the trail.
 
 /beheer            how it stands: what to look at, jobs, keys
-/beheer/systeem    jobs; the nightly look at the trail: say that you know of it; signing keys: make a new one, take one out
+/beheer/systeem    jobs; the nightly look at the trail: say that you know of it, or take that back; signing keys: make a new one, take one out
 /beheer/tokens     tokens for the REST API, and for apps that register themselves: issue (shown once), revoke
 /beheer/wachten    a pupil whom wrong tries made wait: look, and open again
 /beheer/audit      the audit trail, by who, what, when and about whom (both sealed in an address)
@@ -76,12 +76,16 @@ def system() -> Response:
 @web.door(web.Door.STAFF)
 @staff_door.needs(RightKind.OPERATOR)
 def keys() -> Response:
-    """Announce a new signing key, take one out because somebody else may have it, or know of what was touched."""
+    """Announce a new signing key, take one out because somebody else may have it; know of what was touched, or not."""
     if again := staff_door.needs_fresh(back=f"{HOME}/systeem"):
         return again
     house, now = context.house(), context.house().clock.now()
     if "geraakt" in request.form:
         return _acknowledge(request.form["geraakt"], request.form.get("reden", ""))
+    if "toch-niet" in request.form:
+        with house.database.transaction() as db:
+            acknowledging.take_back(db, house.keys.marks, request.form["toch-niet"])
+        return web.see_other(f"{HOME}/systeem?bericht=alarm#nagekeken")
     with house.database.transaction() as db:
         if request.form.get("alg", "") in house.settings.signing_algorithms:
             signing.rotate(db, house, request.form["alg"], now)

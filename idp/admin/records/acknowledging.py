@@ -1,7 +1,8 @@
-"""Who says that they know of something that the nightly look found, and why?
+"""Who says that they know of something that the nightly look found, and why? And who takes that back?
 
 What was touched stays found until it is as it was or is purged, which may take years. An operator who knows of it says so,
 with a reason: from then on it is told as known, and only what is new is an alarm. Nothing is hidden, and nothing is mended.
+Whoever finds that the reason was wrong takes it back: it is an alarm again, at once.
 """
 
 from __future__ import annotations
@@ -45,3 +46,27 @@ def acknowledge(
     if not book.alarms and not book.strange:
         job_book.forgiven(db, JOB, now)
     return trouble, known
+
+
+def take_back(db: Connection, marks: Marks, name: str) -> Trouble:
+    """An operator (the actor) says that nobody knows of this trouble after all, whoever said so before.
+
+    Raises NotFound `acknowledgement_unknown`. Needs `audit.circumstances`.
+    """
+    done = patrol_book.take_back(db, marks, name)
+    if done is None:
+        raise NotFound(
+            "acknowledgement_unknown", f"nothing that was found and acknowledged is called {name[:40]}"
+        )
+    trouble, known = done
+    audit_backups.verify_alarmed_again(
+        db,
+        trail=trouble.trail,
+        seal=trouble.seal,
+        what=trouble.what,
+        count=trouble.count,
+        trouble=name,
+        known_by=known.by,
+        known_at=known.at,
+    )
+    return trouble

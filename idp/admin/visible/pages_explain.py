@@ -1,6 +1,6 @@
 """Where does an operator read why an app gets something, or not? One form: an app, and a pupil or a school.
 
-/beheer/uitleg    what is typed goes in the body: no name of a pupil stands in an address; a look at a pupil is audited
+/beheer/uitleg    the app by its client_id or by words of its name; when several are called so, one is chosen; what is typed goes in the body: no name of a pupil stands in an address; a look at a pupil is audited
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from flask import Blueprint, Response, request
 
 from idp import context, sentences, web
 from idp.admin import shell, staff_door
+from idp.admin.apps import app_list
 from idp.admin.visible import explaining
+from idp.apps import App
 from idp.audit import accounts as audit_accounts
 from idp.claims import explain
 from idp.errors import Invalid, NotFound
@@ -19,6 +21,10 @@ from idp.models import RightKind
 
 blueprint = Blueprint("explaining", __name__)
 PATH = "/beheer/uitleg"
+MOST = 12
+"""So many apps are offered at once to choose from."""
+FEW = 60
+"""With no more apps than this, the field itself offers all of them."""
 
 
 @blueprint.get(PATH)
@@ -38,9 +44,12 @@ def answer() -> Response:
         name: request.form.get(name, "").strip()[:100] for name in ("app", "leerling", "instelling", "voor")
     }
     given["school"] = given.pop("instelling")
-    app = house.apps.find(given["app"])
+    app, choice, many = _which(request.form.get("kies", "")[:100] or given["app"])
+    if app is None and many > 1:
+        return _page(given, choice=choice, many=many)
     if app is None:
-        return _page(given, problem="app_unknown", status=404)
+        return _page(given, problem="no_app_like_this", status=404)
+    given["app"] = app.client_id
     if not given["leerling"] and not given["school"]:
         return _page(given, problem="explain_whom", status=400)
     try:
@@ -64,9 +73,30 @@ def answer() -> Response:
     return _page(given, app=app, found=found, lines=lines, of_pupil=isinstance(found, explaining.OfPupil))
 
 
+def _which(words: str) -> tuple[App | None, list[app_list.Named], int]:
+    """The app with this client_id, or the only one that is called so; else those that are, and how many there are."""
+    house = context.house()
+    app = house.apps.find(words)
+    if app is not None or not words:
+        return app, [], 0
+    with house.database.reading() as db:
+        found, many = app_list.by_name(db, words, most=MOST)
+    return house.apps.find(found[0].client_id) if many == 1 else None, found, many
+
+
 def _page(given: dict[str, str], *, problem: str = "", status: int = 200, **words: Any) -> Response:
-    known = {"app": None, "found": None, "lines": (), "of_pupil": False} | words
+    known = {"app": None, "found": None, "lines": (), "of_pupil": False, "choice": (), "many": 0} | words
+    with context.house().database.reading() as db:
+        few, all_of_them = app_list.by_name(db, "", most=FEW)
+    named = context.house().apps.find(given["app"])
     said = f"{sentences.sentence(problem)} {sentences.advice(problem)}" if problem else ""
     return shell.page(
-        "admin/explain.html", status=status, given=given, problem=said, voices=explain.VOICES, **known
+        "admin/explain.html",
+        status=status,
+        given=given,
+        problem=said,
+        voices=explain.VOICES,
+        named=named.client_name if named else "",
+        few=few if all_of_them <= FEW else (),
+        **known,
     )
