@@ -208,6 +208,7 @@ def refusal(code: str, status: int, back: str | None) -> Response:
         sentence=sentence,
         advice=advice,
         needed=[kind.value for kind in needed],
+        at_a_school=bool({*needed} - _OPERATOR - _SUPPLIER),
         mine=[kind.value for kind in RightKind if desk and kind in desk.kinds],
         back=back,
         again=again,

@@ -90,6 +90,7 @@ def test_whoever_works_for_several_schools_is_told_to_choose_the_other_one(house
     page = told(client.get("/schoolloket/personen"))
     assert "Kies dan eerst die school." in page
     assert 'href="/schoolloket/instelling"' in page
+    assert "Kies dan eerst" not in told(client.get("/beheer/apps")), "that right is of no school"
 
 
 def test_what_was_refused_for_another_reason_names_no_right(house, client):

@@ -1313,12 +1313,12 @@ def _(page, there):
 
 @stop("staff-refused-right")
 def _(page, there):
-    """A teacher, who works for a second school, at a page of operators."""
+    """A teacher, who is LeerID-beheerder of a second school, at a page for those."""
     one = make_staff.staff(there.house, RightKind.TEACHER)
     with there.house.database.transaction() as db:
         make.right(db, one.person_id, make.school(db, naam=LONG_NAME), kind=RightKind.BEHEERDER)
     there.sign_in_staff(page, one.person_id)
-    page.goto(f"{there.issuer}/beheer/apps")
+    page.goto(f"{there.issuer}/schoolloket/personen")
 
 
 def _told(there: Place) -> None:
