@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import create_engine, insert, text
 
@@ -22,6 +23,9 @@ from tests import make_shelf
 
 MONDAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 """A school morning: ten o'clock in Brussels."""
+
+hypothesis.settings.load_profile("ci")
+"""The same examples at every run, and none is too slow: neither chance nor a busy machine decides."""
 
 CHEAP = {"argon2_memory_kib": 8192, "argon2_time": 1}
 

@@ -19,7 +19,7 @@ import requests
 
 VERIFIER = "v" * 64
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-PATIENCE = 10
+PATIENCE = 120
 
 
 class AppServer:
@@ -50,7 +50,9 @@ class AppServer:
         words |= {"scope": "openid profile", "state": "s", "nonce": "n", "code_challenge": CHALLENGE}
         words |= {"code_challenge_method": "S256"} | self.wishes
         if self.pushes:
-            answer = requests.post(f"{self.issuer}/par", words, auth=(self.client_id, self.secret), timeout=5)
+            answer = requests.post(
+                f"{self.issuer}/par", words, auth=(self.client_id, self.secret), timeout=60
+            )
             words = {"client_id": self.client_id, "request_uri": answer.json()["request_uri"]}
         return f"{self.issuer}/authorize?{urlencode(words)}"
 
@@ -64,13 +66,13 @@ class AppServer:
             form = {"grant_type": "authorization_code", "code": given.get("code", "")}
             form |= {"redirect_uri": self.redirect_uri, "code_verifier": VERIFIER}
             auth = (self.client_id, self.secret)
-            told = requests.post(f"{self.issuer}/token", form, auth=auth, timeout=5).json()
+            told = requests.post(f"{self.issuer}/token", form, auth=auth, timeout=60).json()
             error = told.get("error")
         if error is not None:
             self.refused.append(error)
             return 200, f'<h1>Niet gelukt: {escape(error)}</h1><a href="/start">Probeer opnieuw</a>'
         bearer = {"Authorization": f"Bearer {told['access_token']}"}
-        info = requests.get(f"{self.issuer}/userinfo", headers=bearer, timeout=5).json()
+        info = requests.get(f"{self.issuer}/userinfo", headers=bearer, timeout=60).json()
         key = f"p{len(self.pupils)}"
         self.pupils[key] = info
         return 303, f"/ik?{key}"

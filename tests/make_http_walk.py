@@ -55,16 +55,16 @@ class Walk:
         return self._token(at, {"grant_type": "refresh_token", "refresh_token": token})
 
     def userinfo(self, at: str, token: str) -> requests.Response:
-        return requests.get(f"{at}/userinfo", headers={"Authorization": f"Bearer {token}"}, timeout=20)
+        return requests.get(f"{at}/userinfo", headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
     def _token(self, at: str, words: dict[str, str]) -> dict[str, Any]:
         auth = (self.app["client_id"], self.app["client_secret"])
-        answer = requests.post(f"{at}/token", data=words, auth=auth, timeout=20)
+        answer = requests.post(f"{at}/token", data=words, auth=auth, timeout=60)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
     def _get(self, at: str, path: str) -> requests.Response:
-        return self.browser.get(self._here(at, path), allow_redirects=False, timeout=20)
+        return self.browser.get(self._here(at, path), allow_redirects=False, timeout=60)
 
     def _send(self, at: str, page: requests.Response, **fields: str) -> requests.Response:
         """The last form of a page, with its hidden fields and these."""
@@ -81,7 +81,7 @@ class Walk:
         return self._post(url, given)
 
     def _post(self, url: str, given: dict[str, str]) -> requests.Response:
-        return self.browser.post(url, data=given, allow_redirects=False, timeout=20)
+        return self.browser.post(url, data=given, allow_redirects=False, timeout=60)
 
     @staticmethod
     def _here(at: str, to: str) -> str:

@@ -26,7 +26,7 @@ class Node:
         self.orders.put((order, minutes))
 
     def answer(self) -> list[Any]:
-        return self.answers.get(timeout=60)
+        return self.answers.get(timeout=300)
 
 
 def _node(where: Where, orders: Any, answers: Any) -> None:

@@ -35,13 +35,13 @@ class Person:
     def visit(self, url: str) -> Arrival:
         """Open this address and do what the pages ask: sign in, say yes, go back to the app."""
         self.steps = []
-        page = self.browser.get(url, allow_redirects=False, timeout=20)
+        page = self.browser.get(url, allow_redirects=False, timeout=60)
         for _ in range(STEPS):
             if page.is_redirect:
                 target = urljoin(page.url, page.headers["Location"])
                 if not self._ours(target):
                     return Arrival(url=target)
-                page = self.browser.get(target, allow_redirects=False, timeout=20)
+                page = self.browser.get(target, allow_redirects=False, timeout=60)
                 continue
             self.steps.append(urlsplit(page.url).path)
             found = _form(page)
@@ -50,7 +50,7 @@ class Person:
                 if back is None:
                     return Arrival(url=page.url, status=page.status_code)
                 target = urljoin(page.url, unescape(back[1]))
-                page = self.browser.get(target, allow_redirects=False, timeout=20)
+                page = self.browser.get(target, allow_redirects=False, timeout=60)
                 continue
             action, fields = found
             if not self._ours(action):
@@ -62,7 +62,7 @@ class Person:
     def send(self, action: str, fields: dict[str, str]) -> requests.Response:
         """Send a form of ours, as a browser would."""
         return self.browser.post(
-            action, fields, headers={"Origin": self.issuer}, allow_redirects=False, timeout=20
+            action, fields, headers={"Origin": self.issuer}, allow_redirects=False, timeout=60
         )
 
     def _answer(self, page: requests.Response) -> dict[str, str]:

@@ -43,7 +43,7 @@ Start = Callable[[Path, Mapping[str, str], int, str], AbstractContextManager[Non
 
 @contextmanager
 def program(
-    folder: Path, command: list[Any], address: str, words: Mapping[str, str], *, patience: float = 20
+    folder: Path, command: list[Any], address: str, words: Mapping[str, str], *, patience: float = 180
 ) -> Iterator[None]:
     """Start this, wait until something answers at this address, end it."""
     log = folder / "program.log"
@@ -55,7 +55,7 @@ def program(
         while time.monotonic() < until:
             assert started.poll() is None, log.read_text()
             try:
-                requests.get(address, timeout=10, allow_redirects=False)
+                requests.get(address, timeout=60, allow_redirects=False)
             except requests.ConnectionError:
                 time.sleep(0.1)
             else:
@@ -66,7 +66,7 @@ def program(
     finally:
         started.terminate()
         try:
-            started.wait(10)
+            started.wait(60)
         except subprocess.TimeoutExpired:
             started.kill()
             started.wait()
@@ -291,7 +291,7 @@ def spring(folder: Path, files: Mapping[str, str], port: int, secret: str) -> It
     _build(folder)
     command = ["java", "-jar", "target/demo-1.jar", f"--server.port={port}"]
     address = f"http://localhost:{port}/nothing"
-    with program(folder, command, address, {"CLIENT_SECRET": secret}, patience=90):
+    with program(folder, command, address, {"CLIENT_SECRET": secret}, patience=300):
         yield
 
 

@@ -29,10 +29,10 @@ def race(
         runner.start()
     found: list[list[Any]] = [[] for _ in rounds]
     for _ in range(PROCESSES * len(rounds)):
-        number, status, body = answers.get(timeout=90)
+        number, status, body = answers.get(timeout=300)
         found[number].append((status, body))
     for runner in runners:
-        runner.join(timeout=10)
+        runner.join(timeout=60)
     return found
 
 
@@ -43,7 +43,7 @@ def _run(where: tuple[str, Path, Path, datetime], rounds: Any, barrier: Any, ans
     bench = Bench(house, keys=False)
     for number, (path, form, auth) in enumerate(rounds):
         bench.userinfo("lsa_warm")
-        barrier.wait(timeout=60)
+        barrier.wait(timeout=240)
         answer = bench.post(path, form, auth=auth)
         answers.put((number, answer.status_code, answer.json))
     house.database.close()

@@ -37,10 +37,10 @@ def press_together(house: context.House, rounds: list[tuple[Press, Press]]) -> l
         runner.start()
     found: dict[tuple[int, int], int] = {}
     for _ in range(2 * len(rounds)):
-        number, me, status = answers.get(timeout=90)
+        number, me, status = answers.get(timeout=300)
         found[number, me] = status
     for runner in runners:
-        runner.join(timeout=10)
+        runner.join(timeout=60)
     return [(found[number, 0], found[number, 1]) for number in range(len(rounds))]
 
 
@@ -57,7 +57,7 @@ def _run(
         browser.set_cookie(*press.cookie)
         word = re.search(r'name="csrf_token" value="([^"]+)"', browser.get(PATH).text)
         assert word, "the page of people has a form"
-        barrier.wait(timeout=60)
+        barrier.wait(timeout=240)
         answer = browser.post(f"{PATH}/stop", data={"csrf_token": word[1], "recht": press.right_id})
         answers.put((number, me, answer.status_code))
     house.database.close()

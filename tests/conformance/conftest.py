@@ -46,7 +46,7 @@ def provider(
         yield Provider(
             demo=demo,
             site=party_site,
-            metadata=requests.get(f"{demo.issuer}/.well-known/openid-configuration", timeout=10).json(),
+            metadata=requests.get(f"{demo.issuer}/.well-known/openid-configuration", timeout=60).json(),
             initial_token=json.loads(token)["initial_access_token"],
             pupil=demo.pupil(username="seppe.duinen"),
             other_pupil=demo.pupil(username="maaya.thof"),

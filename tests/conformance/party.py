@@ -54,7 +54,7 @@ class Provider:
         return self.demo.issuer
 
     def keys(self) -> dict[str, Any]:
-        answer = requests.get(self.metadata["jwks_uri"], timeout=10)
+        answer = requests.get(self.metadata["jwks_uri"], timeout=60)
         assert answer.status_code == 200
         return answer.json()
 
@@ -73,7 +73,7 @@ class Provider:
         words |= {"response_types": ["code"], "grant_types": ["authorization_code"]} | changes
         body = {name: value for name, value in words.items() if value is not None}
         headers = {"Authorization": f"Bearer {self.initial_token}"}
-        return requests.post(self.metadata["registration_endpoint"], json=body, headers=headers, timeout=10)
+        return requests.post(self.metadata["registration_endpoint"], json=body, headers=headers, timeout=60)
 
     def registered(self, **changes: Any) -> Party:
         """An app that registered itself with a token for the sandbox: it is visible there at once."""
@@ -152,8 +152,8 @@ class Browser:
 
     def _send(self, url: str, form: dict[str, str] | None = None) -> requests.Response:
         if form is None:
-            return self.http.get(url, allow_redirects=False, timeout=20)
-        return self.http.post(url, data=form, allow_redirects=False, timeout=20)
+            return self.http.get(url, allow_redirects=False, timeout=60)
+        return self.http.post(url, data=form, allow_redirects=False, timeout=60)
 
     def _filled(self, page: requests.Response) -> tuple[str, dict[str, str]] | None:
         """The question on this page, answered."""
@@ -176,8 +176,8 @@ class Browser:
             r'<script nonce="[^"]+">([^<]*getElementById\("antwoord"\)[^<]*)</script>', page.text
         )
         assert script.count("form.submit()") == 1
-        requests.post(action, data=_hidden(text), timeout=10)
-        path, headers, body = self.provider.site.posted.get(timeout=10)
+        requests.post(action, data=_hidden(text), timeout=60)
+        path, headers, body = self.provider.site.posted.get(timeout=60)
         assert headers["content-type"] == "application/x-www-form-urlencoded"
         query = dict(parse_qsl(urlsplit(path).query))
         assert not {"code", "error"} & query.keys()
@@ -308,7 +308,7 @@ class Party:
     def post_token(self, form: dict[str, str], *, aud: str | None = None) -> requests.Response:
         proof = self.proof(aud=aud)
         form = proof.pop("data") | form
-        answer = requests.post(self.provider.metadata["token_endpoint"], data=form, timeout=20, **proof)
+        answer = requests.post(self.provider.metadata["token_endpoint"], data=form, timeout=60, **proof)
         assert answer.headers["Content-Type"] == JSON
         assert answer.headers["Cache-Control"] == "no-store"
         return answer
@@ -368,7 +368,7 @@ class Party:
 
     def userinfo(self, tokens: dict[str, Any]) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {tokens['access_token']}"}
-        answer = requests.get(self.provider.metadata["userinfo_endpoint"], headers=headers, timeout=10)
+        answer = requests.get(self.provider.metadata["userinfo_endpoint"], headers=headers, timeout=60)
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, JSON)
         return check_userinfo(answer.json())
 

@@ -66,7 +66,7 @@ def _post_userinfo(party, *, in_body):
     token = done.tokens["access_token"]
     words = {"data": {"access_token": token}} if in_body else {}
     words |= {} if in_body else {"headers": {"Authorization": f"Bearer {token}"}}
-    answer = requests.post(party.provider.metadata["userinfo_endpoint"], timeout=10, **words)
+    answer = requests.post(party.provider.metadata["userinfo_endpoint"], timeout=60, **words)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
     assert check_userinfo(answer.json())["sub"] == done.claims["sub"]
 

@@ -148,7 +148,7 @@ def test_oidcc_backchannel_rp_initiated_logout(provider, browser):
     )
     done = party.sign_in(browser)
     check_back_at_the_app(party, *sign_out(party, browser, done, says_yes=False))
-    path, headers, body = provider.site.posted.get(timeout=30)
+    path, headers, body = provider.site.posted.get(timeout=60)
     assert (path, headers["content-type"]) == ("/back/door", "application/x-www-form-urlencoded")
     sent = parse_qs(body.decode(), strict_parsing=True)
     assert sent.keys() == {"logout_token"}

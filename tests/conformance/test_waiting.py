@@ -19,7 +19,7 @@ def test_oidcc_codereuse_30seconds(earlier, mode):
 
 
 def _userinfo(provider, headers, status):
-    answer = requests.get(provider.metadata["userinfo_endpoint"], headers=headers, timeout=10)
+    answer = requests.get(provider.metadata["userinfo_endpoint"], headers=headers, timeout=60)
     assert answer.status_code == status
 
 

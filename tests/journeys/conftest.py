@@ -26,6 +26,8 @@ from tests.conftest import _create_database, _named
 
 IDP = Path(sys.executable).parent / "idp"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PATIENCE = 60_000
+"""Milliseconds for a page or a word to come, on a machine that does something else as well."""
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -56,7 +58,7 @@ class Demo:
     def idp(self, *words: str, exit_code: int = 0) -> str:
         """Run a command of ours on this demo; its standard output."""
         command = [IDP, *words, "--data", self.data]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=self.env)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=self.env)
         assert done.returncode == exit_code, done.stdout + done.stderr
         return done.stdout
 
@@ -141,14 +143,14 @@ def demo_on_postgres(tmp_path_factory: pytest.TempPathFactory, postgres_url: str
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(300):
-        if process.poll() is not None:
-            break
+    ends = time.monotonic() + 180
+    while process.poll() is None and time.monotonic() < ends:
         try:
-            if requests.get(url, timeout=1).ok:
+            if requests.get(url, timeout=10).ok:
                 return
         except requests.RequestException:
-            time.sleep(0.2)
+            """Not yet."""
+        time.sleep(0.2)
     raise AssertionError(log.read_text())
 
 
@@ -157,8 +159,9 @@ def driver() -> Iterator[Any]:
     """Playwright, which a process may start once."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: no journeys in a browser")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as started:
         yield started
 
@@ -183,18 +186,20 @@ def code_of(secret: str) -> str:
     return str(pyotp.TOTP(secret).at(step * 30))
 
 
-def wait_for_a_code_of_now(secret: str) -> None:
-    """Return in a half minute whose own code nobody has used; it is for the caller."""
-    while (step := int(time.time()) // 30) <= _last_steps.get(secret, 0):
+@contextmanager
+def a_code_of_now(secret: str) -> Iterator[None]:
+    """A half minute whose own code nobody has used; it, and one that begins within the block, is for the caller."""
+    while int(time.time()) // 30 <= _last_steps.get(secret, 0):
         time.sleep(1)
-    _last_steps[secret] = step
+    yield
+    _last_steps[secret] = int(time.time()) // 30
 
 
 @pytest.fixture
 def page(chromium: Any) -> Iterator[Any]:
     """A page in a browser that nobody used before, tablet size, in Dutch; it may reach this machine only."""
     context = chromium.new_context(viewport={"width": 820, "height": 1180}, locale="nl-BE", has_touch=True)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     foreign: list[str] = []
 
     def only_here(route: Any) -> None:

@@ -295,6 +295,12 @@ def say_who(page: Any, username: str) -> None:
         page.locator("#username").press("Enter")
 
 
+def follow(page: Any, link: Any) -> None:
+    """Click it; the page behind it is there when this returns."""
+    with page.expect_navigation():
+        link.click()
+
+
 def type_words(page: Any, words: str) -> None:
     if page.locator("summary").count() and not page.locator("details[open]").count():
         page.locator("summary").first.click()
@@ -367,8 +373,8 @@ def _(page, there):
 @stop("pictures-wrong-tapped")
 def _(page, there):
     STOPS["pictures-personal-url"](page, there)
-    for _screen in range(4):
-        page.locator(".screen.now label.picture-tile").first.click()
+    for number in range(1, 5):
+        page.locator(f".screen.now:nth-of-type({number}) label.picture-tile").first.click()
         page.wait_for_timeout(320)
     page.wait_for_selector(".notice")
 
@@ -476,7 +482,7 @@ def _(page, there):
 @stop("help")
 def _(page, there):
     STOPS["password"](page, there)
-    page.locator("a[href*='/hulp']").click()
+    follow(page, page.locator("a[href*='/hulp']"))
 
 
 @stop("help-wrong")
@@ -510,7 +516,7 @@ def _(page, there):
 @stop("forgot-known")
 def _(page, there):
     STOPS["password-forgotten-maybe"](page, there)
-    page.locator("a[href*='/wachtwoord-vergeten']").click()
+    follow(page, page.locator("a[href*='/wachtwoord-vergeten']"))
 
 
 _goes("forgot", "/wachtwoord-vergeten")
@@ -1002,7 +1008,7 @@ def _(page, there):
 @stop("operator-hold")
 def _(page, there):
     STOPS["operator-holds"](page, there)
-    page.locator("main a.primary").first.click()
+    follow(page, page.locator("main a.primary").first)
 
 
 def _brings(page: Any, there: Place, text: str) -> None:
@@ -1072,7 +1078,7 @@ def _(page, there):
 @stop("operator-protocol-text")
 def _(page, there):
     _as_operator(page, there, "/beheer/protocol")
-    page.locator("main td a").first.click()
+    follow(page, page.locator("main td a").first)
 
 
 @stop("operator-system-touched")
@@ -1111,10 +1117,9 @@ def _(page, there):
 def _(page, there):
     there.sign_in_staff(page, make_staff.staff(there.house, RightKind.OPERATOR).person_id)
     page.goto(f"{there.issuer}/beheer/protocol")
-    with page.expect_navigation():
-        page.locator("main td a").first.click()
+    follow(page, page.locator("main td a").first)
     page.goto(f"{there.issuer}/beheer/scholen")
-    page.locator("main td a").first.click()
+    follow(page, page.locator("main td a").first)
 
 
 _operator("operator-suppliers", "/beheer/leveranciers")

@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 
 from tests.journeys import every_page
+from tests.journeys.conftest import PATIENCE
 from tests.journeys.every_page import STOPS, Place, go
 
 pytestmark = pytest.mark.browser
@@ -43,7 +44,7 @@ def visitor(chromium: Any, there: Place, request: pytest.FixtureRequest) -> Iter
     context = chromium.new_context(
         viewport={"width": 360, "height": 740}, locale="nl-BE", reduced_motion="reduce"
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE)
     complaints: list[str] = []
     page = context.new_page()
     page.on("request", lambda asked: _elsewhere(asked.url, there, complaints))
@@ -134,7 +135,9 @@ def weigh(chromium: Any, url: str) -> dict[str, Any]:
     page = context.new_page()
     answers: list[Any] = []
     page.on("requestfinished", lambda request: answers.append(request.response()))
-    page.goto(url, wait_until="networkidle")
+    page.goto(url)
+    page.evaluate("document.fonts.ready.then(() => true)")
+    page.wait_for_load_state("networkidle")
     weighed = {}
     for answer in answers:
         sizes = answer.request.sizes()

@@ -41,7 +41,7 @@ class World:
         }
         demo.idp("app", "import", str(self.file("app.json", json.dumps(document))))
         self.open()
-        self.metadata = requests.get(f"{demo.issuer}/.well-known/openid-configuration", timeout=5).json()
+        self.metadata = requests.get(f"{demo.issuer}/.well-known/openid-configuration", timeout=60).json()
 
     def file(self, name: str, text: str) -> Any:
         (self.folder / name).write_text(text, encoding="utf-8")
@@ -95,12 +95,12 @@ class World:
 
     def ask(self, endpoint: str, **form: str) -> requests.Response:
         url = {"token": "token_endpoint", "introspect": "introspection_endpoint"}[endpoint]
-        return requests.post(self.metadata[url], form, auth=("gates", "gates-secret-0123456789"), timeout=5)
+        return requests.post(self.metadata[url], form, auth=("gates", "gates-secret-0123456789"), timeout=60)
 
     def looks(self, tokens: dict[str, Any]) -> dict[str, set[str] | str]:
         """Which claims each channel gives with tokens that exist; a refusal as its word."""
         bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
-        info = requests.get(self.metadata["userinfo_endpoint"], headers=bearer, timeout=5)
+        info = requests.get(self.metadata["userinfo_endpoint"], headers=bearer, timeout=60)
         told = self.ask("introspect", token=tokens["access_token"]).json()
         fresh = self.ask("token", grant_type="refresh_token", refresh_token=tokens["refresh_token"])
         if fresh.ok:

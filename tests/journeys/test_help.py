@@ -17,6 +17,7 @@ from idp.login import postman, recovery, staff_sessions
 from idp.models import RightKind, RuleKind, SecretKind
 from tests import make_login, make_mail, make_staff
 from tests.conftest import CHEAP
+from tests.journeys.conftest import PATIENCE
 from tests.journeys.test_pupils import say_who, tap, type_secret
 from tests.make_running import running
 
@@ -84,7 +85,7 @@ def phone(chromium: Any, house, noor) -> Iterator[Page]:
             now=house.clock.now(),
         )
     context = chromium.new_context(**PHONE)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     cookie = {"name": make_staff.cookie_name(house), "value": started.cookie, "url": house.settings.issuer}
     context.add_cookies([cookie])
     yield context.new_page()
@@ -126,7 +127,8 @@ def test_a_code_on_the_phone_of_the_teacher_lets_the_pupil_in_once(phone, page, 
     page.get_by_label("De zes cijfers").fill(code)
     page.keyboard.press("Enter")
     signed_in(page, "Noor")
-    page.get_by_role("button", name="Klaar").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Klaar").click()
     ask_for_help(page, house)
     page.get_by_label("De zes cijfers").fill(code)
     page.keyboard.press("Enter")
@@ -141,7 +143,7 @@ def test_the_link_of_a_code_opens_once_after_a_button(phone, page, house, noor):
         _, given = helping.give_code(db, house, by=teacher, **words)
     link = given.url.replace("HTTP://LOCALHOST", "http://localhost")
     page.goto(link)
-    assert "H1" not in page.url, "the token leaves the address at once"
+    assert link.rpartition("/")[2] not in page.url, "the token leaves the address at once"
     expect(page.get_by_role("heading", name="Dag Noor!")).to_be_visible()
     page.get_by_role("button", name="Ga verder").click()
     signed_in(page, "Noor")
@@ -154,7 +156,7 @@ def test_the_link_of_a_code_opens_once_after_a_button(phone, page, house, noor):
 @pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
 def test_teacher_and_pupil_do_it_with_the_keyboard_alone(chromium, phone, house, script):
     context = chromium.new_context(java_script_enabled=script, locale="nl-BE")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     desk, tablet = (
         context.new_page(),
         chromium.new_context(java_script_enabled=script, locale="nl-BE").new_page(),
@@ -180,16 +182,23 @@ def test_teacher_and_pupil_do_it_with_the_keyboard_alone(chromium, phone, house,
 # ---------------------------------------------------------------- new pictures
 
 
+def new_pictures(phone: Page, house: Any) -> str:
+    """What the teacher reads after the button for new ones."""
+    find_noor(phone, house)
+    phone.get_by_role("button", name="Nieuwe plaatjes").click()
+    phone.get_by_role("button", name="Toon het op het scherm").click()
+    secret = str(phone.locator("dd code").last.inner_text())
+    assert len(secret.split()) == 4
+    expect(phone.locator(".story .picture")).to_have_count(4)
+    return secret
+
+
 def test_new_pictures_are_shown_once_and_the_old_ones_stop(phone, page, house):
     page.goto(f"{house.settings.issuer}/mijn/noor.peeters")
     tap(page, make_login.KAT)
     signed_in(page, "Noor")
-    find_noor(phone, house)
-    phone.get_by_role("button", name="Nieuwe plaatjes").click()
-    phone.get_by_role("button", name="Toon het op het scherm").click()
-    secret = phone.locator("dd code").last.inner_text()
-    assert len(secret.split()) == 4
-    assert phone.locator(".story .picture").count() == 4
+    while (secret := new_pictures(phone, house)) == make_login.KAT:
+        """Once in 20,736 times the new ones are the old ones."""
     page.reload()
     expect(page.locator("input[name=username]")).to_be_visible()
     page.goto(f"{house.settings.issuer}/mijn/noor.peeters")
@@ -212,7 +221,7 @@ def test_a_forgotten_password_ends_in_a_new_one_by_mail_with_the_keyboard_alone(
     chromium, house, box, elias, script
 ):
     context = chromium.new_context(java_script_enabled=script, locale="nl-BE")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     issuer = house.settings.issuer
     page.goto(f"{issuer}/mijn/elias.maes")
@@ -231,7 +240,7 @@ def test_a_forgotten_password_ends_in_a_new_one_by_mail_with_the_keyboard_alone(
     expect(page.get_by_role("heading", name="Je e-mailadres is bewaard")).to_be_visible()
 
     other = chromium.new_context(java_script_enabled=script, locale="nl-BE").new_page()
-    other.set_default_timeout(10_000)
+    other.set_default_timeout(PATIENCE)
     other.goto(f"{issuer}/mijn/elias.maes")
     other.get_by_role("link", name="Wachtwoord vergeten?").press("Enter")
     other.get_by_role("button", name="Stuur de mail").press("Enter")

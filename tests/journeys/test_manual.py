@@ -159,7 +159,7 @@ def test_chapter_2_a_leerid_for_one_pupil(list_page):
     )
     keys.reach(page.locator("select[name=k0]"))
     page.keyboard.type("Basis")
-    assert page.locator("[data-secret]").inner_text() == "…"
+    expect(page.locator("[data-secret]")).to_have_text("…")
     keys.send(page.get_by_role("button", name="Bewaren en afdrukken"))
     files = fetched(page)
     ((username, secret),) = sheet(files)

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from idp.login import pictures
+from tests.journeys.conftest import PATIENCE
 from tests.journeys.hands import Finger, Keys, Mouse
 
 pytestmark = pytest.mark.browser
@@ -27,7 +28,7 @@ def person(chromium: Any, demo: Any, hands: type[Mouse], **given: Any) -> Iterat
         has_touch=hands.touch,
         java_script_enabled=script,
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE)
     complaints: list[str] = []
     spoken: list[str] = []
     page = context.new_page()

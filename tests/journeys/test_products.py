@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -69,7 +70,7 @@ def test_the_program_signs_a_pupil_in_and_out_as_it_was_pasted(demo, desk, page,
 
 def until_shown(page, address):
     """The browser is there; for an answer without a body it shows a page of its own."""
-    for _ in range(500):
+    for _ in range(6000):
         if page.url.startswith((address, "chrome-error:")):
             return
         page.wait_for_timeout(20)
@@ -79,7 +80,7 @@ def until_shown(page, address):
 def foreign_answers_are_refused(issuer, origin):
     """Nobody is signed in by an answer that this browser did not ask for, or that is not ours."""
     browser, back = requests.Session(), f"{origin}{make_products.BACK}"
-    asked = browser.get(f"{origin}/sign-in", allow_redirects=False, timeout=10).headers["Location"]
+    asked = browser.get(f"{origin}/sign-in", allow_redirects=False, timeout=60).headers["Location"]
     state = parse_qs(urlsplit(asked).query)["state"][0]
     for words in (
         {"code": "lsc_foreign", "state": "foreign", "iss": issuer},
@@ -87,9 +88,9 @@ def foreign_answers_are_refused(issuer, origin):
         {"code": "lsc_foreign", "iss": issuer},
         {"error": "access_denied", "state": state, "iss": issuer},
     ):
-        answer = browser.get(back, params=words, allow_redirects=False, timeout=10)
+        answer = browser.get(back, params=words, allow_redirects=False, timeout=60)
         assert answer.status_code in {400, 403}, (words, answer.status_code)
-        assert "sub" not in answer.text
+        assert '"sub"' not in unescape(answer.text)
 
 
 def test_apache_opens_its_pages_to_who_signs_in_and_closes_them_when_we_say_so(demo, desk, page, tmp_path):
@@ -102,7 +103,7 @@ def test_apache_opens_its_pages_to_who_signs_in_and_closes_them_when_we_say_so(d
         page.goto(f"{origin}/lesson")
         assert told(page)["sub"] == pupil["sub"]
         spoken = {"OIDC_CLAIM_given_name": "Noor", "OIDC_CLAIM_sub": "somebody-else"}
-        assert requests.get(f"{origin}/bye", headers=spoken, timeout=10).json() == {}, "no claim from outside"
+        assert requests.get(f"{origin}/bye", headers=spoken, timeout=60).json() == {}, "no claim from outside"
 
         page.goto(f"{origin}{make_products.BACK}?logout={origin}/bye")
         page.wait_for_url(f"{origin}/bye")
@@ -117,9 +118,9 @@ def test_apache_opens_its_pages_to_who_signs_in_and_closes_them_when_we_say_so(d
         cookies = {one["name"]: one["value"] for one in page.context.cookies(origin)}
 
         def closed():
-            shown = requests.get(f"{origin}/lesson", cookies=cookies, allow_redirects=False, timeout=10)
+            shown = requests.get(f"{origin}/lesson", cookies=cookies, allow_redirects=False, timeout=60)
             return shown.status_code == 302
 
-        cluster.wait_for(closed, 30)
+        cluster.wait_for(closed, 180)
     for habit in ("Stuurt state mee", "Stuurt nonce mee", "Gebruikt PKCE", "Wisselt elke code in"):
         assert "altijd" in desk.seen("mod_auth_openidc", habit), habit

@@ -6,11 +6,13 @@ import io
 import re
 import zipfile
 from pathlib import Path
+from urllib.parse import unquote_plus
 
 import pytest
 
 from idp import clock
 from tests.journeys.conftest import code_of
+from tests.make_browser import stands
 
 pytestmark = pytest.mark.browser
 
@@ -24,7 +26,10 @@ def school(demo, tmp_path):
     """BRUSSEL-STAD - TEST School 1 with 60 pupils of this school year."""
     head, *lines = PUPILS.read_text(encoding="utf-8").splitlines()
     mine = [line for line in lines if line.startswith("999001;")][:60]
-    text = "\n".join([head, *mine]).replace("2026-09-01", str(BEGINS)).replace("2027-08-31", str(ENDS))
+    years = BEGINS.year - 2026
+    text = re.sub(
+        r"\b202[67](?=-\d\d-\d\d)", lambda year: str(int(year[0]) + years), "\n".join([head, *mine])
+    )
     file = tmp_path / "enrolments.csv"
     file.write_text(text, encoding="utf-8")
     demo.idp("import-enrolments", str(file))
@@ -51,7 +56,7 @@ def test_from_the_list_to_the_zip_with_the_keyboard(demo, page, school):
     page.keyboard.type("ABBOU marou")
     page.keyboard.press("Enter")
     page.wait_for_url("**/leerid-beheer?zoek=*")
-    assert "bbou" not in page.url.lower()
+    assert not any(stands(word, unquote_plus(page.url)) for word in ("abbou", "marou"))
     assert "Totaal aantal rijen: 1" in page.content()
     page.get_by_role("link", name="Verwijder filters").click()
     page.wait_for_url("**/leerid-beheer")
@@ -93,4 +98,5 @@ def test_from_the_list_to_the_zip_with_the_keyboard(demo, page, school):
     page.get_by_role("heading", name="2 LeerID's zijn aangemaakt").wait_for()
     page.goto(f"{demo.issuer}/schoolloket/leerid-beheer")
     assert "Papieren voor 2 leerlingen staan klaar." in page.content()
-    assert "marou" not in demo.log.read_text(encoding="utf-8").lower(), "what was searched is in no log"
+    said = unquote_plus(demo.log.read_text(encoding="utf-8"))
+    assert not any(stands(word, said) for word in ("abbou", "marou")), "what was searched is in no log"

@@ -36,7 +36,7 @@ def demo(request, monkeypatch):
 
 @pytest.fixture
 def metadata(demo):
-    return requests.get(f"{demo.issuer}/.well-known/openid-configuration", timeout=5).json()
+    return requests.get(f"{demo.issuer}/.well-known/openid-configuration", timeout=60).json()
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def register(demo, folder, client_id, **more):
 
 
 def claims_of(token, metadata, client_id):
-    keys = KeySet.import_key_set(requests.get(metadata["jwks_uri"], timeout=5).json())
+    keys = KeySet.import_key_set(requests.get(metadata["jwks_uri"], timeout=60).json())
     claims = jwt.decode(token["id_token"], keys, algorithms=["RS256"]).claims
     assert (claims["iss"], claims["aud"]) == (metadata["issuer"], client_id)
     return claims

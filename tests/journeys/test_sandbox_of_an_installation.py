@@ -133,7 +133,7 @@ def test_the_sandbox_of_a_real_installation_from_making_it_to_a_pupil_in_an_app(
     operator.get_by_role("button", name="Neem weg").click()
     expect(operator.get_by_text("De zandbak is weg.")).to_be_visible()
     bearer = {"Authorization": f"Bearer {answer['access_token']}"}
-    assert requests.get(f"{house.settings.issuer}/userinfo", headers=bearer, timeout=10).status_code == 401
+    assert requests.get(f"{house.settings.issuer}/userinfo", headers=bearer, timeout=60).status_code == 401
 
 
 def signed_in(
@@ -155,7 +155,7 @@ def signed_in(
         f"{house.settings.issuer}/token",
         data=form | {"code_verifier": VERIFIER},
         auth=(client_id, secret),
-        timeout=10,
+        timeout=60,
     )
     assert token.status_code == 200, token.text
     told: dict[str, Any] = token.json()
@@ -164,7 +164,7 @@ def signed_in(
 
 def userinfo(house: Any, answer: dict[str, Any]) -> dict[str, Any]:
     bearer = {"Authorization": f"Bearer {answer['access_token']}"}
-    told = requests.get(f"{house.settings.issuer}/userinfo", headers=bearer, timeout=10)
+    told = requests.get(f"{house.settings.issuer}/userinfo", headers=bearer, timeout=60)
     assert told.status_code == 200, told.text
     claims: dict[str, Any] = json.loads(told.text)
     return claims

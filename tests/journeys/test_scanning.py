@@ -13,7 +13,7 @@ import pytest
 from idp.admin.printing import sheets
 from tests.admin.make_handouts import LOOK, handout
 from tests.journeys import camera
-from tests.journeys.conftest import CHROMIUM, QUIET, Demo
+from tests.journeys.conftest import CHROMIUM, PATIENCE, QUIET, Demo
 
 MOST_LOOKS = 10
 """At a look in a tenth of a second, and the time that a look takes, this is within two seconds."""
@@ -41,7 +41,7 @@ def before_the_camera(
         executable_path=CHROMIUM, args=[*QUIET, "--use-fake-device-for-media-stream", *film_flags]
     )
     context = browser.new_context(viewport={"width": 820, "height": 1180}, locale="nl-BE", **given)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE)
     if permit:
         context.grant_permissions(["camera"])
     asked: list[str] = []
@@ -97,7 +97,7 @@ def test_XSS_09_a_foreign_code_opens_nothing_and_the_camera_stops_when_told(demo
         assert page.locator("#username").input_value() == ""
         assert page.locator("video").is_visible(), "it goes on looking for a card"
         page.keyboard.press("Escape")
-        assert page.locator("[data-camera]").is_hidden()
+        page.locator("[data-camera]").wait_for(state="hidden")
         assert page.evaluate("window.cameras.map((track) => track.readyState)") == ["ended"]
         assert page.evaluate("document.activeElement.id") == "username"
         assert {one.split("/")[2] for one in asked} == {demo.issuer.split("/")[2]}
@@ -112,7 +112,7 @@ def test_after_thirty_seconds_the_name_is_asked_again(demo: Demo, driver, tmp_pa
         page.wait_for_selector("[role=status]:has-text('Hou je kaart')")
         page.clock.fast_forward(31_000)
         page.wait_for_selector("[role=status]:has-text('Geen kaart gezien')")
-        assert page.locator("[data-camera]").is_hidden()
+        page.locator("[data-camera]").wait_for(state="hidden")
         assert page.evaluate("window.cameras.map((track) => track.readyState)") == ["ended"]
         assert page.evaluate("document.activeElement.id") == "username"
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from idp import clock
-from tests.journeys.conftest import code_of
+from tests.journeys.conftest import PATIENCE, code_of
 from tests.journeys.hands import Keys
 from tests.journeys.test_pupils import claims, open_app, say_who, type_secret, withheld
 
@@ -28,7 +28,7 @@ def somebody(chromium):
 
     def one() -> Page:
         contexts.append(chromium.new_context(viewport={"width": 820, "height": 1180}, locale="nl-BE"))
-        contexts[-1].set_default_timeout(15_000)
+        contexts[-1].set_default_timeout(PATIENCE)
         return contexts[-1].new_page()
 
     yield one
@@ -68,7 +68,8 @@ def at_the_desk(page: Page, demo: Any, username: str) -> None:
     page.get_by_label("Code uit je app").fill(code_of(person["totp_secret"]))
     page.get_by_role("button", name="Aanmelden").click()
     page.get_by_role("link", name="Wijzig instelling").click()
-    page.get_by_role("button", name=re.compile(NAME)).click()
+    with page.expect_navigation():
+        page.get_by_role("button", name=re.compile(NAME)).click()
 
 
 def test_a_school_agrees_shows_an_app_to_a_class_and_stops(demo, somebody, tmp_path):
@@ -141,7 +142,8 @@ def test_a_beheerder_decides_about_deliveries_that_wait_by_keyboard(demo, somebo
     director, page = somebody(), somebody()
     at_the_desk(director, demo, "sandbox-directeur")
     director.get_by_role("link", name="Deel klasinformatie").click()
-    director.get_by_role("button", name="Akkoord: deel klasinformatie").click()
+    with director.expect_navigation():
+        director.get_by_role("button", name="Akkoord: deel klasinformatie").click()
 
     def send(pupils: Any, *more: str, code: int = 0) -> None:
         seat = {"soort": "klas", "begindatum": str(BEGINS), "einddatum": ""}
@@ -164,13 +166,13 @@ def test_a_beheerder_decides_about_deliveries_that_wait_by_keyboard(demo, somebo
     expect(page.get_by_role("heading", name="Levering die wacht")).to_be_visible()
     expect(page.get_by_text("wordt leeg")).to_be_visible()
     expect(page.get_by_text("Bo Poort 11", exact=False)).to_be_visible()
-    keys.press(page.get_by_role("button", name="Weiger"))
+    keys.send(page.get_by_role("button", name="Weiger"))
     expect(page.get_by_role("link", name="Bekijk en beslis")).to_have_count(0)
 
     send(range(0, 12, 2), code=1)
     page.reload()
     keys.press(page.get_by_role("link", name="Bekijk en beslis"))
-    keys.press(page.get_by_role("button", name="Pas toe"))
+    keys.send(page.get_by_role("button", name="Pas toe"))
     expect(page.get_by_role("heading", name="Levering die wacht")).to_have_count(0)
     expect(page.get_by_text("0 nieuw, 6 gebleven, 6 weg").first).to_be_visible()
     page.go_back()

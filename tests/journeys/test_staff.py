@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.journeys.conftest import code_of, wait_for_a_code_of_now
+from tests.journeys.conftest import a_code_of_now, code_of
 
 pytestmark = pytest.mark.browser
 
@@ -77,14 +77,14 @@ def test_a_password_and_a_code_open_the_desk_and_another_school_can_be_chosen(de
 
 
 def test_the_start_of_a_demo_shows_how_the_staff_sign_in(demo, page):
-    wait_for_a_code_of_now(demo.sandbox["operators"][0]["totp_secret"])
-    page.goto(demo.apps_at)
-    line = page.get_by_role("row", name=re.compile("sandbox-operator"))
-    password, code = (line.locator("code").nth(at).inner_text() for at in (0, 1))
-    page.get_by_role("link", name="/personeel/aanmelden").click()
-    page.get_by_label("E-mailadres of personeelsnummer").fill("sandbox-operator")
-    page.get_by_label("Wachtwoord", exact=True).fill(password)
-    page.get_by_role("button", name="Volgende").click()
-    page.get_by_label("Code uit je app").fill(code)
-    page.get_by_role("button", name="Aanmelden").click()
-    page.wait_for_url("**/beheer")
+    with a_code_of_now(demo.sandbox["operators"][0]["totp_secret"]):
+        page.goto(demo.apps_at)
+        line = page.get_by_role("row", name=re.compile("sandbox-operator"))
+        password, code = (line.locator("code").nth(at).inner_text() for at in (0, 1))
+        page.get_by_role("link", name="/personeel/aanmelden").click()
+        page.get_by_label("E-mailadres of personeelsnummer").fill("sandbox-operator")
+        page.get_by_label("Wachtwoord", exact=True).fill(password)
+        page.get_by_role("button", name="Volgende").click()
+        page.get_by_label("Code uit je app").fill(code)
+        page.get_by_role("button", name="Aanmelden").click()
+        page.wait_for_url("**/beheer")

@@ -536,10 +536,11 @@ def test_from_my_own_page_to_an_address_and_back_in_by_mail(pages, house, box, e
     assert "Kijk in je mailbox." in read(pages.get("/mijn-gegevens")).words
     postman.deliver(house)
     other = pages.application.test_client()
-    opened = other.get(box.link())
+    link = box.link()
+    opened = other.get(link)
     assert opened.location == "/e-mail-bevestigen"
     page = other.get(opened.location)
-    assert "lsv_" not in page.text
+    assert link.rpartition("/")[2] not in page.text
     done = send(other, read(page).forms[0])
     assert "Je e-mailadres is bewaard" in read(done).words
 
@@ -578,7 +579,7 @@ def test_PWD_06_a_program_that_reads_mail_looks_and_nothing_changes(pages, house
         for look in (pages.head, pages.get, pages.get):
             opened = look(path)
             assert opened.status_code == 303
-            assert "ls" not in opened.location
+            assert path.rpartition("/")[2] not in opened.location
             assert pages.get(opened.location).status_code == 200
     assert everything(house) == before
 
@@ -615,7 +616,7 @@ def test_HTTP_01_links_never_come_from_the_host_header(pages, house, box, elias)
         form["action"], data=form["fields"] | {"username": "elias.maes"}, headers={"Host": "evil.example"}
     )
     postman.deliver(house)
-    assert "evil" not in box.mails[-1].as_string()
+    assert "evil.example" not in box.mails[-1].as_string()
     assert f"{house.settings.issuer}/m/" in box.mails[-1].get_body(("plain",)).get_content()
 
 

@@ -17,7 +17,7 @@ from idp.app import create_app
 from idp.login import staff_setup
 from idp.models import RightKind
 from tests import make, make_staff, make_upstream
-from tests.make_browser import path
+from tests.make_browser import path, stands
 from tests.make_upstream import CLIENT, KEY, OTHER_KEY, SECRET
 
 START, BACK, SIGN_IN = "/personeel/aanmelden/extern", "/personeel/aanmelden/terug", "/personeel/aanmelden"
@@ -205,7 +205,7 @@ def test_who_stops_there_may_begin_again_and_other_errors_show_nothing_of_theirs
     answer = leave(client, upstream) | {"error": "<b>boom", "error_description": "<script>"}
     text = told(client, arrive(client, answer))
     assert WRONG in text
-    assert "boom" not in text
+    assert not stands("boom", text)
     assert path(arrive(client, leave(client, upstream))) == "/schoolloket"
 
 

@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -24,6 +23,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.conftest import _postgres_bin
+from tests.journeys.conftest import free_port
 
 TTL, LOOP, RETRY = 20, 2, 3
 """Seconds: how long the word of a leader counts, between two looks, and before a node gives up on etcd. Patroni's least."""
@@ -110,7 +110,7 @@ class Cluster:
         for node in self.nodes:
             if node.process is not None:
                 try:
-                    node.process.wait(20)
+                    node.process.wait(60)
                 except subprocess.TimeoutExpired:
                     os.killpg(node.process.pid, signal.SIGKILL)
                     node.process.wait()
@@ -129,7 +129,7 @@ def running() -> Iterator[Cluster]:
     as_other: list[str] = []
     if os.geteuid() == 0:
         as_other = ["setpriv", "--reuid", "nobody", "--clear-groups"]
-    ports = _free_ports(6)
+    ports = [free_port() for _ in range(6)]
     etcd_client, etcd_peer = ports[:2]
     nodes = []
     for number in (0, 1):
@@ -162,12 +162,12 @@ def running() -> Iterator[Cluster]:
     try:
         for node in nodes:
             cluster.start(node)
-        wait_for(cluster.is_safe, 120, lambda: cluster.log.read_text()[-4000:])
+        wait_for(cluster.is_safe, 300, lambda: cluster.log.read_text()[-4000:])
         yield cluster
     finally:
         cluster.stop()
         etcd.terminate()
-        etcd.wait(20)
+        etcd.wait(60)
         shutil.rmtree(place, ignore_errors=True)
 
 
@@ -220,16 +220,6 @@ def wait_for(happened: Any, seconds: float, tell: Any = lambda: "") -> float:
             return time.monotonic() - began
         time.sleep(0.2)
     raise AssertionError(f"not within {seconds} s: {tell()}")
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def _end_postgres(data: Path) -> None:

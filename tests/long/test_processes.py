@@ -85,7 +85,7 @@ def test_FAULT_06_a_full_disk_refuses_cleanly_and_nothing_is_corrupt_afterwards(
             cluster.wait_for(
                 lambda: len(load.told.away) >= 6, 90, lambda: (len(load.told.good), load.told.wrong[:2])
             )
-            assert requests.get(f"{node}/.well-known/openid-configuration", timeout=5).ok
+            assert requests.get(f"{node}/.well-known/openid-configuration", timeout=60).ok
         assert not load.told.wrong, load.told.wrong[:3]
     finally:
         os.killpg(process.pid, signal.SIGKILL)

@@ -59,7 +59,7 @@ def signed_in(shown, address):
     seppe = shown.pupil(username="seppe.duinen")
     person, url = Person(shown.issuer, seppe["username"], seppe["secret"]), address
     for _ in range(10):
-        page = person.browser.get(url, allow_redirects=False, timeout=20)
+        page = person.browser.get(url, allow_redirects=False, timeout=60)
         if not page.is_redirect:
             assert page.status_code == 200, (address, page.text)
             return page.json()
@@ -71,12 +71,12 @@ def signed_in(shown, address):
 
 def take_out_all_keys(shown):
     """As after a theft: no two weeks of notice. Returns when every worker signs with new ones."""
-    old = {one["kid"] for one in requests.get(f"{shown.issuer}/jwks", timeout=5).json()["keys"]}
+    old = {one["kid"] for one in requests.get(f"{shown.issuer}/jwks", timeout=60).json()["keys"]}
     for kid in sorted(old):
         shown.idp("keys", "revoke", kid, "--yes")
 
     def changed():
-        keys = [requests.get(f"{shown.issuer}/jwks", timeout=5).json()["keys"] for _ in range(6)]
+        keys = [requests.get(f"{shown.issuer}/jwks", timeout=60).json()["keys"] for _ in range(6)]
         return all(old.isdisjoint(one["kid"] for one in found) for found in keys)
 
     cluster.wait_for(changed, 60)
@@ -134,7 +134,7 @@ def test_an_application_of_spring_boot_signs_a_pupil_in_and_out_as_it_was_pasted
         cookies = {one["name"]: one["value"] for one in page.context.cookies(origin)}
 
         def closed():
-            there = requests.get(f"{origin}/lesson", cookies=cookies, allow_redirects=False, timeout=10)
+            there = requests.get(f"{origin}/lesson", cookies=cookies, allow_redirects=False, timeout=60)
             return there.status_code == 302
 
         cluster.wait_for(closed, 30)

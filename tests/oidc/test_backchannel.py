@@ -423,7 +423,7 @@ def test_the_worker_of_a_process_works_by_itself_and_leaves_when_it_is_told(benc
     end(house, signed_in(bench, story))
     worker.start()
     try:
-        for _ in range(500):
+        for _ in range(6000):
             if waiting(bench)[0].tries:
                 break
             threading.Event().wait(0.01)

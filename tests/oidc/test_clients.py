@@ -382,9 +382,9 @@ def test_CJWT_18_a_huge_assertion_is_refused_at_once(bench, size):
     code = bench.code(story)
     for assertion in (big_payload, big_header, "." * size, "x" * size, "a.b.c"):
         form = {"auth": None, "client_assertion": assertion, "client_assertion_type": BEARER}
-        before = time.perf_counter()
+        before = time.process_time()
         assert refused(bench.redeem(story, code, **form))
-        assert time.perf_counter() - before < 1
+        assert time.process_time() - before < 1
 
 
 def test_CJWT_18_a_body_of_a_megabyte_is_not_even_read(bench):

@@ -31,7 +31,7 @@ class Site(BaseHTTPRequestHandler):
                         return
                     time.sleep(0.2)
             case "/slow":
-                time.sleep(1)
+                self.server.over.wait(30)
                 self.answer(b"late")
             case _:
                 self.answer(self.path.encode())
@@ -55,10 +55,11 @@ class Site(BaseHTTPRequestHandler):
 @pytest.fixture
 def site():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    server.daemon_threads = False
+    server.daemon_threads, server.over = False, threading.Event()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
+    server.over.set()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -175,7 +176,7 @@ def test_a_large_answer_is_refused(site):
 def test_a_slow_answer_is_not_waited_for(site, path):
     began = time.monotonic()
     assert because(f"{site}/{path}", loopback=True, seconds=0.5) == "no answer in time"
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 15, "long before it would have come"
 
 
 def test_nobody_there_is_no_answer():

@@ -100,6 +100,6 @@ def test_a_library_pushes_a_signed_request(party, browser, address, story):
     asked = party.authorization_request(scope="openid profile")
     form = {"client_id": story.app.client_id, "client_secret": SECRET}
     form["request"] = str(asked.sign_request_jwt(jwk=KEY, alg="ES256"))
-    pushed = requests.post(f"{address}/par", form, timeout=5).json()
+    pushed = requests.post(f"{address}/par", form, timeout=60).json()
     url = f"{address}/authorize?{urlencode({'client_id': story.app.client_id} | pushed)}"
     assert redeemed(party, asked, arrive(browser, address, url, story.app)).access_token

@@ -32,7 +32,7 @@ def nodes(database_url, tmp_path, stopped):
     yield made
     for one in made:
         one.orders.put(None)
-        one.process.join(timeout=20)
+        one.process.join(timeout=60)
 
 
 def both(nodes, order, minutes=0):

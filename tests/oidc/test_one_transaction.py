@@ -92,7 +92,7 @@ def story_of(house: context.House) -> tuple[Bench, Any]:
 def exchange(house: context.House, story: Any, **form: str) -> dict[str, Any]:
     words = {"redirect_uri": story.app.redirect_uris[0], "code_verifier": VERIFIER} | form
     auth = (story.app.client_id, SECRET)
-    answer = requests.post(f"{house.settings.issuer}/token", words, auth=auth, timeout=10)
+    answer = requests.post(f"{house.settings.issuer}/token", words, auth=auth, timeout=60)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -126,12 +126,12 @@ def test_an_exchange_is_one_transaction_at_most_and_one_signature(counted):
 @pytest.mark.parametrize("path", [*discovery.PATHS, discovery.JWKS_PATH])
 def test_what_programs_read_about_us_comes_from_memory(counted, path):
     house, counter = counted
-    first = requests.get(house.settings.issuer + path, timeout=10)
+    first = requests.get(house.settings.issuer + path, timeout=60)
     counter.look()
     for _ in range(3):
         known = {"If-None-Match": first.headers["ETag"]}
-        assert requests.get(house.settings.issuer + path, timeout=10).content == first.content
-        assert requests.get(house.settings.issuer + path, headers=known, timeout=10).status_code == 304
+        assert requests.get(house.settings.issuer + path, timeout=60).content == first.content
+        assert requests.get(house.settings.issuer + path, headers=known, timeout=60).status_code == 304
     assert counter.look() == {}
 
 

@@ -21,7 +21,7 @@ def together(*acts):
     ready, given = threading.Barrier(len(acts)), [None] * len(acts)
 
     def run(place, act):
-        ready.wait(20)
+        ready.wait(120)
         try:
             given[place] = act()
         except Exception as failure:  # noqa: BLE001 - the test looks at it
@@ -31,7 +31,7 @@ def together(*acts):
     for one in threads:
         one.start()
     for one in threads:
-        one.join(120)
+        one.join(300)
     return given
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from urllib.parse import unquote_plus
 
 import pytest
 from sqlalchemy import select
@@ -13,7 +14,7 @@ from idp import context, entropy, models, serving
 from idp.login import sessions
 from idp.models import SecretKind
 from tests import make_login
-from tests.make_browser import fill_in, path
+from tests.make_browser import fill_in, path, stands
 
 FORWARDED = {
     "X-Forwarded-For": "203.0.113.9, 198.51.100.7",
@@ -32,7 +33,7 @@ def test_BRUTE_08_an_address_is_believed_as_far_as_our_own_proxies_go(house, pro
     browser = Client(serving.assemble(context.House(**words | {"settings": settings})))
     answer = browser.get("/authorize", headers=FORWARDED, environ_overrides={"REMOTE_ADDR": "192.0.2.1"})
     assert answer.status_code == 400
-    assert "evil" not in answer.text
+    assert not stands("evil", answer.text)
     with house.database.reading() as db:
         assert db.execute(select(models.AuditEvent.source)).scalars().all() == [seen]
 
@@ -75,7 +76,7 @@ def test_QR_07_and_LOGO_13_the_personal_url_of_another_asks_and_never_merges(cli
     assert path(_prove(client, "noor.peeters", "29ban9")) == "/mijn-apps"
     page = client.get("/mijn/seppe.claes", follow_redirects=True)
     assert page.status_code == 200
-    assert "Noor" not in page.text
+    assert not stands("Noor", page.text.replace("noor.peeters", ""))
     answer = fill_in(client, page, password="4mam38" if mine else "wrong")
     if mine:
         assert path(answer) == "/mijn-apps"
@@ -101,7 +102,7 @@ def test_ENUM_04_a_personal_url_tells_nothing_about_who_exists(client, two):
     assert there.status_code == nobody.status_code == 303
     assert [name for name, _ in there.headers] == [name for name, _ in nobody.headers]
     page = client.get(there.headers["Location"])
-    assert "Noor" not in page.text.replace("noor.peeters", "")
+    assert not stands("Noor", page.text.replace("noor.peeters", ""))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_QR_09_odd_forms_of_a_personal_url_stay_here(client, two, tail):
     answer = client.get(f"/mijn/{tail}")
     assert answer.status_code in {303, 404}
     assert answer.headers.get("Location", "/").startswith("/")
-    assert "evil" not in answer.headers.get("Location", "/")
+    assert not stands("evil", unquote_plus(answer.headers.get("Location", "/")))
     assert client.get("/mijn/" + "a" * 4000).status_code in {303, 404}
 
 

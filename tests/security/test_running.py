@@ -20,7 +20,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import requests
 
+from idp import patience
 from tests.journeys.conftest import IDP, Demo, running
+from tests.make_browser import stands
 
 VERIFIER = secrets.token_urlsafe(48)
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
@@ -89,7 +91,7 @@ def _everything_kept(server: Demo) -> str:
 
 def _mailed(server: Demo, many: int) -> str:
     """The token in the newest mail, once so many went out."""
-    for _ in range(200):
+    for _ in range(1200):
         files = sorted((server.data / "mail").glob("*.eml"), key=lambda file: file.stat().st_mtime_ns)
         if len(files) >= many and (found := re.search(r"/m/(\w\S+)", files[-1].read_text())):
             return found[1]
@@ -100,7 +102,8 @@ def _mailed(server: Demo, many: int) -> str:
 def test_LEAK_10_and_03_nothing_secret_that_was_used_is_kept_in_clear(server):
     app = next(a for a in server.sandbox["apps"] if "offline_access" in a["scope"])
     auth = (app["client_id"], app["client_secret"])
-    pupil, temporary = server.pupil(kind="basic", also_at=None), server.pupil(kind="temporary")
+    pupil, temporary = server.pupil(kind="advanced", also_at=None), server.pupil(kind="temporary")
+    basic = server.pupil(kind="basic", also_at=None)
     browser, planted = requests.Session(), {"client secret": app["client_secret"], "verifier": VERIFIER}
     way = _request(app)
 
@@ -128,6 +131,8 @@ def test_LEAK_10_and_03_nothing_secret_that_was_used_is_kept_in_clear(server):
     bearer = {"Authorization": f"Bearer {again['access_token']}"}
     assert requests.get(f"{server.issuer}/userinfo", headers=bearer).ok
     requests.get(f"{server.issuer}/userinfo?access_token={answer['access_token']}")
+
+    assert _sign_in(server, requests.Session(), basic["username"], basic["secret"]).status_code == 303
 
     changer = requests.Session()
     _sign_in(server, changer, temporary["username"], temporary["secret"])
@@ -157,6 +162,7 @@ def test_LEAK_10_and_03_nothing_secret_that_was_used_is_kept_in_clear(server):
     kept = _everything_kept(server)
     assert pupil["username"] in kept
     assert not [what for what, value in planted.items() if value.lower() in kept]
+    assert not stands(basic["secret"], kept), "six characters: within a digest they could be by chance"
 
 
 def test_INJ_03_every_line_that_a_request_writes_is_a_json_object(server):
@@ -216,19 +222,20 @@ def test_DOS_03_headers_without_end_are_refused(server):
     many = b"".join(b"X%d: a\r\n" % number for number in range(2000))
     for sent in (b"X: " + b"a" * 300_000, many):
         assert b" 200 " not in _raw(server, b"GET /aanmelden HTTP/1.1\r\nHost: x\r\n" + sent + b"\r\n\r\n")
-    assert b" 414 " in _raw(server, b"GET /aanmelden?" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    long = b"GET /aanmelden?" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert b" 414 " in _raw(server, long, seconds=60)
 
 
 def test_DOS_03_a_hundred_slow_bodies_keep_nobody_out(server):
     port = urlsplit(server.issuer).port
-    slow = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(100)]
+    slow = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(100)]
     try:
         for line in slow:
             line.sendall(POST + b"Content-Length: 100\r\n\r\nabc")
         begun = time.monotonic()
-        assert requests.get(f"{server.issuer}/aanmelden", timeout=5).status_code == 200
-        assert requests.post(f"{server.issuer}/token", data={"grant_type": "x"}, timeout=5).status_code == 400
-        assert time.monotonic() - begun < 5
+        assert requests.get(f"{server.issuer}/aanmelden", timeout=9).status_code == 200
+        assert requests.post(f"{server.issuer}/token", data={"grant_type": "x"}, timeout=9).status_code == 400
+        assert time.monotonic() - begun < patience.SECONDS, "before the slow ones were given up"
     finally:
         for line in slow:
             line.close()
@@ -252,11 +259,17 @@ def test_RACE_01_two_workers_redeem_a_code_once(server):
 
 def test_BRUTE_02_and_16_a_burst_of_strangers_counts_and_the_right_word_is_no_oracle(server):
     def guess(number: int) -> int:
-        return _sign_in(server, requests.Session(), "renz.strand", f"{number}aap{number}").status_code
+        """Comes back when it was too busy to look, as the page does by itself."""
+        for _ in range(120):
+            answer = _sign_in(server, requests.Session(), "renz.strand", f"{number}aap{number}")
+            if answer.status_code != 503:
+                break
+            time.sleep(0.5)
+        return answer.status_code
 
     with ThreadPoolExecutor(30) as many:
         answers = list(many.map(guess, range(30)))
     assert answers.count(401) <= 10
-    assert set(answers) <= {401, 429, 503}
+    assert set(answers) <= {401, 429}
     right = server.pupil(username="renz.strand")["secret"]
     assert _sign_in(server, requests.Session(), "renz.strand", right).status_code == 429
