@@ -16,6 +16,8 @@ from tests.journeys.test_relying_parties import sign_in
 TODAY = clock.Clock().today()
 ENDS = clock.school_year_ends(TODAY)
 BEGINS = ENDS.replace(year=ENDS.year - 1, month=9, day=1)
+ENROLLED = min(BEGINS, TODAY - timedelta(days=1))
+"""It can end yesterday, also when this runs on 1 September."""
 SCHOOL, STAMNUMMER = "999002", "4711"
 REDIRECT = "http://127.0.0.1:8999/cb"
 CLASS_CLAIMS = {"ov_klassen", "ov_administratieve_groep"}
@@ -57,7 +59,7 @@ class World:
                 "administratieve_groep": "2de leerjaar",
             }
             row |= {"administratieve_groep_code": "1112", "leerjaar": "2", "vestigingsplaats": ""}
-            row |= {"begindatum": str(BEGINS), "einddatum": str(last)}
+            row |= {"begindatum": str(ENROLLED), "einddatum": str(last)}
             writer = csv.DictWriter(out, row)
             writer.writeheader()
             writer.writerow(row)

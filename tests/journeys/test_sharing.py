@@ -16,6 +16,8 @@ from tests.journeys.test_pupils import claims, open_app, say_who, type_secret, w
 
 pytestmark = pytest.mark.browser
 SCHOOL, NAME = "999004", "GENT - TEST School zonder akkoord"
+OTHER_SCHOOL, OTHER_NAME = "999003", "LEUVEN - TEST BuSO De Brug"
+"""One for each journey: neither minds which goes first."""
 TODAY = clock.Clock().today()
 ENDS = clock.school_year_ends(TODAY)
 BEGINS = ENDS.replace(year=ENDS.year - 1, month=9, day=1)
@@ -58,8 +60,8 @@ def deliver(demo: Any, folder: Any) -> None:
     demo.idp("import-classes", str(file), "--format", "leersleutel", "--school", SCHOOL)
 
 
-def at_the_desk(page: Page, demo: Any, username: str) -> None:
-    """Signed in, and working for our school."""
+def at_the_desk(page: Page, demo: Any, username: str, school: str = NAME) -> None:
+    """Signed in, and working for this school."""
     person = next(one for one in demo.sandbox["staff"] if one["username"] == username)
     page.goto(f"{demo.issuer}/schoolloket")
     page.get_by_label("E-mailadres of personeelsnummer").fill(person["username"])
@@ -69,7 +71,7 @@ def at_the_desk(page: Page, demo: Any, username: str) -> None:
     page.get_by_role("button", name="Aanmelden").click()
     page.get_by_role("link", name="Wijzig instelling").click()
     with page.expect_navigation():
-        page.get_by_role("button", name=re.compile(NAME)).click()
+        page.get_by_role("button", name=re.compile(school)).click()
 
 
 def test_a_school_agrees_shows_an_app_to_a_class_and_stops(demo, somebody, tmp_path):
@@ -132,7 +134,7 @@ def test_a_school_agrees_shows_an_app_to_a_class_and_stops(demo, somebody, tmp_p
 
 def test_a_beheerder_decides_about_deliveries_that_wait_by_keyboard(demo, somebody, tmp_path):
     """Twelve pupils in two classes; the package sends one class empty, twice: refused, then applied."""
-    base = {"instellingsnummer": SCHOOL, "voornaam": "Bo", "hoofdstructuur": "211", "leerjaar": "2"}
+    base = {"instellingsnummer": OTHER_SCHOOL, "voornaam": "Bo", "hoofdstructuur": "211", "leerjaar": "2"}
     base |= {"administratieve_groep": "2de leerjaar", "administratieve_groep_code": "1112"}
     base |= {"begindatum": str(BEGINS), "einddatum": str(ENDS)}
     enrolled = [base | {"stamnummer": f"7{n:02}", "naam": f"Poort {n}"} for n in range(12)]
@@ -140,7 +142,7 @@ def test_a_beheerder_decides_about_deliveries_that_wait_by_keyboard(demo, somebo
     table(file, enrolled)
     demo.idp("import-enrolments", str(file), "--delta")
     director, page = somebody(), somebody()
-    at_the_desk(director, demo, "sandbox-directeur")
+    at_the_desk(director, demo, "sandbox-directeur", OTHER_NAME)
     director.get_by_role("link", name="Deel klasinformatie").click()
     with director.expect_navigation():
         director.get_by_role("button", name="Akkoord: deel klasinformatie").click()
@@ -154,12 +156,12 @@ def test_a_beheerder_decides_about_deliveries_that_wait_by_keyboard(demo, somebo
             for n in pupils
         ]
         table(file, rows)
-        words = ("--format", "leersleutel", "--school", SCHOOL)
+        words = ("--format", "leersleutel", "--school", OTHER_SCHOOL)
         demo.idp("import-classes", str(file), *words, *more, exit_code=code)
 
     send(range(12), "--accept-holds")
     send(range(0, 12, 2), code=1)
-    at_the_desk(page, demo, "sandbox-beheerder")
+    at_the_desk(page, demo, "sandbox-beheerder", OTHER_NAME)
     keys = Keys(page, script=True)
     page.goto(f"{demo.issuer}/schoolloket/klasinformatie")
     keys.press(page.get_by_role("link", name="Bekijk en beslis"))

@@ -9,7 +9,7 @@ from werkzeug.test import Client
 
 from idp import config, context, serving, web
 from tests import make
-from tests.make_browser import query, sign_in
+from tests.make_browser import query, sign_in, stands
 
 PAGES = (
     "/aanmelden",
@@ -304,9 +304,8 @@ def test_LEAK_01_a_bug_shows_a_number_and_no_more(app):
     app.view_functions["login.sign_in_page"] = broken
     answer = app.test_client().get("/aanmelden")
     assert answer.status_code == 500
-    assert not re.search(
-        r"secret|/srv|SELECT|Traceback|RuntimeError|werkzeug|flask", answer.text, re.IGNORECASE
-    )
+    for word in ("secret", "srv", "SELECT", "Traceback", "RuntimeError", "werkzeug", "flask"):
+        assert not stands(word, answer.text), word
 
 
 def test_LEAK_03_what_a_database_says_about_its_rows_is_not_logged(app, house, capfd):
