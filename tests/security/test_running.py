@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 def test_a_second_server_on_the_same_port_says_so_instead_of_taking_half_of_the_requests(server, tmp_path):
     def idp(*words: str) -> subprocess.CompletedProcess[str]:
         command = [IDP, *words, "--data", str(tmp_path)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
     port = str(urlsplit(server.issuer).port)
     assert idp("init", "--issuer", "http://localhost:1").returncode == 0
