@@ -1,17 +1,19 @@
 """How long do we wait for a request to arrive? Bodies are read before any work begins, and not for ever.
 
 Somebody who sends a byte a minute holds a thread that does nothing else, never one of the seats in which pages are
-made. Behind a proxy that sends small bodies whole (setting `buffered_bodies`) those need no such thread: handing one over
-and back costs as much as checking who calls. Large ones, and those without a length, are waited for all the same.
+made. Handing a body to such a thread and back costs as much as checking who calls, and most small ones come with their
+request: so the thread of the request reads those by itself, as long as not too many do so at that moment; behind a proxy that
+sends small bodies whole (setting `buffered_bodies`) always. Large ones, and those without a length, are waited for all the same.
 """
 
 from __future__ import annotations
 
 import io
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -35,17 +37,18 @@ def before(
     largest: int,
     seconds: float = SECONDS,
     buffered: bool = False,
+    by_itself: int = 0,
     apart: Callable[[dict[str, Any]], bool] = lambda _environ: False,
 ) -> Wsgi:
     """A WSGI application that hands `inner` whole bodies only, to at most `seats` requests at a time.
 
     A body that is longer than `largest` bytes is cut off just beyond it, and `inner` refuses it. `buffered`: a proxy in
-    front sends no SMALL body of a POST before it has all of it. `apart`: requests with a large body, which `inner` reads itself
-    when it knows the sender, and which take no seat; each part of it must come within `seconds`.
+    front sends no SMALL body of a POST before it has all of it. `by_itself`: so many of those are read by the threads of
+    their requests at a time; whoever is slow holds such a thread as long as the connection, so let there be more threads.
+    `apart`: requests with a large body, which `inner` reads itself when it knows the sender, and which take no seat; each part
+    of it must come within `seconds`.
     """
-    free: SimpleQueue[None] = SimpleQueue()  # a semaphore that costs a tenth: all of it is C
-    for _ in range(seats):
-        free.put(None)
+    free, near = _places(seats), _places(by_itself)
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if apart(environ):
@@ -56,7 +59,7 @@ def before(
             return inner(environ, start_response)
         if _has_body(environ):
             try:
-                _take(environ, largest, seconds, buffered=buffered)
+                _take(environ, largest, seconds, near=None if buffered else near)
             except _Late:
                 return _refuse("408 Request Timeout", start_response)
             except ValueError:
@@ -70,21 +73,39 @@ def before(
     return answer
 
 
+Places = SimpleQueue[None]
+"""A semaphore that costs a tenth: all of it is C."""
+
+
+def _places(count: int) -> Places:
+    places: Places = SimpleQueue()
+    for _ in range(count):
+        places.put(None)
+    return places
+
+
 def _has_body(environ: dict[str, Any]) -> bool:
     return environ.get("CONTENT_LENGTH", "0") not in {"", "0"} or "HTTP_TRANSFER_ENCODING" in environ
 
 
-def _take(environ: dict[str, Any], largest: int, seconds: float, *, buffered: bool) -> None:
-    """Put the body itself where the stream was; a body that says to be too large is not read at all."""
+def _take(environ: dict[str, Any], largest: int, seconds: float, *, near: Places | None) -> None:
+    """Put the body itself where the stream was; a body that says to be too large is not read at all.
+
+    `near`: places for threads that read by themselves; None: everybody may.
+    """
     said = int(environ.get("CONTENT_LENGTH") or 0)
     if said > largest:
         return
     if said < 0:
         raise ValueError("less than nothing")
-    if buffered and 0 < said <= SMALL and _by_length(environ):
-        body = _whole(environ["wsgi.input"], said)
+    stream = environ["wsgi.input"]
+    small = 0 < said <= SMALL and _by_length(environ)
+    if small and near is None:
+        body = _whole(stream, said)
+    elif small and _has_place(near):
+        body = _near(stream, said, seconds, near)
     else:
-        body = _read(environ["wsgi.input"], said or largest + 1, seconds)
+        body = _read(stream, said or largest + 1, seconds)
     if len(body) < said:
         raise ValueError("shorter than it said")
     environ["wsgi.input"] = io.BytesIO(body)
@@ -95,6 +116,26 @@ def _take(environ: dict[str, Any], largest: int, seconds: float, *, buffered: bo
 def _by_length(environ: dict[str, Any]) -> bool:
     """A POST whose length alone says where it ends. Other methods carry uploads, which no proxy keeps back."""
     return environ.get("REQUEST_METHOD") == "POST" and "HTTP_TRANSFER_ENCODING" not in environ
+
+
+def _has_place(near: Places) -> bool:
+    try:
+        near.get_nowait()
+    except Empty:
+        return False
+    return True
+
+
+def _near(stream: Any, said: int, seconds: float, near: Places) -> bytes:
+    """A body that came with its request, most likely; one that came too late does not count."""
+    began = time.perf_counter()
+    try:
+        body = _whole(stream, said)
+    finally:
+        near.put(None)
+    if time.perf_counter() - began > seconds:
+        raise _Late
+    return body
 
 
 def _whole(stream: Any, said: int) -> bytes:

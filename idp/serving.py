@@ -28,6 +28,9 @@ Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 WAITING_PER_SEAT = 8
 """Requests that one worker holds for every thread that works: the others wait for a body, or for their turn."""
 
+BY_THEMSELVES_PER_SEAT = WAITING_PER_SEAT // 2
+"""Of these threads, how many may read a small body by themselves at a time: slow senders never hold the others."""
+
 
 def application() -> Wsgi:
     """The WSGI application of one worker, from the environment's settings."""
@@ -68,6 +71,7 @@ def assemble(house: context.House) -> Wsgi:
         seats=house.settings.threads,
         largest=web.LARGEST_BODY,
         buffered=house.settings.buffered_bodies,
+        by_itself=house.settings.threads * BY_THEMSELVES_PER_SEAT,
         apart=feeding.is_upload,
     )
     whole: Any = discovery.in_front_of(seated, house)

@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
+    cast,
     literal,
     select,
 )
@@ -318,7 +319,7 @@ def _classes(asked: Asked) -> Any:
     """In which classes of this school the pupil sits."""
     sits, klas = aliased(ClassMembership), aliased(Klas)
     return (
-        select(_lists(text_of(klas.id), klas.code, klas.naam, klas.soort))
+        select(_lists(cast(klas.id, String()), klas.code, klas.naam, klas.soort))
         .join(sits, sits.klas == klas.id)
         .where(
             sits.account_uuid == asked.account,

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Select, and_, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -36,14 +37,17 @@ def sub_for(keys: Keys, app: App, account_uuid: str) -> str:
 
 
 def klas_id(keys: Keys, sector: str, klas_uuid: str) -> str:
-    """What apps of this sector call a class: stable when the class is renamed, meaningless elsewhere."""
+    """What apps of this sector call a class: stable when the class is renamed, meaningless elsewhere.
+
+    `klas_uuid`: with or without dashes, as SQL made text of it.
+    """
     return _klas_id(keys.pairwise, sector, klas_uuid)
 
 
 @lru_cache(maxsize=4096)
 def _klas_id(key: bytes, sector: str, klas_uuid: str) -> str:
     """Asked for every pupil of a class again, and never another."""
-    return entropy.keyed_digest(key, "klas", sector, klas_uuid)
+    return entropy.keyed_digest(key, "klas", sector, str(UUID(klas_uuid)))
 
 
 def remember(db: Connection, keys: Keys, app: App, account_uuid: str, now: datetime) -> str:

@@ -25,10 +25,12 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    false,
     func,
     insert,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.orm import aliased
@@ -149,7 +151,7 @@ def covers(client_id: Any, enrolment: Any, account_text: Any, today: Any) -> Col
         )
         return sitting.correlate_except(member).exists()
 
-    return or_(
+    some = or_(
         a_rule(RuleKind.SCHOOL),
         a_rule(RuleKind.GROUP, lambda rule: rule.target == enrolment.administratieve_groep_code),
         a_rule(RuleKind.PUPIL, lambda rule: rule.target == account_text),
@@ -158,6 +160,8 @@ def covers(client_id: Any, enrolment: Any, account_text: Any, today: Any) -> Col
             a_rule(RuleKind.KLAS, lambda rule: sits_in(rule.target)),
         ),
     )
+    # an OR that is a value SQLite works out to its end; in a CASE it stops at the first that is true
+    return case((some, true()), else_=false())
 
 
 def _live(rule: Any, today: Any) -> ColumnElement[bool]:

@@ -163,3 +163,83 @@ def test_nobody_says_that_bodies_are_buffered_without_a_proxy():
     assert config.read({"IDP_BUFFERED_BODIES": "true", "IDP_TRUSTED_PROXIES": "1"}).buffered_bodies
     with pytest.raises(config.ConfigurationError, match="buffered_bodies: only behind a proxy of yours"):
         config.read({"IDP_BUFFERED_BODIES": "true"})
+
+
+# ---------------------------------------------------------------- small bodies that come with their request
+
+
+def asks(app, stream, *, length=3, **more):
+    """The status of a small POST."""
+    said = []
+    asked = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(length), "wsgi.input": stream}
+    list(app(asked | more, lambda status, _: said.append(status[:3])))
+    return said[0]
+
+
+def reading_by_itself(count, *, seconds=patience.SECONDS):
+    """An application that says 200, `count` threads of whose requests may read by themselves."""
+
+    def inner(_environ, start_response):
+        start_response("200 OK", [])
+        return [b""]
+
+    return patience.before(inner, seats=1, largest=LARGEST, seconds=seconds, by_itself=count)
+
+
+def test_a_small_body_is_read_by_the_thread_of_its_request_and_a_larger_one_by_another():
+    app = reading_by_itself(1)
+    for _ in range(3):
+        small, larger = Who(b"a=1"), Who(SMALL + b"a")
+        assert asks(app, small) == "200"
+        assert small.threads == [threading.get_ident()]
+        assert asks(app, larger, length=len(SMALL) + 1) == "200"
+        assert larger.threads != [threading.get_ident()]
+
+
+class Held(Silent):
+    """A stream that also says when somebody began to read it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = threading.Event()
+
+    def read(self, most: int) -> bytes:
+        self.begun.set()
+        return super().read(most)
+
+
+def test_DOS_03_slow_senders_hold_no_more_threads_than_may_read_by_themselves():
+    app, held, slow = reading_by_itself(2), [Held() for _ in range(2)], []
+    for stream in held:
+        slow.append(threading.Thread(target=asks, args=(app, stream), kwargs={"length": 4}))
+        slow[-1].start()
+        assert stream.begun.wait(10)
+    third = Who(b"a=1")
+    assert asks(app, third) == "200"
+    assert third.threads != [threading.get_ident()]
+    for stream, thread in zip(held, slow, strict=True):
+        stream.told.set()
+        thread.join()
+    again = Who(b"a=1")
+    assert asks(app, again) == "200"
+    assert again.threads == [threading.get_ident()]
+
+
+def test_DOS_03_a_small_body_that_came_too_late_is_no_request():
+    class Late(io.BytesIO):
+        def read(self, most: int | None = -1) -> bytes:
+            threading.Event().wait(0.05)
+            return super().read(most)
+
+    assert asks(reading_by_itself(1, seconds=0.01), Late(b"a=1")) == "408"
+
+
+@pytest.mark.parametrize(
+    ("stream", "length"), [(io.BytesIO(b"a="), 3), (Broken(), 3)], ids=["shorter than it said", "broken"]
+)
+def test_HTTP_04_a_place_to_read_is_free_again_after_a_body_that_was_refused(stream, length):
+    app = reading_by_itself(1)
+    assert asks(app, stream, length=length) == "400"
+    good = Who(b"a=1")
+    assert asks(app, good) == "200"
+    assert good.threads == [threading.get_ident()]
