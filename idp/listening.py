@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from granian import Granian
@@ -33,6 +34,19 @@ The 19 MiB of an Argon2 hash are kept for the next one, in huge pages: fresh fro
 be cleared each time, which made a hash a quarter dearer and more (docs/capacity.md). One arena, since glibc would otherwise
 keep such a piece for every thread.
 """
+
+
+def at_ease() -> None:
+    """Let threads of workers not interrupt each other, where the system knows such a manner (Linux: SCHED_BATCH).
+
+    A thread that lets go of Python for a moment, in every call of the database, goes on with its request then, instead of
+    changing places with one that was waiting: with eight requests at a time a tenth of the work of userinfo. Whoever chose
+    a policy before keeps it.
+    """
+    batch = getattr(os, "SCHED_BATCH", None)
+    if batch is not None and os.sched_getscheduler(0) == os.SCHED_OTHER:
+        with suppress(OSError):
+            os.sched_setscheduler(0, batch, os.sched_param(0))
 
 
 STOPPING = "_IDP_STOPPING"
@@ -112,6 +126,7 @@ def listen(*, address: str, port: int, workers: int, threads: int, drain: int) -
     )
     server.drain = drain
     folder = os.environ.get("IDP_DATA") or tempfile.gettempdir()
+    at_ease()
     os.environ[STOPPING] = str(Path(folder).resolve() / f"stopping-{os.getpid()}")
     try:
         server.serve()

@@ -100,12 +100,12 @@ def _take(environ: dict[str, Any], largest: int, seconds: float, *, near: Places
         raise ValueError("less than nothing")
     stream = environ["wsgi.input"]
     small = 0 < said <= SMALL and _by_length(environ)
-    if small and near is None:
-        body = _whole(stream, said)
-    elif small and _has_place(near):
-        body = _near(stream, said, seconds, near)
-    else:
+    if not small or (near is not None and not _has_place(near)):
         body = _read(stream, said or largest + 1, seconds)
+    elif near is None:
+        body = _whole(stream, said)
+    else:
+        body = _near(stream, said, seconds, near)
     if len(body) < said:
         raise ValueError("shorter than it said")
     environ["wsgi.input"] = io.BytesIO(body)

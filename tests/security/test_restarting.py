@@ -223,6 +223,7 @@ def test_a_worker_that_dies_is_replaced_and_another_tells_the_numbers(school):
         if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
         or b"idp.listening" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
+    assert {os.sched_getscheduler(int(pid)) for pid in workers} == {os.SCHED_BATCH}
     os.kill(int(workers[0]), signal.SIGKILL)
     for _ in range(1200):
         now = Path(f"/proc/{node.process.pid}/task/{node.process.pid}/children").read_text().split()
