@@ -1,9 +1,10 @@
 """How long do we wait for a request to arrive? Bodies are read before any work begins, and not for ever.
 
 Somebody who sends a byte a minute holds a thread that does nothing else, never one of the seats in which pages are
-made. Handing a body to such a thread and back costs as much as checking who calls, and most small ones come with their
-request: so the thread of the request reads those by itself, as long as not too many do so at that moment; behind a proxy that
-sends small bodies whole (setting `buffered_bodies`) always. Large ones, and those without a length, are waited for all the same.
+made. Most often that is the thread of the request itself, since handing a body to another and back costs as much as checking
+who calls, and since granian serves nobody while a request has been answered whose body somebody still waits for. Only so many
+may do so at a time; then others wait, and are left. Behind a proxy that sends small bodies whole (setting `buffered_bodies`)
+those are there already.
 """
 
 from __future__ import annotations
@@ -42,11 +43,10 @@ def before(
 ) -> Wsgi:
     """A WSGI application that hands `inner` whole bodies only, to at most `seats` requests at a time.
 
-    A body that is longer than `largest` bytes is cut off just beyond it, and `inner` refuses it. `buffered`: a proxy in
-    front sends no SMALL body of a POST before it has all of it. `by_itself`: so many of those are read by the threads of
-    their requests at a time; whoever is slow holds such a thread as long as the connection, so let there be more threads.
-    `apart`: requests with a large body, which `inner` reads itself when it knows the sender, and which take no seat; each part
-    of it must come within `seconds`.
+    A body that is longer than `largest` bytes is cut off just beyond it, and `inner` refuses it. `by_itself`: the threads of so
+    many requests at a time wait for their bodies themselves, as long as these take; the others leave after `seconds`.
+    `buffered`: a proxy in front sends no SMALL body of a POST before it has all of it. `apart`: requests with a large body, which
+    `inner` reads itself when it knows the sender, and which take no seat; each part of it must come within `seconds`.
     """
     free, near = _places(seats), _places(by_itself)
 
@@ -59,7 +59,7 @@ def before(
             return inner(environ, start_response)
         if _has_body(environ):
             try:
-                _take(environ, largest, seconds, near=None if buffered else near)
+                _take(environ, largest, seconds, near, buffered=buffered)
             except _Late:
                 return _refuse("408 Request Timeout", start_response)
             except ValueError:
@@ -88,24 +88,20 @@ def _has_body(environ: dict[str, Any]) -> bool:
     return environ.get("CONTENT_LENGTH", "0") not in {"", "0"} or "HTTP_TRANSFER_ENCODING" in environ
 
 
-def _take(environ: dict[str, Any], largest: int, seconds: float, *, near: Places | None) -> None:
-    """Put the body itself where the stream was; a body that says to be too large is not read at all.
-
-    `near`: places for threads that read by themselves; None: everybody may.
-    """
+def _take(environ: dict[str, Any], largest: int, seconds: float, near: Places, *, buffered: bool) -> None:
+    """Put the body itself where the stream was; a body that says to be too large is not read at all."""
     said = int(environ.get("CONTENT_LENGTH") or 0)
     if said > largest:
         return
     if said < 0:
         raise ValueError("less than nothing")
     stream = environ["wsgi.input"]
-    small = 0 < said <= SMALL and _by_length(environ)
-    if not small or (near is not None and not _has_place(near)):
-        body = _read(stream, said or largest + 1, seconds)
-    elif near is None:
+    if buffered and 0 < said <= SMALL and _by_length(environ):
         body = _whole(stream, said)
+    elif _has_place(near):
+        body = _near(stream, said or largest + 1, seconds, near)
     else:
-        body = _near(stream, said, seconds, near)
+        body = _read(stream, said or largest + 1, seconds)
     if len(body) < said:
         raise ValueError("shorter than it said")
     environ["wsgi.input"] = io.BytesIO(body)
@@ -126,11 +122,11 @@ def _has_place(near: Places) -> bool:
     return True
 
 
-def _near(stream: Any, said: int, seconds: float, near: Places) -> bytes:
+def _near(stream: Any, most: int, seconds: float, near: Places) -> bytes:
     """A body that came with its request, most likely; one that came too late does not count."""
     began = time.perf_counter()
     try:
-        body = _whole(stream, said)
+        body = _whole(stream, most)
     finally:
         near.put(None)
     if time.perf_counter() - began > seconds:
@@ -138,10 +134,10 @@ def _near(stream: Any, said: int, seconds: float, near: Places) -> bytes:
     return body
 
 
-def _whole(stream: Any, said: int) -> bytes:
-    """A body that is there already."""
+def _whole(stream: Any, most: int) -> bytes:
+    """A body, read here."""
     try:
-        return bytes(stream.read(said))
+        return bytes(stream.read(most))
     except Exception:  # noqa: BLE001 - as in a thread of its own
         raise ValueError("cannot be read") from None
 

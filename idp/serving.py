@@ -28,8 +28,8 @@ Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 WAITING_PER_SEAT = 8
 """Requests that one worker holds for every thread that works: the others wait for a body, or for their turn."""
 
-BY_THEMSELVES_PER_SEAT = WAITING_PER_SEAT // 2
-"""Of these threads, how many may read a small body by themselves at a time: slow senders never hold the others."""
+BY_THEMSELVES_PER_SEAT = WAITING_PER_SEAT - 1
+"""Of these, how many may wait for a body by themselves: there is a thread left for every seat."""
 
 
 def application() -> Wsgi:

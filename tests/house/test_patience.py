@@ -165,11 +165,11 @@ def test_nobody_says_that_bodies_are_buffered_without_a_proxy():
         config.read({"IDP_BUFFERED_BODIES": "true"})
 
 
-# ---------------------------------------------------------------- small bodies that come with their request
+# ---------------------------------------------------------------- who waits
 
 
 def asks(app, stream, *, length=3, **more):
-    """The status of a small POST."""
+    """The status of a POST."""
     said = []
     asked = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(length), "wsgi.input": stream}
     list(app(asked | more, lambda status, _: said.append(status[:3])))
@@ -186,14 +186,18 @@ def reading_by_itself(count, *, seconds=patience.SECONDS):
     return patience.before(inner, seats=1, largest=LARGEST, seconds=seconds, by_itself=count)
 
 
-def test_a_small_body_is_read_by_the_thread_of_its_request_and_a_larger_one_by_another():
+@pytest.mark.parametrize(
+    "words",
+    [{}, {"REQUEST_METHOD": "PUT"}, {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}],
+    ids=["post", "put", "no length"],
+)
+def test_a_body_is_read_by_the_thread_of_its_request_as_long_as_not_too_many_do(words):
     app = reading_by_itself(1)
-    for _ in range(3):
-        small, larger = Who(b"a=1"), Who(SMALL + b"a")
-        assert asks(app, small) == "200"
-        assert small.threads == [threading.get_ident()]
-        assert asks(app, larger, length=len(SMALL) + 1) == "200"
-        assert larger.threads != [threading.get_ident()]
+    for body in (b"a=1", SMALL + b"a"):
+        stream = Who(body)
+        assert asks(app, stream, **({"CONTENT_LENGTH": str(len(body))} | words)) == "200"
+        assert stream.threads == [threading.get_ident()]
+        assert stream.most[0] in {len(body), LARGEST + 1}
 
 
 class Held(Silent):
@@ -225,7 +229,7 @@ def test_DOS_03_slow_senders_hold_no_more_threads_than_may_read_by_themselves():
     assert again.threads == [threading.get_ident()]
 
 
-def test_DOS_03_a_small_body_that_came_too_late_is_no_request():
+def test_DOS_03_a_body_that_came_too_late_is_no_request():
     class Late(io.BytesIO):
         def read(self, most: int | None = -1) -> bytes:
             threading.Event().wait(0.05)

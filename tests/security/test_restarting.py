@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 import requests
 
-from idp import audit, context
+from idp import audit, context, patience
 from idp.demo import demo, published, sandbox
+from idp.oidc.endpoints_frame import FORM
 from tests.journeys.conftest import IDP, Demo, free_port
 from tests.make_balancer import Balancer, balancing
 from tests.security.test_running import _code, _redeem, _request, _sign_in
@@ -258,3 +259,25 @@ def test_DOS_03_slow_headers_and_five_thousand_fields_are_refused(school):
             pass
     assert time.monotonic() - begun < 60
     assert b" 200 " not in got
+
+
+def test_DOS_03_who_sends_a_body_slowly_keeps_nobody_else_waiting(school):
+    """Longer than any body may take: whoever asks meanwhile and afterwards is served."""
+    _, nodes, _, _ = school
+    port, slow = nodes[1].port, []
+    for length in (20, 100_000):
+        line = socket.create_connection(("127.0.0.1", port), timeout=20)
+        head = "POST /userinfo HTTP/1.1\r\nHost: x\r\n"
+        head += f"Content-Type: {FORM}\r\nContent-Length: {length}\r\n\r\na"
+        line.sendall(head.encode())
+        slow.append(line)
+    until = time.monotonic() + patience.SECONDS + 1.5
+    try:
+        while time.monotonic() < until:
+            for form in ({"access_token": "x"}, {"access_token": "x" * 20_000}):
+                asked = requests.post(f"http://127.0.0.1:{port}/userinfo", data=form, timeout=20)
+                assert asked.status_code == 401
+            time.sleep(0.3)
+    finally:
+        for line in slow:
+            line.close()
