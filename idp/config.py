@@ -209,7 +209,8 @@ class Settings(Mail, Upstream, Waiting, Watching):
     keep_replaced_days: Days = Field(7, description="Replaced class rows and delivered files")
     keep_names_days: Days = Field(365, description="Names and cards after the last enrolment")
     keep_identifiers_days: Days = Field(
-        1826, description="Identifiers and user names after the last enrolment"
+        1826,
+        description="User names, digests of national numbers and what apps call a pupil (`sub`) after the last enrolment",
     )
     keep_staff_days: Days = Field(
         365, description="How a member of staff signs in, after the last right ended"

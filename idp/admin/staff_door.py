@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from flask import Flask, Response, g, request
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.datastructures import MultiDict
 
 from idp import audit, context, web
 from idp.admin.staff import access
@@ -30,6 +31,11 @@ from idp.models import RightKind, School, SchoolKind
 
 View = TypeVar("View", bound=Callable[..., Any])
 ANY = tuple(RightKind)
+Typed = MultiDict[str, str]
+"""What somebody typed in a form, for its page to show again."""
+LONGEST_KEPT, MOST_KEPT = 1_000, 40
+"""Signs of one field, and values of one name, that are kept of a form."""
+SECRET_FIELDS = frozenset({"password", "code", "answer", "question", "begun", "csrf_token"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +109,7 @@ def whoever() -> Desk | None:
 
 
 def is_fresh(minutes: int | None = None) -> bool:
-    """Did this person prove lately to be there? A form with much in it asks this, and keeps what was typed."""
+    """Did this person prove lately to be there?"""
     house = context.house()
     age = house.clock.now() - here().who.proven_at
     return age.total_seconds() <= 60 * (minutes or house.settings.staff_fresh_minutes)
@@ -119,6 +125,35 @@ def needs_fresh(minutes: int | None = None, back: str | None = None) -> Response
     if back is None:
         back = request.path if request.method in web.SAFE else "/personeel/mijn-gegevens"
     return web.see_other(pages_staff.with_way_back("/personeel/bevestigen", back))
+
+
+def needs_fresh_first(
+    page: Callable[..., Response],
+    *fields: str,
+    back: str,
+    which: tuple[str, ...] = ("wat",),
+    longest: int = LONGEST_KEPT,
+    minutes: int | None = None,
+) -> Response | None:
+    """The same for a form in which something is typed: its page with that in it, and the proof in a tab of its own.
+
+    Nothing is done by itself afterwards: the person reads it once more, and presses the button. `fields` are what is kept,
+    and never those of a secret; `which` tells forms of one page apart. `page` takes `given`, `prove_first` and `status`.
+    Where nothing was typed, there is nothing to keep.
+    """
+    if is_fresh(minutes):
+        return None
+    if not any(request.form.get(name) for name in fields):
+        return needs_fresh(minutes, back)
+    return page(given=kept(*which, *fields, longest=longest), prove_first=True, status=403)
+
+
+def kept(*fields: str, longest: int = LONGEST_KEPT) -> Typed:
+    """What was typed in these fields, for a page that shows its form again: no more than our own forms hold."""
+    assert not SECRET_FIELDS & {*fields}, "a secret is typed anew"
+    return MultiDict(
+        (name, value[:longest]) for name in fields for value in request.form.getlist(name)[:MOST_KEPT]
+    )
 
 
 def desk_of(db: Connection, who: staff_sessions.SignedIn) -> Desk:

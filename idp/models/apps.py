@@ -99,7 +99,7 @@ class VisibilityRule(Base):
 
 
 class AppPupil(Base):
-    """What an app calls a pupil, kept from the first meeting on, and the school this pupil chose for it."""
+    """What an app calls a pupil, from the first meeting until nobody could be met again, and the school chosen for it."""
 
     __tablename__ = "app_pupil"
     account_uuid: Mapped[str] = mapped_column(ForeignKey("pupil.account_uuid"), primary_key=True)

@@ -151,6 +151,62 @@ def test_an_operator_gives_the_first_beheerder_of_a_school_and_stops_the_right(h
     assert not held(house, instellingsnummer=school)
 
 
+def asks(page):
+    """What is asked before each right stops, by the id of the right."""
+    folded = re.findall(r"<details.*?</details>", page, re.DOTALL)
+    found = {
+        right[1]: html.unescape(part)
+        for part in folded
+        if (right := re.search(r'name="recht" value="([^"]+)"', part))
+    }
+    return {right: " ".join(re.sub(r"<[^>]*>", " ", part).split()) for right, part in found.items()}
+
+
+def test_what_it_means_is_read_before_a_right_is_stopped(house, client, mira):
+    rights = {}
+    with house.database.transaction() as db:
+        school = make.school(db)
+        for kind, source in (
+            (RightKind.BEHEERDER, "person:x"),
+            (RightKind.DATABEHEERDER, "directeursopdracht"),
+            (RightKind.TEACHER, "person:x"),
+            (RightKind.OPERATOR, "cli"),
+        ):
+            person = make.person(db, voornaam="Zo", naam=kind.value)
+            place = None if kind is RightKind.OPERATOR else school
+            rights[kind] = make.right(db, person, place, kind=kind, source=source)
+    asked = asks(client.get("/beheer/rechten").text)
+    assert {*asked} == {*rights.values()}, "never the own right"
+    means = {
+        RightKind.BEHEERDER: "beheert dan meteen geen accounts, kaarten, apps en rechten",
+        RightKind.DATABEHEERDER: "Staat deze persoon in de volgende lijst van directeurs",
+        RightKind.TEACHER: "kan dan als leerkracht meteen geen leerlingen meer helpen",
+        RightKind.OPERATOR: "Tokens die deze persoon voor programma's maakte, blijven werken",
+    }
+    assert all(words in asked[rights[kind]] for kind, words in means.items())
+    nobody = {kind for kind in rights if "Niemand anders heeft dit recht" in asked[rights[kind]]}
+    assert nobody == {RightKind.BEHEERDER, RightKind.DATABEHEERDER}
+    page = client.get("/beheer/rechten")
+    assert path(make_staff.send(client, page, recht=rights[RightKind.OPERATOR])) == "/beheer/rechten"
+    assert [one.person_id for one in held(house) if one.kind is RightKind.OPERATOR] == [mira.person_id]
+
+
+def test_who_has_a_right_alone_is_told_apart_from_who_has_not(house, client, mira):
+    today, kind = house.clock.today(), {"kind": RightKind.BEHEERDER}
+    with house.database.transaction() as db:
+        two, one, later = (make.school(db) for _ in range(3))
+        many = [make.right(db, make.person(db), two, **kind) for _ in range(2)]
+        single = make.right(db, make.person(db), one, **kind)
+        now = make.right(db, make.person(db), later, **kind)
+        to_come = make.right(db, make.person(db), later, begindatum=today + timedelta(days=3), **kind)
+        past = today - timedelta(days=1)
+        make.right(db, make.person(db), one, begindatum=past, einddatum=past, **kind)
+    asked = asks(client.get("/beheer/rechten").text)
+    alone = {right for right, words in asked.items() if "Niemand anders heeft dit recht" in words}
+    assert {*asked} == {*many, single, now, to_come}
+    assert alone == {single, now}
+
+
 @pytest.mark.parametrize(
     ("where", "field", "at"),
     [

@@ -232,6 +232,10 @@ def test_a_page_of_operators_is_for_operators(house, client):
 def test_a_secret_needs_proof_of_a_moment_ago(house, client, mira):
     house.clock.move(minutes=house.settings.staff_fresh_minutes + 1)
     page = make_staff.post(client, f"{APP}/doe", at=APP, wat="geheim", dagen="5")
+    assert page.status_code == 403
+    assert 'href="/personeel/bevestigen' in page.text
+    assert "lsk_" not in page.text
+    page = make_staff.post(client, f"{APP}/doe", at=APP, wat="sluit")
     assert path(page).startswith("/personeel/bevestigen")
     with audit.acting("x"), house.database.reading() as db:
         assert len(app_list.show(db, "rekenbuur")["secrets"]) == 1

@@ -68,7 +68,9 @@ def test_ROLE_05_nobody_gives_or_stops_an_own_right(client, house, one):
     assert post(client, PATH, **NEW, recht="leerkracht").status_code == 403
     with house.database.reading() as db:
         (mine,) = access.holders(db, make.TODAY, person_id=one.person_id)
-    assert post(client, f"{PATH}/stop", recht=mine.id).status_code == 403
+    refused = post(client, f"{PATH}/stop", recht=mine.id)
+    assert refused.status_code == 403
+    assert "Je kunt je eigen rechten niet geven of stoppen." in refused.text
     assert (NEW["e_mail"], RightKind.BEHEERDER) in rights(house, one.school)
 
 
@@ -82,6 +84,28 @@ def test_a_right_that_is_stopped_counts_no_more(client, house, one):
     assert path(post(client, f"{PATH}/stop", recht=held[RightKind.BEHEERDER])) == PATH
     assert browser.get(PATH).status_code == 403
     assert post(client, f"{PATH}/stop", recht=held[RightKind.DATABEHEERDER]).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("kind", "means"),
+    [
+        (RightKind.BEHEERDER, "Cem Boei beheert dan meteen geen accounts"),
+        (RightKind.TEACHER, "Cem Boei kan dan als leerkracht meteen geen leerlingen meer helpen"),
+    ],
+)
+def test_what_it_means_is_read_before_a_right_is_stopped(client, house, one, kind, means):
+    with house.database.transaction() as db:
+        person = make.person(db, voornaam="Cem", naam="Boei")
+        right = make.right(db, person, one.school, kind=kind)
+        make.right(db, person, one.school, kind=RightKind.DATABEHEERDER)
+    page = client.get(PATH).text
+    folded = re.findall(r"<details.*?</details>", page, re.DOTALL)
+    (ask,) = [part for part in folded if f'value="{right}"' in part]
+    assert means in ask
+    assert "Stop het recht van Cem Boei" in ask
+    assert page.count(f'{PATH}/stop"') == 1, "not the own right, and not one that comes from an assignment"
+    assert path(make_staff.send(client, client.get(PATH), recht=right)) == PATH
+    assert (None, kind) not in rights(house, one.school)
 
 
 def test_IDOR_02_a_right_at_another_school_is_nobodys_here(client, house, one):

@@ -7,13 +7,13 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import delete, func, insert, select, update
 
-from idp import audit, entropy, models, pacing
+from idp import apps, audit, entropy, models, pacing
 from idp.admin.agreements import sharing
 from idp.admin.apps import app_requests
 from idp.admin.privacy import deleting, retention
 from idp.admin.records import trail
 from idp.admin.staff import access
-from idp.claims import consent
+from idp.claims import consent, pseudonym
 from idp.entropy import Token
 from idp.errors import NotFound
 from idp.login import staff_accounts
@@ -189,6 +189,84 @@ def test_after_five_years_only_identifiers_stay(house):
     assert row["account_uuid"] == who
     assert row["leerid_uuid"] is not None
     assert count(house, models.Account) == 0
+
+
+def met(house, db, app, who) -> str:
+    return pseudonym.remember(db, house.keys, app, who, make.NOW)
+
+
+def knew(house) -> set[str]:
+    with house.database.reading() as db:
+        return {*db.execute(select(models.AppPupil.sub)).scalars()}
+
+
+@pytest.mark.parametrize(("days", "kept"), [(1826, True), (1827, False)])
+def test_what_apps_call_a_pupil_goes_five_years_after_the_last_enrolment(house, days, kept):
+    last = make.TODAY - days * DAY
+    with house.database.transaction() as db:
+        one, other = make.app(db), make.app(db)
+        story = make.story(db)
+        here, long_gone = make.pupil(db), make.pupil(db)
+        make.enrolment(db, here, story.school, begindatum=last - 100 * DAY, einddatum=last)
+        make.enrolment(
+            db, long_gone, story.school, begindatum=last - 4_000 * DAY, einddatum=last - 3_000 * DAY
+        )
+        subs = {met(house, db, app, here) for app in (one, other)}
+        met(house, db, one, long_gone), met(house, db, one, story.pupil)
+        stays = met(house, db, one, story.pupil)
+    retention.tidy(house, make.NOW)
+    assert knew(house) == {stays} | (subs if kept else set())
+    with house.database.reading() as db:
+        assert len(db.execute(select(models.Pupil.account_uuid)).all()) == 3, (
+            "the identifier is nobody else's"
+        )
+    assert retention.tidy(house, make.NOW)["identifiers"] == 0
+
+
+def test_who_comes_back_in_time_is_who_apps_knew_also_when_it_could_not_be_reckoned_again(house):
+    """After a merge an app knows the survivor by the name of the other one, and a subject type may have changed."""
+    last = make.TODAY - 1_800 * DAY
+    with house.database.transaction() as db:
+        school = make.school(db)
+        surviving, merged = make.pupil(db), make.pupil(db)
+        make.enrolment(db, surviving, school, begindatum=last - 100 * DAY, einddatum=last)
+        by_merge, by_type = make.app(db), make.app(db)
+        before = met(house, db, by_merge, merged), met(house, db, by_type, surviving)
+        pseudonym.merge(db, surviving=surviving, merged=merged)
+        mine = models.App.client_id == by_type.client_id
+        row = db.execute(select(models.App.registration).where(mine)).scalar_one()
+        changed = row | {"subject_type": "public"}
+        db.execute(update(models.App).where(mine).values(registration=changed))
+    retention.tidy(house, make.NOW)
+    with house.database.transaction() as db:
+        make.enrolment(db, surviving, school)
+        known = [apps.load(db, one.client_id) for one in (by_merge, by_type)]
+        assert tuple(met(house, db, app, surviving) for app in known) == before
+    retention.tidy(house, make.NOW)
+    assert knew(house) == {*before}
+
+
+@pytest.mark.parametrize(
+    ("days", "names", "kept"), [(364, True, True), (400, False, True), (1_900, False, False)]
+)
+def test_of_an_account_that_was_merged_goes_what_goes_of_who_the_pupil_is_now(house, days, names, kept):
+    """It has no enrolment of its own any more: those went to the one that survived."""
+    last = make.TODAY - days * DAY
+    with house.database.transaction() as db:
+        surviving = make.pupil(db)
+        merged = make.pupil(db, voornaam="Noor", naam="Peeters", geboortedatum=date(2015, 1, 1))
+        make.enrolment(db, surviving, make.school(db), begindatum=last - 100 * DAY, einddatum=last)
+        make.account(db, merged, "noor.peeters")
+        app = make.app(db)
+        subs = {met(house, db, app, who) for who in (surviving, merged)}
+        pseudonym.merge(db, surviving=surviving, merged=merged)
+    retention.tidy(house, make.NOW)
+    with house.database.reading() as db:
+        row = db.execute(select(models.Pupil).where(models.Pupil.account_uuid == merged)).mappings().one()
+    assert (row["voornaam"], row["geboortedatum"]) == (("Noor", date(2015, 1, 1)) if names else (None, None))
+    assert row["merged_into"] == surviving
+    assert count(house, models.Account) == int(kept)
+    assert knew(house) == (subs if kept else set())
 
 
 def test_a_pupil_who_is_enrolled_loses_nothing(house):

@@ -212,7 +212,8 @@ def test_an_operator_invites_somebody_who_then_sees_only_the_apps_of_that_suppli
     with house.database.reading() as db:
         (held,) = access.holders(db, house.clock.today(), supplier="rekenhuis")
     assert held.kind is RightKind.SUPPLIER
-    assert path(make_staff.post(client, f"{here}/personen", here, wat="stop", recht=held.id)) == here
+    assert "Lotte Maas ziet de apps van deze leverancier dan niet meer" in client.get(here).text
+    assert path(make_staff.send(client, client.get(here), recht=held.id)) == here
     assert "Lotte" not in client.get(here).text
     assert stranger.get(link, follow_redirects=True).status_code == 404
 

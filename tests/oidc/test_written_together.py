@@ -31,6 +31,23 @@ class BrokenOff:
             raise OperationalError(sql, None, self.failure(), connection_invalidated=self.lost)
 
 
+def meanwhile(bench: Bench, words: str, act: Any) -> list[Any]:
+    """Do something just before a statement with these words is sent for the first time; what it gave is in the list.
+
+    `act` is handed the connection that sends the statement.
+    """
+    began: list[bool] = []
+    gave: list[Any] = []
+
+    def sent(db: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        if words in sql and not began:
+            began.append(True)
+            gave.append(act(db))
+
+    event.listen(bench.house.database.engine, "before_cursor_execute", sent)
+    return gave
+
+
 @pytest.mark.parametrize(
     "failure",
     [psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected],
@@ -103,17 +120,17 @@ def test_a_refresh_whose_connection_goes_away_before_it_writes_is_done_again_wit
     bench = Bench(house)
     story = bench.story()
     got = bench.tokens(story, scope="openid offline_access")
-    cut = []
+    address = house.database.url.replace("+psycopg", "")
 
-    def away(db: Any, _cursor: Any, sql: str, *_: Any) -> None:
-        if "FROM refresh_token" in sql and not cut:
-            cut.append(db.connection.driver_connection.info.backend_pid)
-            with psycopg.connect(house.database.url.replace("+psycopg", ""), autocommit=True) as other:
-                other.execute("SELECT pg_terminate_backend(%s)", cut)
+    def cut(db: Any) -> None:
+        with psycopg.connect(address, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(%s)", [db.connection.driver_connection.info.backend_pid]
+            )
 
-    event.listen(house.database.engine, "before_cursor_execute", away)
+    gone = meanwhile(bench, "FROM refresh_token", cut)
     answer = bench.refresh(story, got["refresh_token"])
-    assert (len(cut), answer.status_code) == (1, 200)
+    assert (len(gone), answer.status_code) == (1, 200)
     assert rows(bench, models.RefreshToken) == 2
 
 
@@ -143,27 +160,13 @@ def test_what_a_guard_does_not_let_through_is_not_written(house, beside):
     assert bench.rows(select(models.School.naam)) == [("c",)]
 
 
-def meanwhile(bench: Bench, words: str, act: Any) -> list[Any]:
-    """Do something just before a statement with these words is sent for the first time; what it gave is in the list."""
-    began: list[bool] = []
-    gave: list[Any] = []
-
-    def sent(_db: Any, _cursor: Any, sql: str, *_: Any) -> None:
-        if words in sql and not began:
-            began.append(True)
-            gave.append(act())
-
-    event.listen(bench.house.database.engine, "before_cursor_execute", sent)
-    return gave
-
-
 def test_a_code_that_is_redeemed_between_look_and_act_gives_nothing_and_ends_what_it_gave(house):
     if house.database.sqlite:
         pytest.skip("nobody comes between where there is one writer")
     bench = Bench(house)
     story = bench.story()
     code = bench.code(story, scope="openid offline_access")
-    gave = meanwhile(bench, "UPDATE authorization_code", lambda: bench.redeem(story, code))
+    gave = meanwhile(bench, "UPDATE authorization_code", lambda _db: bench.redeem(story, code))
     second = bench.redeem(story, code)
     (first,) = gave
     assert (first.status_code, second.status_code, second.json["error"]) == (200, 400, "invalid_grant")
@@ -179,7 +182,7 @@ def test_a_refresh_token_that_is_used_between_look_and_act_gives_the_same_succes
     bench = Bench(house)
     story = bench.story()
     got = bench.tokens(story, scope="openid offline_access")
-    gave = meanwhile(bench, "UPDATE refresh_token", lambda: bench.refresh(story, got["refresh_token"]))
+    gave = meanwhile(bench, "UPDATE refresh_token", lambda _db: bench.refresh(story, got["refresh_token"]))
     second = bench.refresh(story, got["refresh_token"])
     (first,) = gave
     assert (first.status_code, second.status_code) == (200, 200)

@@ -22,6 +22,8 @@ blueprint = Blueprint("operator_protocol", __name__)
 PATH = "/beheer/protocol"
 LONGEST = 100_000
 LONGEST_VERSION = 40
+TYPED = ("versie", "vanaf", "leerkrachten", "tekst")
+"""Fields of the form for a text."""
 
 
 @blueprint.get(PATH)
@@ -41,8 +43,8 @@ def publish() -> Response:
     version = form.get("versie", "").strip()
     if form.get("terug") == "1":
         return _texts(given=form)
-    if not staff_door.is_fresh():
-        return _texts(given=form, prove_first=True, status=403)
+    if again := staff_door.needs_fresh_first(_texts, *TYPED, longest=LONGEST, back=PATH):
+        return again
     try:
         day = _day(version, body, form.get("vanaf", ""))
         if form.get("bevestig") != "1":

@@ -14,6 +14,7 @@ Thin: each calls the function that the command line and the REST API call.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -85,7 +86,8 @@ def one_app(client_id: str) -> Response:
 @staff_door.needs(RightKind.OPERATOR)
 def act(client_id: str) -> Response:
     """A new secret, end one, close, open or remove; each says what it did."""
-    if again := staff_door.needs_fresh(back=f"{PATH}/{client_id}"):
+    page = partial(_app_page, client_id)
+    if again := staff_door.needs_fresh_first(page, "dagen", "naam", back=f"{PATH}/{client_id}"):
         return again
     house, what, now = context.house(), request.form.get("wat", ""), context.house().clock.now()
     secret = None
@@ -108,7 +110,8 @@ def act(client_id: str) -> Response:
             else:
                 raise Invalid("not_confirmed")  # noqa: TRY301
     except Invalid as refusal:
-        return _app_page(client_id, problem=refusal.code, status=refusal.status)
+        given = staff_door.kept("wat", "dagen", "naam")
+        return _app_page(client_id, problem=refusal.code, given=given, status=refusal.status)
     if secret is not None:
         return _app_page(client_id, secret=secret)
     return web.see_other(f"{PATH}/{client_id}?bericht={what}")
@@ -268,7 +271,9 @@ def changes() -> Response:
 @staff_door.needs(RightKind.OPERATOR)
 def decide() -> Response:
     """Approve or refuse what somebody else asked, or take back what one asked oneself."""
-    if again := staff_door.needs_fresh(back=f"{HOME}/wijzigingen"):
+    if again := staff_door.needs_fresh_first(
+        _changes, "antwoord", which=("aanvraag",), back=f"{HOME}/wijzigingen"
+    ):
         return again
     house, now = context.house(), context.house().clock.now()
     which, answer = request.form.get("aanvraag", ""), request.form.get("antwoord", "") or None
@@ -281,11 +286,18 @@ def decide() -> Response:
             with house.database.transaction() as db:
                 app_approving.refuse(db, which, answer=answer, now=now)
     except (Invalid, NotAllowed) as refusal:
-        return _changes(problem=refusal, status=refusal.status)
+        given = staff_door.kept("aanvraag", "antwoord")
+        return _changes(problem=refusal, given=given, status=refusal.status)
     return web.see_other(f"{HOME}/wijzigingen?bericht=besloten")
 
 
-def _changes(*, problem: Refusal | None = None, status: int = 200) -> Response:
+def _changes(
+    *,
+    problem: Refusal | None = None,
+    given: staff_door.Typed | None = None,
+    prove_first: bool = False,
+    status: int = 200,
+) -> Response:
     with context.house().database.reading() as db:
         waiting = app_requests.listing(db, state=RequestState.WAITING)
         mine = app_requests.principal(db, f"person:{staff_door.here().person_id}")
@@ -299,6 +311,8 @@ def _changes(*, problem: Refusal | None = None, status: int = 200) -> Response:
         own=own,
         versions=done,
         problem=told,
+        given=given or {},
+        prove_first=prove_first,
         message=request.args.get("bericht"),
     )
 
@@ -306,7 +320,15 @@ def _changes(*, problem: Refusal | None = None, status: int = 200) -> Response:
 # ---------------------------------------------------------------- inside
 
 
-def _app_page(client_id: str, *, secret: str | None = None, problem: str = "", status: int = 200) -> Response:
+def _app_page(
+    client_id: str,
+    *,
+    secret: str | None = None,
+    problem: str = "",
+    given: staff_door.Typed | None = None,
+    prove_first: bool = False,
+    status: int = 200,
+) -> Response:
     house = context.house()
     now = house.clock.now()
     with house.database.reading() as db:
@@ -324,6 +346,8 @@ def _app_page(client_id: str, *, secret: str | None = None, problem: str = "", s
         versions=versions,
         waiting=waiting,
         secret=secret,
+        given=given or {},
+        prove_first=prove_first,
         issuer=house.settings.issuer,
         problem=f"{sentences.sentence(problem)} {sentences.advice(problem)}" if problem else "",
         message=request.args.get("bericht"),

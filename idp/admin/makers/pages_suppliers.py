@@ -7,6 +7,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 from flask import Blueprint, Response, request
 from sqlalchemy import Connection
 
@@ -81,7 +84,8 @@ def change(supplier_id: str) -> Response:
 @staff_door.needs(RightKind.OPERATOR)
 def people(supplier_id: str) -> Response:
     """`nodig-uit` (a right, and a link that is shown once), `link` (a new one), `stop`."""
-    if again := staff_door.needs_fresh(back=f"{PATH}/{supplier_id}"):
+    page = partial(_page, supplier_id)
+    if again := staff_door.needs_fresh_first(page, *NAMES, back=f"{PATH}/{supplier_id}"):
         return again
     house, what = context.house(), request.form.get("wat", "")
     given = _given(*NAMES)
@@ -184,7 +188,8 @@ def _page(
     supplier_id: str,
     *,
     problem: Refusal | None = None,
-    given: dict[str, str] | None = None,
+    given: Mapping[str, str] | None = None,
+    prove_first: bool = False,
     status: int = 200,
 ) -> Response:
     house = context.house()
@@ -203,6 +208,7 @@ def _page(
         can=can,
         problem=_said(problem),
         given=given or {},
+        prove_first=prove_first,
         message=request.args.get("bericht"),
     )
 

@@ -77,7 +77,7 @@ def system() -> Response:
 @staff_door.needs(RightKind.OPERATOR)
 def keys() -> Response:
     """Announce a new signing key, take one out because somebody else may have it; know of what was touched, or not."""
-    if again := staff_door.needs_fresh(back=f"{HOME}/systeem"):
+    if again := staff_door.needs_fresh_first(_system, "reden", which=("geraakt",), back=f"{HOME}/systeem"):
         return again
     house, now = context.house(), context.house().clock.now()
     if "geraakt" in request.form:
@@ -100,11 +100,17 @@ def _acknowledge(name: str, reason: str) -> Response:
         with house.database.transaction() as db:
             acknowledging.acknowledge(db, house.keys.marks, name, reason=reason, now=house.clock.now())
     except Invalid as refusal:
-        return _system(problem=refusal, about=name, reason=reason[: acknowledging.LONGEST])
+        return _system(problem=refusal, given=staff_door.kept("geraakt", "reden"), status=refusal.status)
     return web.see_other(f"{HOME}/systeem?bericht=gekend#nagekeken")
 
 
-def _system(*, problem: Refusal | None = None, about: str = "", reason: str = "") -> Response:
+def _system(
+    *,
+    problem: Refusal | None = None,
+    given: staff_door.Typed | None = None,
+    prove_first: bool = False,
+    status: int = 200,
+) -> Response:
     house = context.house()
     now = house.clock.now()
     with house.database.reading() as db:
@@ -112,10 +118,10 @@ def _system(*, problem: Refusal | None = None, about: str = "", reason: str = ""
         book = patrol_book.read(db, house.keys.marks)
     return shell.page(
         "admin/operator_system.html",
-        status=problem.status if problem else 200,
+        status=status,
         problem=sentences.sentence(problem.code) if problem else "",
-        about=about,
-        reason=reason,
+        given=given or {},
+        prove_first=prove_first,
         longest=acknowledging.LONGEST,
         jobs=jobs,
         what=job_words.WHAT,
@@ -134,6 +140,9 @@ def _system(*, problem: Refusal | None = None, about: str = "", reason: str = ""
 
 # ---------------------------------------------------------------- tokens
 
+TYPED = ("label", "scope", "keer", "tot")
+"""Fields of a form for a token."""
+
 
 @blueprint.get(f"{HOME}/tokens")
 @web.door(web.Door.STAFF)
@@ -147,7 +156,7 @@ def tokens() -> Response:
 @staff_door.needs(RightKind.OPERATOR)
 def change_tokens() -> Response:
     """Issue one (shown in this answer only) or revoke one."""
-    if again := staff_door.needs_fresh(back=f"{HOME}/tokens"):
+    if again := staff_door.needs_fresh_first(_tokens, *TYPED, back=f"{HOME}/tokens"):
         return again
     house, form = context.house(), request.form
     now, what = house.clock.now(), request.form.get("wat", "")
@@ -179,11 +188,18 @@ def change_tokens() -> Response:
             elif what == "stop-app":
                 registering.revoke(db, form.get("id", ""), now)
     except Invalid as refusal:
-        return _tokens(problem=refusal, status=refusal.status)
+        return _tokens(problem=refusal, given=staff_door.kept("wat", *TYPED), status=refusal.status)
     return _tokens(made=made) if made else web.see_other(f"{HOME}/tokens?bericht=gedaan")
 
 
-def _tokens(*, made: str = "", problem: Refusal | None = None, status: int = 200) -> Response:
+def _tokens(
+    *,
+    made: str = "",
+    problem: Refusal | None = None,
+    given: staff_door.Typed | None = None,
+    prove_first: bool = False,
+    status: int = 200,
+) -> Response:
     house = context.house()
     now = house.clock.now()
     with house.database.reading() as db:
@@ -196,6 +212,8 @@ def _tokens(*, made: str = "", problem: Refusal | None = None, status: int = 200
         scopes=[one.value for one in api_tokens.Scope],
         app_scopes=registering.SCOPES,
         made=made,
+        given=given or {},
+        prove_first=prove_first,
         problem=f"{sentences.sentence(problem.code)} {sentences.advice(problem.code)}" if problem else "",
         detail=problem.detail if problem else "",
         today=house.clock.today(),

@@ -24,6 +24,8 @@ blueprint = Blueprint("operator_schools", __name__)
 SCHOOLS, PACKAGES = "/beheer/scholen", "/beheer/pakketten"
 PAGE = 50
 OVERLAP_DAYS, MOST_OVERLAP_DAYS = 14, 90
+WHICH, TYPED = ("wat", "id"), ("naam", "pakket", "dagen")
+"""Fields of the forms for a package: which form it was, and what is typed in one."""
 
 
 @blueprint.get(SCHOOLS)
@@ -83,7 +85,7 @@ def packages() -> Response:
 @staff_door.needs(RightKind.OPERATOR)
 def change_packages() -> Response:
     """`maak`, `geheim` (beside the old one, which ends some days later), `eindig` (lost), `sluit`, `open`."""
-    if again := staff_door.needs_fresh(back=PACKAGES):
+    if again := staff_door.needs_fresh_first(_packages, *TYPED, which=WHICH, back=PACKAGES):
         return again
     house, form = context.house(), request.form
     now, what, client_id = house.clock.now(), form.get("wat", ""), form.get("id", "")[:60]
@@ -107,14 +109,19 @@ def change_packages() -> Response:
             else:
                 raise NotFound("feed_client_unknown")
     except Invalid as refusal:
-        return _packages(problem=refusal, status=refusal.status)
+        return _packages(problem=refusal, given=staff_door.kept(*WHICH, *TYPED), status=refusal.status)
     if secret is not None:
         return _packages(made=(client_id, secret))
     return web.see_other(f"{PACKAGES}?bericht=gedaan")
 
 
 def _packages(
-    *, made: tuple[str, str] | None = None, problem: Refusal | None = None, status: int = 200
+    *,
+    made: tuple[str, str] | None = None,
+    problem: Refusal | None = None,
+    given: staff_door.Typed | None = None,
+    prove_first: bool = False,
+    status: int = 200,
 ) -> Response:
     house = context.house()
     now = house.clock.now()
@@ -128,6 +135,8 @@ def _packages(
         ],
         packages=sharing.PACKAGES,
         made=made,
+        given=given or {},
+        prove_first=prove_first,
         most=feed_clients.MOST_SECRETS,
         overlap=OVERLAP_DAYS,
         most_overlap=MOST_OVERLAP_DAYS,

@@ -256,7 +256,7 @@ def kept(house: House) -> dict[str, str]:
         "klasinformatie": f"replaced rows {keep.keep_replaced_days} days; 24 hours after the school stops sharing; "
         "one year after the enrolment ended at the latest",
         "names, birth date, cards, e-mail": f"{keep.keep_names_days} days after the last enrolment",
-        "identifiers, user name": f"{keep.keep_identifiers_days} days after the last enrolment",
+        "user name, digest of the national number, what apps call the pupil (sub)": f"{keep.keep_identifiers_days} days after the last enrolment",
         "sessions, tokens": f"{keep.keep_expired_days} days after they expired",
         "ledger of releases": f"this school year and {keep.keep_ledger_years} before it",
         "audit trail": f"{keep.keep_audit_days} days",

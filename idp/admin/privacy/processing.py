@@ -54,6 +54,7 @@ def activities(db: Connection, house: House) -> dict[str, Any]:
                     "geboortedatum",
                     "gebruikersnaam",
                     "sleutelafdruk van het rijksregisternummer",
+                    "hoe elke app de leerling noemt (sub)",
                 ],
                 "not_kept": ["rijksregisternummer", "wachtwoorden in klare tekst"],
                 "recipients": "geen",

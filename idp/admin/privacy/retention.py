@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
 
 from idp import audit, pushed
 from idp.admin.privacy import deleting
@@ -22,6 +22,7 @@ from idp.models import (
     Agreement,
     App,
     AppLogo,
+    AppPupil,
     AppRequest,
     AppSecret,
     AuditEvent,
@@ -264,9 +265,9 @@ def _of_who_does_not_share(school: Any, now: datetime) -> ColumnElement[bool]:
 
 
 def _gone_since(days: int, now: datetime) -> ColumnElement[bool]:
-    """Pupils whose last enrolment ended more than so many days ago."""
+    """Pupils whose last enrolment ended more than so many days ago; of one who was merged, that of who they are now."""
     before = day_of_law(now) - timedelta(days=days)
-    mine = Enrolment.account_uuid == Pupil.account_uuid
+    mine = Enrolment.account_uuid == func.coalesce(Pupil.merged_into, Pupil.account_uuid)
     return and_(~exists().where(mine, Enrolment.einddatum >= before), exists().where(mine))
 
 
@@ -315,20 +316,24 @@ def _forget_staff(house: House, now: datetime) -> int:
 
 
 def _leave_tombstones(house: House, now: datetime) -> int:
-    """Identifiers stay without anything that recognises a person; they are never given to anyone else."""
+    """Identifiers stay without anything that recognises a person; they are never given to anyone else.
+
+    By what name an app knew who left goes too. Who comes back before that has the very same, also after a merge or when
+    the app changed its subject type: that is what those rows are kept for. Afterwards the digest of the national number is
+    gone, so nobody is met again, and a name that is a keyed hash of one account_uuid falls to no other.
+    """
+    others = (RetiredUsername, Account, AppPupil)
     left = or_(
         Pupil.national_number_digest.is_not(None),
-        exists().where(RetiredUsername.account_uuid == Pupil.account_uuid),
-        exists().where(Account.account_uuid == Pupil.account_uuid),
+        *(exists().where(model.account_uuid == Pupil.account_uuid) for model in others),
     )
     gone = and_(_gone_since(house.settings.keep_identifiers_days, now), left)
 
     def bury(db: Connection, *, found: Sequence[str]) -> int:
         some = _still(db, found, gone)
-        db.execute(delete(RetiredUsername).where(RetiredUsername.account_uuid.in_(some)))
-        accounts = db.execute(delete(Account).where(Account.account_uuid.in_(some)))
+        rows = sum(db.execute(delete(one).where(one.account_uuid.in_(some))).rowcount for one in others)
         db.execute(update(Pupil).where(Pupil.account_uuid.in_(some)).values(national_number_digest=None))
-        return accounts.rowcount
+        return rows
 
     return deleting.by_and_by(house, Pupil.account_uuid, gone, bury)
 

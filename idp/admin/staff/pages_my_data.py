@@ -77,7 +77,7 @@ def password_page() -> Response:
 @web.door(web.Door.STAFF)
 @staff_door.needs(*staff_door.ANY)
 def password_answer() -> Response:
-    if (proof := staff_door.needs_fresh()) is not None:
+    if (proof := staff_door.needs_fresh(back=f"{PATH}/wachtwoord")) is not None:
         return proof
     house, who = context.house(), staff_door.here().who
     with house.database.reading() as db:
@@ -120,7 +120,7 @@ def app_page() -> Response:
 @staff_door.needs(*staff_door.ANY)
 def app_answer() -> Response:
     """A new app instead of the old one; recovery codes come with the first."""
-    if (proof := staff_door.needs_fresh()) is not None:
+    if (proof := staff_door.needs_fresh(back=f"{PATH}/app")) is not None:
         return proof
     house, who = context.house(), staff_door.here().who
     now = house.clock.now()
@@ -198,7 +198,7 @@ def passkey_page() -> Response:
 @web.door(web.Door.STAFF)
 @staff_door.needs(*staff_door.ANY)
 def passkey_answer() -> Response:
-    if (proof := staff_door.needs_fresh()) is not None:
+    if (proof := staff_door.needs_fresh(back=f"{PATH}/passkey")) is not None:
         return proof
     house, who = context.house(), staff_door.here().who
     now = house.clock.now()

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from urllib.parse import urlencode
 
@@ -59,10 +60,10 @@ def give() -> Response:
     house, desk, form = context.house(), staff_door.here(), request.form
     who = {name: form.get(name, "").strip()[:200] for name in ("voornaam", "naam", "e_mail")}
     given = who | {name: form.get(name, "").strip()[:60] for name in ("recht", "bij", "tot")}
+    if again := staff_door.needs_fresh_first(_page, *given, back=PATH):
+        return again
     kind = next((one for one in GIVEN if one.value == given["recht"]), None)
     place = given["bij"][:6] or None
-    if not staff_door.is_fresh():
-        return _page(given=given, prove_first=True, status=403)
     try:
         until = date.fromisoformat(given["tot"])
         if kind is None or not all(who.values()) or not _is_address(given["e_mail"]):
@@ -138,7 +139,7 @@ def invite() -> Response:
 def _page(
     *,
     problem: str = "",
-    given: dict[str, str] | None = None,
+    given: Mapping[str, str] | None = None,
     prove_first: bool = False,
     status: int = 200,
 ) -> Response:
@@ -151,12 +152,14 @@ def _page(
         found = right_list.search(db, today, words=words, kind=kind, instellingsnummer=place)
         holders = found[: right_list.MOST]
         can = right_list.with_account(db, {one.person_id for one in holders})
+        alone = right_list.alone(db, today, holders)
     return shell.page(
         "admin/operator_rights.html",
         status=status,
         holders=holders,
         more=len(found) > right_list.MOST,
         can_sign_in=can,
+        alone=alone,
         invites=not house.settings.upstream_only,
         words=words,
         gone=bool(asked.get("zoek")) and not words,

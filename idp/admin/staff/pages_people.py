@@ -66,14 +66,17 @@ def appoint() -> Response:
 @staff_door.needs(RightKind.BEHEERDER)
 def stop() -> Response:
     house, desk = context.house(), staff_door.here()
-    with house.database.transaction() as db:
-        access.stop(
-            db,
-            right_id=request.form.get("recht", ""),
-            by=desk.person_id,
-            today=house.clock.today(),
-            instellingsnummer=desk.instellingsnummer,
-        )
+    try:
+        with house.database.transaction() as db:
+            access.stop(
+                db,
+                right_id=request.form.get("recht", ""),
+                by=desk.person_id,
+                today=house.clock.today(),
+                instellingsnummer=desk.instellingsnummer,
+            )
+    except NotAllowed as refusal:
+        return _page(problem=refusal.code, status=refusal.status)
     return web.see_other(f"{PATH}?bericht=gestopt")
 
 

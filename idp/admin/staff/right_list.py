@@ -13,6 +13,8 @@ from idp.models import Person, RightKind, StaffAccount
 from idp.models import Right as RightRow
 
 MOST = 100
+_OF_A_SCHOOL = (RightKind.BEHEERDER, RightKind.DATABEHEERDER)
+"""Rights of which a school is worse off when nobody has them."""
 
 
 def search(
@@ -49,3 +51,22 @@ def with_account(db: Connection, people: Collection[str]) -> frozenset[str]:
     """Those of them who set up a way to sign in."""
     known = select(StaffAccount.person_id).where(StaffAccount.person_id.in_(people))
     return frozenset(db.execute(known).scalars())
+
+
+def alone(db: Connection, today: date, holders: Collection[Holder]) -> frozenset[str]:
+    """Ids of those of these rights that nobody else has at that school today."""
+    counted = (
+        select(RightRow.instellingsnummer, RightRow.kind)
+        .where(
+            RightRow.instellingsnummer.in_({one.instellingsnummer for one in holders}),
+            RightRow.kind.in_(_OF_A_SCHOOL),
+            RightRow.begindatum <= today,
+            RightRow.einddatum >= today,
+        )
+        .group_by(RightRow.instellingsnummer, RightRow.kind)
+        .having(func.count() == 1)
+    )
+    single = {(row.instellingsnummer, row.kind) for row in db.execute(counted)}
+    return frozenset(
+        one.id for one in holders if one.begindatum <= today and (one.instellingsnummer, one.kind) in single
+    )
