@@ -41,7 +41,7 @@ class Settings(Mail, Upstream, Waiting, Watching):
 
     database_url: str = Field(
         "",
-        description="SQLAlchemy URL; empty: SQLite in the data folder; postgresql+psycopg://… in production",
+        description="SQLAlchemy URL; empty: SQLite in the data folder; postgresql://… in production",
     )
     purge_database_url: str = Field(
         "",

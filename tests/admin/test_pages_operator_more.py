@@ -186,8 +186,7 @@ def test_what_it_means_is_read_before_a_right_is_stopped(house, client, mira):
     assert all(words in asked[rights[kind]] for kind, words in means.items())
     nobody = {kind for kind in rights if "Niemand anders heeft dit recht" in asked[rights[kind]]}
     assert nobody == {RightKind.BEHEERDER, RightKind.DATABEHEERDER}
-    page = client.get("/beheer/rechten")
-    assert path(make_staff.send(client, page, recht=rights[RightKind.OPERATOR])) == "/beheer/rechten"
+    post(client, "/beheer/rechten/stop", at="/beheer/rechten", recht=rights[RightKind.OPERATOR], bij="")
     assert [one.person_id for one in held(house) if one.kind is RightKind.OPERATOR] == [mira.person_id]
 
 

@@ -27,7 +27,7 @@ ADMIN = Path(staff_door.__file__).parent
 PROOF = "/personeel/bevestigen"
 KEPT = {
     "/beheer/tokens": 2,
-    "/beheer/pakketten": 3,
+    "/beheer/pakketten": 4,
     "/beheer/leveranciers/reken": 1,
     "/beheer/systeem": 1,
     "/beheer/apps/rekenbuur": 2,
