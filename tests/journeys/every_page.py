@@ -881,6 +881,12 @@ def _(page, there):
     page.goto(f"{there.issuer}/schoolloket/personen")
 
 
+@stop("staff-people-stop")
+def _(page, there):
+    STOPS["staff-people"](page, there)
+    page.locator("td.acts summary").first.click()
+
+
 @stop("staff-people-wrong")
 def _(page, there):
     STOPS["staff-people"](page, there)
@@ -993,6 +999,26 @@ _operator("operator-packages", "/beheer/pakketten")
 _operator("operator-protocol", "/beheer/protocol")
 _operator("operator-rights", "/beheer/rechten")
 _operator("operator-files", "/beheer/bestand")
+
+
+@stop("operator-rights-stop")
+def _(page, there):
+    STOPS["operator-rights"](page, there)
+    for ask in page.locator("td.acts summary").all():
+        ask.click()
+
+
+@stop("operator-tokens-kept")
+def _(page, there):
+    STOPS["operator-tokens"](page, there)
+    with there.house.database.transaction() as db:
+        db.execute(update(models.StaffSession).values(proven_at=there.house.clock.now() - timedelta(hours=1)))
+    page.locator("#label-app").fill(LONG_NAME)
+    page.locator("#tot-app").fill("2027-01-31")
+    with page.expect_navigation():
+        page.locator("button[value=app]").click()
+
+
 _operator("operator-health", "/beheer/gezondheid")
 _operator("operator-holds-none", "/beheer/leveringen")
 
@@ -1138,6 +1164,16 @@ def _supplier(name: str, path: str) -> None:
 
 
 _supplier("supplier-home", "/leverancier")
+
+
+@stop("operator-supplier-stop")
+def _(page, there):
+    make_staff.supplier(there.house, "rekenhuis")
+    _as_operator(page, there, "/beheer/leveranciers/rekenhuis")
+    for ask in page.locator("#blad summary").all():
+        ask.click()
+
+
 _supplier("supplier-app", "/leverancier/apps/rekenbuur")
 _supplier("supplier-app-change", "/leverancier/apps/rekenbuur/wijzig")
 
