@@ -16,10 +16,10 @@ from collections.abc import Hashable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from flask import Flask, current_app, g, render_template
+from flask import Flask, g, render_template
 from markupsafe import escape
 
-from idp import assets, entropy, web
+from idp import assets, context, entropy, web
 
 MOST = 200
 """Pages that are kept (some 10 KiB each); who was asked for longest ago goes first."""
@@ -36,7 +36,7 @@ def prepare(app: Flask) -> None:
 def filled(template: str, fill: Mapping[str, str], words: Mapping[str, Hashable]) -> str:
     """The page of `template` with all these words. `fill`: those that are somebody's own; `words`: of a small choice."""
     empty = frozenset(name for name, value in fill.items() if not value)
-    parts: tuple[str, ...] = current_app.extensions["blanks"](
+    parts: tuple[str, ...] = context.extensions()["blanks"](
         template, web.language(), tuple(fill), empty, tuple(words.items())
     )
     own = {**fill, "csrf_token": web.form_word(), "nonce": web.nonce(), "here": assets.here()}

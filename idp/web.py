@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from babel import Locale
-from flask import Flask, Response, abort, current_app, g, make_response, render_template, request
+from flask import Flask, Response, abort, current_app, make_response, render_template, request
 from flask_babel import Babel, get_locale
 from flask_login import current_user
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.datastructures import LanguageAccept
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import parse_accept_header
 
 from idp import assets, context, entropy, pushed, sentences
 from idp.config import LOOPBACK, Settings
@@ -28,6 +30,8 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 LARGEST_BODY = 256 * 1024
 MOST_PARAMETERS = 200
 LONGEST_QUERY = 32_768
+EVERYDAY = 200
+"""Characters of an Accept-Language that is remembered: nobody fills memory with long ones."""
 SUSPECT = re.compile(rb"%00|%[89A-Fa-f]|[\x00\x80-\xff]")
 """Without these a query is plain ASCII: no zero bytes, and nothing that cannot be read."""
 
@@ -93,12 +97,13 @@ def prepare(app: Flask, settings: Settings) -> None:
 
 def _begin() -> None:
     context.begin_request(entropy.request_id())
-    query = request.query_string
+    asked = context.asked()
+    query = asked.query_string
     if len(query) > LONGEST_QUERY or query.count(b"&") > MOST_PARAMETERS:
         abort(414)
-    given = [*request.args.items(multi=True)] if SUSPECT.search(query) else []
-    if request.method == "POST" and request.mimetype == "application/x-www-form-urlencoded":
-        given += [*request.form.items(multi=True)]
+    given = [*asked.args.items(multi=True)] if SUSPECT.search(query) else []
+    if asked.method == "POST" and asked.mimetype == "application/x-www-form-urlencoded":
+        given += [*asked.form.items(multi=True)]
     for name, value in given:
         if "\x00" in name or "\x00" in value or "\ufffd" in value or "\ufffd" in name:
             abort(400)
@@ -108,7 +113,7 @@ def _enter() -> Any:
     view = _view()
     if view is None or view.door in PROGRAMS:
         return None
-    if request.method not in SAFE:
+    if context.asked().method not in SAFE:
         _same_origin()
         _has_its_word()
     if view.door is Door.PUPIL and not current_user.is_authenticated:
@@ -119,10 +124,11 @@ def _enter() -> Any:
 
 
 def _view() -> Any:
-    if request.endpoint is None:
+    endpoint = context.asked().endpoint
+    if endpoint is None:
         return None
-    view: Any = current_app.view_functions[request.endpoint]
-    if request.endpoint == "static":
+    view: Any = current_app.view_functions[endpoint]
+    if endpoint == "static":
         view.door = Door.ANYONE
     return view
 
@@ -132,12 +138,13 @@ def _same_origin() -> None:
 
     What is ours is said by the settings, never by the Host header, which a stranger (or a proxy) may choose.
     """
-    origin = request.headers.get("Origin")
-    if origin is None and (referrer := request.headers.get("Referer")):
+    headers = context.asked().headers
+    origin = headers.get("Origin")
+    if origin is None and (referrer := headers.get("Referer")):
         origin = "/".join(referrer.split("/", 3)[:3])
     if origin is not None and not _is_ours(origin):
         raise NotOurs("foreign origin")
-    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+    if headers.get("Sec-Fetch-Site") == "cross-site":
         raise NotOurs("foreign site")
 
 
@@ -158,9 +165,10 @@ def _is_ours(origin: str) -> bool:
 
 def nonce() -> str:
     """The word that lets our own inline script run on this page."""
-    if "nonce" not in g:
-        g.nonce = entropy.url_safe(12)
-    return str(g.nonce)
+    notes = context.notes()
+    if "nonce" not in notes:
+        notes.nonce = entropy.url_safe(12)
+    return str(notes.nonce)
 
 
 def for_every_answer(settings: Settings) -> tuple[tuple[str, str], ...]:
@@ -176,7 +184,7 @@ def _headers(always: Sequence[tuple[str, str]], response: Response) -> Response:
     head = response.headers
     said = {name.lower() for name, _ in head}
     wanted = [*always]
-    if request.endpoint != "static" or response.status_code >= 400:
+    if context.asked().endpoint != "static" or response.status_code >= 400:
         wanted += [("Cache-Control", "no-store"), ("X-Request-Id", context.request_id())]
         if response.mimetype == "text/html":
             wanted += [("Content-Security-Policy", _policy()), *FOR_PAGES]
@@ -224,20 +232,21 @@ def allow_form_to(uri: str) -> None:
     """Let the forms of this page end, through redirects, at this app: browsers check every hop."""
     parts = urlsplit(uri)
     if parts.scheme in {"http", "https"} and parts.netloc and not re.search(r"[\s;,'\"*@]", parts.netloc):
-        g.form_target = f"{parts.scheme}://{parts.netloc}"
+        context.notes().form_target = f"{parts.scheme}://{parts.netloc}"
 
 
 def allow_reader() -> None:
     """Let this page compile our reader of QR codes: WebAssembly, of our own host like any script."""
-    g.reader = True
+    context.notes().reader = True
 
 
 def _reader() -> str:
-    return " 'wasm-unsafe-eval'" if "reader" in g else ""
+    return " 'wasm-unsafe-eval'" if "reader" in context.notes() else ""
 
 
 def _form_targets() -> list[str]:
-    return ["'self'", *([g.form_target] if "form_target" in g else [])]
+    notes = context.notes()
+    return ["'self'", *([notes.form_target] if "form_target" in notes else [])]
 
 
 def see_other(location: str) -> Response:
@@ -282,7 +291,7 @@ def drop_cookie(response: Response, word: str) -> None:
 
 
 def read_cookie(word: str) -> str:
-    return request.cookies.get(cookie_name(word), "")
+    return context.asked().cookies.get(cookie_name(word), "")
 
 
 # ---------------------------------------------------------------- forms of ours
@@ -298,17 +307,19 @@ class NotOurs(Exception):
 
 def form_word() -> str:
     """What every form of this page sends back: a digest, with a key of ours, of this browser's cookie for pages."""
-    if "csrf_token" not in g:
+    notes = context.notes()
+    if "csrf_token" not in notes:
         if _page() is None:
-            g.page = f"{int(context.now().timestamp()):x}.{entropy.url_safe(16)}"
-        g.csrf_token = _word_with(g.page)
-    return str(g.csrf_token)
+            notes.page = f"{int(context.now().timestamp()):x}.{entropy.url_safe(16)}"
+        notes.csrf_token = _word_with(notes.page)
+    return str(notes.csrf_token)
 
 
 def forget_page() -> None:
     """After signing in or out the word of forms starts anew."""
-    g.pop("csrf_token", None)
-    g.page = None
+    notes = context.notes()
+    notes.pop("csrf_token", None)
+    notes.page = None
 
 
 def _has_its_word() -> None:
@@ -323,21 +334,22 @@ def _word_with(page: str) -> str:
 
 def _page() -> str | None:
     """The cookie for pages, while it is in time; the one that this answer gives, when it gives one."""
-    if "page" not in g:
+    notes = context.notes()
+    if "page" not in notes:
         page = read_cookie(PAGE)
         drawn = re.match(r"([0-9a-f]{1,12})\.", page)
         age = context.now().timestamp() - int(drawn[1], 16) if drawn else PAGE_SECONDS
-        g.page = page if age < PAGE_SECONDS else None
-    found: str | None = g.page
+        notes.page = page if age < PAGE_SECONDS else None
+    found: str | None = notes.page
     return found
 
 
 def _keep_page(response: Response) -> None:
     """The browser has what its forms go with, or what it had is taken away."""
-    had = read_cookie(PAGE)
-    if "page" in g and g.page != had:
-        if g.page:
-            set_cookie(response, PAGE, g.page)
+    had, notes = read_cookie(PAGE), context.notes()
+    if "page" in notes and notes.page != had:
+        if notes.page:
+            set_cookie(response, PAGE, notes.page)
         elif had:
             drop_cookie(response, PAGE)
 
@@ -355,7 +367,14 @@ def _language() -> Locale:
         short = tag.lower().partition("-")[0]
         if short in LANGUAGES:
             return _locale(short)
-    return _locale(request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0])
+    accepted = context.asked().headers.get("Accept-Language", "")
+    return _locale((_wished if len(accepted) <= EVERYDAY else _wished.__wrapped__)(accepted))
+
+
+@functools.lru_cache(maxsize=200)
+def _wished(accepted: str) -> str:
+    """Browsers say one of some dozen lines, and reading one costs a twentieth of a page."""
+    return parse_accept_header(accepted, LanguageAccept).best_match(LANGUAGES) or LANGUAGES[0]
 
 
 @functools.cache
@@ -366,25 +385,28 @@ def _locale(language: str) -> Locale:
 
 def _asked_locales() -> str:
     """The ui_locales of this authorization request, or of the one that this page leads back to."""
-    if "ui_locales" in request.args:
-        return request.args["ui_locales"]
-    if "request_uri" in request.args:
-        return pushed.words(context.house().database, request.args).get("ui_locales", "")
+    said = context.asked().args
+    if "ui_locales" in said:
+        return said["ui_locales"]
+    if "request_uri" in said:
+        return pushed.words(context.house().database, said).get("ui_locales", "")
     return asked_by(given_way_back()).get("ui_locales", "")
 
 
 def given_way_back() -> str:
     """The local address to which this page leads back, as it came: anybody can write one."""
-    sent = request.form.get("next") if request.method == "POST" else None
-    return sent or request.args.get("next", "")
+    asked = context.asked()
+    sent = asked.form.get("next") if asked.method == "POST" else None
+    return sent or asked.args.get("next", "")
 
 
 def asked_by(address: str) -> Mapping[str, str]:
     """What an authorization request at this local address asks, in order or not. Reads the one of a page once."""
-    if "asked_by" not in g or g.asked_by[0] != address:
+    notes = context.notes()
+    if "asked_by" not in notes or notes.asked_by[0] != address:
         query = address.partition("#")[0].partition("?")[2] if address.startswith("/") else ""
-        g.asked_by = address, pushed.words(context.house().database, dict(parse_qsl(query)))
-    found: Mapping[str, str] = g.asked_by[1]
+        notes.asked_by = address, pushed.words(context.house().database, dict(parse_qsl(query)))
+    found: Mapping[str, str] = notes.asked_by[1]
     return found
 
 

@@ -85,35 +85,35 @@ QUESTIONS = (
 @blueprint.get(SIGN_IN)
 @web.door(web.Door.ANYONE)
 def sign_in_page() -> Response:
-    way = pages_frame.way()
-    if request.args.get("wie"):
-        who = pages_frame.unsealed(request.args["wie"])
-        fresh = "nieuw" if request.args.get("bericht") == "nieuw" else None
+    way, said = pages_frame.way(), context.asked().args
+    if said.get("wie"):
+        who = pages_frame.unsealed(said["wie"])
+        fresh = "nieuw" if said.get("bericht") == "nieuw" else None
         return _prove_page(way, who, message=fresh) if who else web.see_other(way.page())
     if way.any_session_will_do and _is_signed_in():
         return web.see_other(way.onward)
     held = pages_frame.held_card()
     if held is not None:
         return _prove_page(way, Who(username=held.username, shared=False, card=held))
-    return _who_page(way, message=request.args.get("bericht") or ("met kaart" if way.needs_card else None))
+    return _who_page(way, message=said.get("bericht") or ("met kaart" if way.needs_card else None))
 
 
 @blueprint.post(SIGN_IN)
 @web.door(web.Door.ANYONE)
 def sign_in_answer() -> Response:
-    way = pages_frame.way()
-    if "wissel" in request.form:
+    way, sent = pages_frame.way(), context.asked().form
+    if "wissel" in sent:
         response = web.see_other(way.page())
         web.drop_cookie(response, cards.COOKIE)
         return response
-    if "wie" not in request.form:
+    if "wie" not in sent:
         return _identify(way)
-    who = pages_frame.unsealed(request.form["wie"])
+    who = pages_frame.unsealed(sent["wie"])
     if who is None:
         return web.see_other(way.page())
-    if "shared" in request.form:
+    if "shared" in sent:
         who = replace(who, shared=True)
-    if "kaart" in request.form:
+    if "kaart" in sent:
         return pages_card.come_in(way, who)
     secret = _secret(who)
     if secret is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from flask import Response, current_app, g, make_response, render_template, request
+from flask import Response, make_response, render_template, request
 
 from idp import blanks, context, web
 from idp.login import browsers, cards, devices, sessions, way_back
@@ -104,13 +104,14 @@ def give_browser(response: Response, value: str) -> None:
 
 def class_device() -> Device | None:
     """The device of a school that this browser is. Looks once."""
-    if "class_device" not in g:
+    notes = context.notes()
+    if "class_device" not in notes:
         cookie, house = web.read_cookie(devices.COOKIE), context.house()
-        g.class_device = None
+        notes.class_device = None
         if cookie:
             with house.database.reading() as db:
-                g.class_device = devices.find(db, cookie, house.clock.now())
-    found: Device | None = g.class_device
+                notes.class_device = devices.find(db, cookie, house.clock.now())
+    found: Device | None = notes.class_device
     return found
 
 
@@ -155,7 +156,7 @@ def browser() -> Browser:
 
 def arrival(way: WayBack) -> Arrival | None:
     """What the authorization request at the end of this way, if there is one, wants done in the sign-in itself."""
-    at_once: Callable[[str], Arrival | None] = current_app.extensions[web.AT_ONCE]
+    at_once: Callable[[str], Arrival | None] = context.extensions()[web.AT_ONCE]
     return at_once(way.url) if way.authorizes else None
 
 

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from flask_login import LoginManager
 from sqlalchemy import (
     ColumnElement,
@@ -280,9 +280,10 @@ def seen(db: Connection, settings: Settings, cookie: str, now: datetime) -> Sign
 
 def current() -> SignedIn | None:
     """The pupil behind this request. Looks once; an account that went inactive ends its session here."""
-    if "signed_in" not in g:
-        g.signed_in = _look_now(web.read_cookie(COOKIE))
-    signed_in: SignedIn | None = g.signed_in
+    notes = context.notes()
+    if "signed_in" not in notes:
+        notes.signed_in = _look_now(web.read_cookie(COOKIE))
+    signed_in: SignedIn | None = notes.signed_in
     return signed_in
 
 
