@@ -41,3 +41,19 @@ def test_a_page_says_the_same_as_jinja_would(house, language):
 
 def test_every_language_has_its_own_words(house):
     assert len({said(house, wording.Spoken, language) for language in web.LANGUAGES}) == len(web.LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("line", "language"),
+    [("de-BE,de;q=0.9,en;q=0.5", "de"), ("en;q=0.2, fr;q=0.8", "fr"), ("zu", "nl"), ("", "nl")],
+)
+def test_a_browsers_line_of_languages_is_read_alike_the_second_time_and_however_long_it_is(
+    house, line, language
+):
+    app = Flask("idp")
+    app.extensions["idp"] = house
+    web.prepare(app, house.settings)
+    long = f"{line}{', xx;q=0.1' * web.EVERYDAY}"
+    for said in (line, line, long):
+        with app.test_request_context("/", headers={"Accept-Language": said}):
+            assert web.language() == language
