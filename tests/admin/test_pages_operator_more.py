@@ -321,11 +321,21 @@ def test_a_file_shows_what_it_would_change_and_is_stored_only_as_shown(house, cl
     assert exported(house)["purpose"].startswith("Rekenen")
 
 
-@pytest.mark.parametrize("text", ["", "[", "a: &x 1\nb: *x", "- 3", "redirect_uris: [x]"])
-def test_a_file_that_is_none_is_refused_with_what_is_wrong(house, client, mira, text):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", '<li lang="en">'),
+        ("[", '<li lang="en">'),
+        ("a: &x 1\nb: *x", '<li lang="en">'),
+        ("- 3", '<li lang="en">'),
+        ("redirect_uris: [x]", "<li>document 1, redirect_uris: nummer 1: moet een volledig adres zijn"),
+    ],
+)
+def test_a_file_that_is_none_is_refused_with_what_is_wrong(house, client, mira, text, said):
+    """What the reader of files says is English; what is wrong with a registration, in the language of the page."""
     page = post(client, "/beheer/bestand", tekst=text)
     assert page.status_code == 400
-    assert '<li lang="en">' in page.text
+    assert said in page.text
     with house.database.reading() as db:
         assert not app_list.search(db, today=house.clock.today())
 
