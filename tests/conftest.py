@@ -120,13 +120,15 @@ def running_redis(folder: Path | None = None) -> Iterator[str]:
     url = f"unix://{place / 'socket'}"
     client = redis.Redis.from_url(url)
     try:
-        for _ in range(200):
+        for _ in range(2400):
             try:
                 client.ping()
                 break
             except redis.RedisError:
                 assert process.poll() is None, "the server ended"
                 time.sleep(0.05)
+        else:
+            raise AssertionError("the server does not answer")
         yield url
     finally:
         client.close()
