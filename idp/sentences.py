@@ -51,6 +51,14 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Dit is te veel voor één verslag."),
         _("Vraag het per school, per app, of voor kortere periodes."),
     ),
+    "breach_of_both": (
+        _("Kies een app of een personeelslid, niet allebei."),
+        _("Wat een app te weten kwam, deed geen personeelslid. Vraag het in twee keer."),
+    ),
+    "person_unknown": (
+        _("Dit personeelslid kennen we niet."),
+        _("Neem de person_id over uit de lijst van rechten of uit het auditspoor."),
+    ),
     "explain_whom": (_("Over wie?"), _("Geef een leerling, een school, of allebei.")),
     "app_disabled": (_("Deze app is even gesloten."), _("Vraag hulp aan je school.")),
     "too_many_requests": (_("Het is even heel druk."), _("Wacht een paar minuten.")),
@@ -77,7 +85,7 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
     "password_wrong": (_("Je wachtwoord van nu klopt niet."), _("Probeer nog eens.")),
     "password_expired": (
         _("Dit tijdelijke wachtwoord is te oud."),
-        _("Je school kan je een nieuw geven. Vraag het aan je juf of meester."),
+        _("Je school kan je een nieuw geven. Vraag het aan je leerkracht."),
     ),
     "too_many_tries": (_("Je probeerde het te vaak."), _("Wacht een paar minuten.")),
     "staff_password_too_short": (_("Dit wachtwoord is te kort."), _("Neem minstens 15 tekens.")),
@@ -113,7 +121,7 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
     "staff_step_gone": (_("Je wachtte te lang."), _("Meld je opnieuw aan.")),
     "staff_unknown": (
         _("Je hebt hier nog geen account."),
-        _("Vraag een LeerID-beheerder van je school om je uit te nodigen."),
+        _("Vraag een LeerID-beheerder van je school of de helpdesk om je toegang te geven."),
     ),
     "staff_without_rights": (
         _("Je hebt hier op dit moment geen rechten."),

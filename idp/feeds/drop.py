@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from idp.claims import agreements
 from idp.context import House
@@ -59,8 +60,8 @@ def take_in(house: House, folder: Path | None = None) -> dict[str, int]:
     counts: dict[str, int] = {}
     if place is None or not place.is_dir():
         return counts
-    for path, work in _waiting(place):
-        taken = _guarded(house, path, work)
+    for path, work, sender in _waiting(place):
+        taken = _guarded(house, path, work, sender)
         if taken is not None:
             _put_away(house, taken)
             counts[taken.state.value] = counts.get(taken.state.value, 0) + 1
@@ -71,17 +72,27 @@ def take_in(house: House, folder: Path | None = None) -> dict[str, int]:
 Work = Callable[[House, BinaryIO, datetime], tuple[DeliveryState, dict[str, Any], bool]]
 
 
-def _waiting(place: Path) -> Iterator[tuple[Path, Work]]:
+@dataclass(kw_only=True)
+class Sender:
+    """Which school's package left a file, and the delivery that began with it; the school reads what became of it."""
+
+    form: str
+    school: str
+    delivery: str | None = None
+
+
+def _waiting(place: Path) -> Iterator[tuple[Path, Work, Sender | None]]:
     for form in sorted(classes.ADAPTERS):
         for folder in _folders(place / form):
             school = school_number(folder.name)
             if school is not None:
                 for path in _files(folder):
-                    yield path, _classes_of(form, school)
+                    sender = Sender(form=form, school=school)
+                    yield path, _classes_of(sender), sender
     for path in _files(place / ENROLMENTS):
-        yield path, _enrolments
+        yield path, _enrolments, None
     for path in _files(place / DIRECTORS):
-        yield path, _directors
+        yield path, _directors, None
 
 
 def _folders(place: Path) -> list[Path]:
@@ -102,7 +113,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(files, key=lambda one: (one.stat().st_mtime, one.name))
 
 
-def _guarded(house: House, path: Path, work: Work) -> Taken | None:
+def _guarded(house: House, path: Path, work: Work, sender: Sender | None) -> Taken | None:
     """Whatever is wrong with one file stays with that file. None: somebody else took it."""
     try:
         with _opened(path, house.settings.import_megabytes) as (file, written):
@@ -111,11 +122,24 @@ def _guarded(house: House, path: Path, work: Work) -> Taken | None:
     except FileNotFoundError:
         return None
     except Broken as fault:
-        report = problems.stored([fault.problem])
+        because = fault.problem
     except Exception as failure:
         log.error("drop_failed", kind=type(failure).__name__, exc_info=failure)  # noqa: TRY400
-        report = problems.stored([Problem(code="processing_failed")])
-    return Taken(path=path, state=DeliveryState.REFUSED, report=report | {"state": "refused"})
+        because = Problem(code="processing_failed")
+    report = problems.stored([because]) | {"state": "refused"}
+    if sender is not None:
+        report["delivery"] = _turned_away(house, because, sender)
+    return Taken(path=path, state=DeliveryState.REFUSED, report=report)
+
+
+def _turned_away(house: House, because: Problem, sender: Sender) -> str | None:
+    """Let the school read it, too. None when the database does not answer: the report in the folder is all there is."""
+    words = {"form": sender.form, "instellingsnummer": sender.school, "delivery": sender.delivery}
+    try:
+        return intake.turn_away(house, because, **words)
+    except SQLAlchemyError as failure:
+        log.error("drop_failed", kind=type(failure).__name__, exc_info=failure)  # noqa: TRY400
+        return None
 
 
 @contextmanager
@@ -139,10 +163,11 @@ def _opened(path: Path, megabytes: int) -> Iterator[tuple[BinaryIO, datetime]]:
             yield file, written
 
 
-def _classes_of(form: str, school: str) -> Work:
+def _classes_of(sender: Sender) -> Work:
     def work(house: House, file: BinaryIO, written: datetime) -> tuple[DeliveryState, dict[str, Any], bool]:
+        form, school = sender.form, sender.school
         words: dict[str, Any] = {"form": form, "instellingsnummer": school, "snapshot_at": written}
-        delivery = intake.begin(house, **words)
+        delivery = sender.delivery = intake.begin(house, **words)
         outcome = intake.take(house, file, delivery=delivery, **words)
         told = intake.told(
             delivery=delivery,

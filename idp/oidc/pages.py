@@ -26,6 +26,7 @@ from idp.lately import Counter
 from idp.login import sessions, throttle
 from idp.login.sessions import SignedIn
 from idp.login.sign_in import Arrival
+from idp.models import AccountType
 from idp.oidc import app_log, arriving, authorize, doorstep, responses
 from idp.oidc import request as requests
 from idp.oidc.arriving import Arrived
@@ -179,7 +180,9 @@ def _step(asked: AuthorizationRequest, session: SignedIn | None, considered: Con
         case NotVisible():
             _note(asked, NOT_VISIBLE)
             back = f"/authorize/terug?{asked.query}"
-            return make_response(_question(asked, "oidc/not_visible.html", back=back, school=None), 403)
+            young = session is None or session.type is AccountType.BASIC
+            page = _question(asked, "oidc/not_visible.html", back=back, school=None, young=young)
+            return make_response(page, 403)
     assert session is not None
     match step:
         case ConfirmPupil():

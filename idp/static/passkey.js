@@ -29,21 +29,23 @@ async function ask(question) {
   return [made, { clientDataJSON: words(clientDataJSON), attestationObject: words(attestationObject), transports }];
 }
 
+if (!window.PublicKeyCredential) document.documentElement.classList.add("no-passkeys");
 for (const form of document.querySelectorAll("form[data-passkey]")) {
   if (!window.PublicKeyCredential) continue;
   form.hidden = false;
   const problem = form.querySelector("[data-problem]");
+  const known = form.querySelector("[data-known]");
   form.addEventListener("submit", async (event) => {
     if (form.elements.answer.value) return;
     event.preventDefault();
-    problem.hidden = true;
+    for (const told of [problem, known]) if (told) told.hidden = true;
     try {
       const [found, response] = await ask(JSON.parse(form.dataset.passkey));
       form.elements.answer.value = JSON.stringify({ id: found.id, rawId: words(found.rawId), type: found.type, response });
       form.submit();
-    } catch {
+    } catch (no) {
       // Cancelled, too late, or no passkey here: the browser said so, and the person may try again.
-      problem.hidden = false;
+      (known && no.name === "InvalidStateError" ? known : problem).hidden = false;
     }
   });
 }

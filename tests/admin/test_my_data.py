@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pyotp
 import pytest
@@ -10,8 +11,10 @@ from sqlalchemy import select
 
 from idp import models
 from idp.login import staff_accounts
+from idp.login.staff_factors import Question
 from tests import make_staff
 from tests.make_browser import path
+from tests.make_passkey import Device
 
 PATH = "/personeel/mijn-gegevens"
 
@@ -116,3 +119,40 @@ def test_changes_are_audited_without_secrets(client, house, one):
     assert [(row.actor, row.details) for row in rows] == [
         (f"person:{one.person_id}", {"what": "password", "change": "changed"})
     ]
+
+
+def make_passkey(client, house, label):
+    """On the page for it, with a device of its own."""
+    page = client.get(f"{PATH}/passkey")
+    options = unescape(re.search(r'data-passkey="([^"]+)"', page.text)[1])
+    sealed = unescape(re.search(r'name="question" value="([^"]+)"', page.text)[1])
+    answer = Device(origin=house.settings.issuer).make(Question(options=options, sealed=sealed))
+    done = make_staff.send(client, page, label=label, answer=answer)
+    assert done.headers["Location"] == f"{PATH}?bericht=passkey"
+
+
+def test_a_passkey_carries_the_name_that_its_owner_gave_it(client, house, one):
+    for label in ("Mijn gsm", " <b>Sleutel</b> in de kast ", "x" * 300, "  "):
+        make_passkey(client, house, label)
+    page = unescape(client.get(PATH).text)
+    told = re.findall(r"<strong>Passkey</strong> (.*?)<br><small>toegevoegd op", page)
+    assert told == ["Mijn gsm", "<b>Sleutel</b> in de kast", "x" * 60, "?"], "of what could not be told: ?"
+    assert len(re.findall(r'Verwijder<span class="out-of-sight"> ', page)) == 4
+
+
+def test_the_last_way_to_sign_in_stays_and_the_page_says_so(client, house):
+    one = make_staff.staff(house, app=False)
+    make_staff.begin(client, house, one)
+    make_passkey(client, house, "Mijn gsm")
+    answer = make_staff.form(client, PATH, key=key_of(client))
+    assert path(answer) == PATH
+    assert "Dit is je laatste manier om je aan te melden." in client.get(answer.headers["Location"]).text
+    make_passkey(client, house, "Mijn laptop")
+    assert path(make_staff.form(client, PATH, key=key_of(client))) == PATH
+    with house.database.reading() as db:
+        assert [key.label for key in staff_accounts.passkeys(db, one.person_id)] == ["Mijn laptop"]
+
+
+def key_of(client):
+    """The first passkey on the page."""
+    return re.search(r'name="key" value="([^"]+)"', client.get(PATH).text)[1]

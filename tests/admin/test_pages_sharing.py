@@ -11,7 +11,7 @@ from sqlalchemy import event, func, select, update
 from idp import models
 from idp.admin.agreements import sharing
 from idp.claims import consent
-from idp.feeds import deliveries
+from idp.feeds import deliveries, problems
 from idp.models import Agreement, AuditEvent, DeliveryState, RightKind, RuleKind, School
 from tests import make, make_staff
 from tests.make_browser import path
@@ -250,7 +250,13 @@ def test_what_arrived_is_shown_with_its_state_and_reason(client, house, director
     with house.database.transaction() as db:
         for number, (what, report) in enumerate(
             (
-                (DeliveryState.APPLIED, {"counts": {"add": 7, "keep": 5, "end": 1}}),
+                (
+                    DeliveryState.APPLIED,
+                    {
+                        "counts": {"add": 7, "keep": 5, "end": 1, "refused": 5},
+                        "problem_counts": {"unknown_pupil": 3, "dates_reversed": 2, "formula_like": 9},
+                    },
+                ),
                 (DeliveryState.HELD, {"holds": [{"code": "class_emptied", "sentence": "x"}]}),
                 (DeliveryState.REFUSED, {"problem_counts": {"not_json": 1}}),
                 (DeliveryState.CHECKED, {}),
@@ -269,11 +275,24 @@ def test_what_arrived_is_shown_with_its_state_and_reason(client, house, director
     page = client.get(PATH).text
     for words in (
         "7 nieuw, 5 gebleven, 1 weg",
+        "3 rijen gingen over leerlingen die niet bij deze school zijn ingeschreven.",
+        "2 rijen klopten niet en zijn overgeslagen.",
         "Er zouden klassen leeg worden.",
         "(not_json)",
         "gecontroleerd",
     ):
         assert words in page
+
+
+def test_whatever_is_wrong_with_a_whole_delivery_is_told_in_words(app):
+    told = app.jinja_env.get_template("admin/_deliveries.html").module
+    files = {code for code, (weight, _) in problems.CODES.items() if weight is problems.Weight.FILE}
+    strangers = {"school_not_known", "sandbox_closed"}
+    with app.test_request_context():
+        said = {code: str(told.because(code)) for code in files - strangers}
+    assert [
+        code for code, words in said.items() if words == f"Het bestand was niet bruikbaar ({code})."
+    ] == []
 
 
 def test_the_page_asks_as_much_for_many_agreements_as_for_one(client, house, director, text):

@@ -14,7 +14,7 @@ from sqlalchemy import insert, select
 from idp import audit, entropy, models
 from idp.admin.privacy import breach, extracts, processing, school_extract
 from idp.audit import accounts as audit_accounts
-from idp.errors import NotFound
+from idp.errors import Invalid, NotFound
 from idp.models import RightKind
 from tests import make, make_browser, make_staff
 
@@ -157,6 +157,25 @@ def test_an_account_of_staff_in_wrong_hands_is_told_with_whom_it_reached(house, 
     assert report.total("instellingsnummer") == 2
 
 
+def test_a_question_that_cannot_be_meant_never_reads_as_nobody(house, client, story):
+    with pytest.raises(NotFound):
+        found(house, person_id="a-slip-of-the-pen")
+    with pytest.raises(Invalid):
+        found(house, person_id="ann", client_id=story.app.client_id)
+    idle = make_staff.staff(house)
+    assert not found(house, person_id=idle.person_id).lines, "known, and did nothing"
+    make_staff.begin(client, house, make_staff.staff(house, RightKind.OPERATOR))
+    words = {"van": "2026-11-20", "tot": "2026-11-30"}
+    for given, said in (
+        ({"persoon": "a-slip-of-the-pen"}, "Dit personeelslid kennen we niet."),
+        ({"persoon": "ann", "app": story.app.client_id}, "Kies een app of een personeelslid, niet allebei."),
+    ):
+        page = make_staff.form(client, "/beheer/datalek", **words, **given)
+        assert page.status_code == 400
+        assert said in page.text
+        assert 'id="gevonden"' not in page.text
+
+
 def test_what_lies_outside_the_period_or_the_school_is_left_out(house, story):
     with house.database.reading() as db:
         later = breach.Wanted(begin=make.NOW + DAY, end=make.NOW + 2 * DAY)
@@ -197,7 +216,7 @@ def test_the_register_of_processing_names_every_app_and_what_is_kept(house, stor
     recipients = document["activities"][2]["recipients"]
     assert {"rekenland", story.app.client_id} <= {one["client_id"] for one in recipients}
     assert document["controller"] == processing.NOT_SET.format("controller")
-    assert document["activities"][3]["kept"] == f"{house.settings.keep_audit_days} days"
+    assert document["activities"][3]["kept"] == f"{house.settings.keep_audit_days} dagen"
 
 
 def test_the_evidence_shows_each_measure_or_says_that_no_program_can(house, story):

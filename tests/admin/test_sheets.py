@@ -53,6 +53,18 @@ class Pdf:
             read.close()
             opened.close()
 
+    def reach(self, word, page=0):
+        """How low and how high the letters of this word stand on the sheet, in points from below."""
+        opened = self.pdf[page]
+        read = opened.get_textpage()
+        try:
+            start, count = read.search(word).get_next()
+            boxes = [read.get_charbox(at) for at in range(start, start + count)]
+        finally:
+            read.close()
+            opened.close()
+        return min(box[1] for box in boxes), max(box[3] for box in boxes)
+
     def image(self, page=0, dpi=300):
         opened = self.pdf[page]
         try:
@@ -69,6 +81,36 @@ def test_a_card_holds_real_text():
     assert "Tijdelijk wachtwoord" in text
     assert "qgRkpckU" in text
     assert "https://id.school.example/mijn/gaston.logie" in text
+
+
+WOLF = {"voornaam": "Wolfeschlegelsteinhausenbergerdorff", "naam": "Keihanaikukauakahihuliheekahaunaele"}
+NAMES = [
+    WOLF,
+    {"voornaam": "Marie-Charlotte Élisabeth", "naam": "van den Broucke-Vandenbossche de la Tour"},
+    {"voornaam": "Łukasz", "naam": "Brzęczyszczykiewicz-Żółkiewski"},
+    {"voornaam": "Jean Claude Van Damme Junior", "naam": "De Smet"},
+]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=[name["naam"] for name in NAMES])
+def test_no_line_of_a_card_runs_through_the_next_one(name):
+    groups = {"group": "4de leerjaar", "klassen": ("DV-WMWa3", "DV2.AVN.3", "DV2Win")}
+    with Pdf(drawn(sheets.cards, [handout(**name, **groups)])) as pdf:
+        (group_low, _), (_, label_high) = (pdf.reach(word) for word in ("DV2Win", "Gebruikersnaam"))
+        text = pdf.text()
+    assert group_low >= label_high
+    assert "--" not in text, "a name breaks at its own hyphen"
+
+
+@pytest.mark.parametrize("draw", [sheets.cards, sheets.stickers])
+def test_the_longest_personal_url_is_printed_whole(draw):
+    name = "w" * 25 + "." + "k" * 24
+    url = f"https://id.school.example/mijn/{name}"
+    one = handout(username=name, personal_url=url, note="Werkt vanaf 1 september 2027.")
+    with Pdf(drawn(draw, [one])) as pdf:
+        text = "".join(pdf.text().split())
+    assert url.removeprefix("https://") in text
+    assert "…" not in text
 
 
 def test_four_pictures_are_printed_with_their_words_and_the_story():

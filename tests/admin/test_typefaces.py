@@ -86,6 +86,25 @@ def test_a_folded_user_name_is_complete(username):
 
 
 @needs_fonts
+def test_a_long_name_breaks_at_its_own_hyphen_before_anywhere_else():
+    lines = BOLD.wrap("Brzęczyszczykiewicz-Żółkiewski", width=132, size=17, smallest=7, lines=3, whole=9)
+    assert ["".join(run.text for run in line.runs) for line in lines] == [
+        "Brzęczyszczykiewicz-",
+        "Żółkiewski",
+    ]
+    assert max(line.width for line in lines) <= 132
+
+
+@needs_fonts
+def test_an_address_that_is_folded_keeps_its_host_on_one_line():
+    address = f"mijn.school.example/{'a' * 30}.{'b' * 19}"
+    lines = TEXT.fold(address, width=80, size=6.5, smallest=5, lines=4, after="/")
+    told = ["".join(run.text for run in line.runs) for line in lines]
+    assert told[0] == "mijn.school.example/"
+    assert "".join(told) == address
+
+
+@needs_fonts
 def test_letters_that_look_alike_differ_in_what_is_typed_over():
     from reportlab.pdfbase import pdfmetrics
 

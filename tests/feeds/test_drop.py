@@ -89,6 +89,14 @@ def test_a_bad_file_harms_nobody(house, place, tmp_path):
     assert counts == {"refused": 3, "applied": 1, "purged": 0}
     assert seats(house, "999002") == []
     assert {one["state"] for one in reports(folder)} == {"refused"}
+    with house.database.reading() as db:
+        mine = (Delivery.instellingsnummer == "999002", Delivery.kind == "classes")
+        told = db.execute(select(Delivery.id, Delivery.state, Delivery.report).where(*mine)).all()
+    assert {one.id for one in told} == {one["delivery"] for one in reports(folder)}, (
+        "the school reads it, too"
+    )
+    assert {one.state for one in told} == {"refused"}
+    assert {code for one in told for code in one.report["problem_counts"]} == {"utf_16", "broken_archive"}
     assert (folder / "link.json").is_symlink()
     assert secret.exists()
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from idp import models
+from idp.models import AccountType
 from idp.oidc import evidence
 from idp.oidc.next_step import Evidence
 from tests import make, make_browser
@@ -37,6 +38,20 @@ def test_CONS_07_an_app_that_is_not_visible_is_a_friendly_page(client, house):
     assert make_browser.codes(house) == 0
     silent = said(client.get(f"/authorize?{query(story.app, prompt='none')}"), story.app)
     assert silent["error"] == "access_denied"
+
+
+@pytest.mark.parametrize(
+    ("kind", "whom", "not_whom"),
+    [(AccountType.BASIC, "juf of meester", "leerkracht"), (AccountType.ADVANCED, "leerkracht", "juf")],
+)
+def test_who_opens_an_app_is_said_to_small_and_to_big(client, house, kind, whom, not_whom):
+    with house.database.transaction() as db:
+        story = make.story(db, visible=False)
+        db.execute(update(models.Account).values(type=kind))
+    sign_in(client, house, story.pupil)
+    lead = re.search(r'<p class="lead">(.*?)</p>', client.get(f"/authorize?{query(story.app)}").text)[1]
+    assert whom in lead
+    assert not_whom not in lead
 
 
 def test_an_app_that_is_taken_away_gives_no_code_the_next_time(client, house, story):

@@ -78,6 +78,8 @@ class Arrived:
     waits: bool
     """A person can still decide about it."""
     counts: Mapping[str, int]
+    rows: Mapping[str, int]
+    """Codes of rows that could not be used, and how many of each."""
     because: tuple[str, ...]
     """Codes: why it was refused or is held."""
 
@@ -285,6 +287,7 @@ def _arrived(db: Connection, instellingsnummer: str) -> tuple[Arrived, ...]:
             format=row.format,
             state=row.state,
             counts=row.report.get("counts", {}),
+            rows=row.report.get("problem_counts", {}) if row.state is DeliveryState.APPLIED else {},
             because=_because(row.state, row.report),
         )
         for row in db.execute(newest.limit(_SHOWN))

@@ -128,10 +128,12 @@ def _card(sheet: Paper, corner: tuple[float, float], one: Handout, look: Look, p
     else:
         width = right - left
     _brand(sheet, left, y + 66.4, look, size=8)
-    names = BOLD.wrap(one.name, width=width * MM, size=17, smallest=7, lines=5, whole=12, height=18 * MM)
-    below = sheet.lines(left, y + 62.6 - names[0].size * 0.7 / MM, names, leading=1.12)
     groups = TEXT.wrap(_where(one), width=width * MM, size=8.5, smallest=6.5, lines=2)
-    sheet.lines(left, below - 5, groups, ink=QUIET_INK)
+    high = (18 if len(groups) == 1 else 14.5) * MM
+    names = BOLD.wrap(one.name, width=width * MM, size=17, smallest=7, lines=5, whole=12, height=high)
+    below = sheet.lines(left, y + 62.6 - names[0].size * 0.7 / MM, names, leading=1.12)
+    room = below - (y + 38.6) - 3.6 * (len(groups) - 1)
+    sheet.lines(left, below - min(6.6, max(5.2, room)), groups, ink=QUIET_INK)
     _labelled(sheet, left, y + 35.8, "Gebruikersnaam", 7.5)
     username = CODE.fold(one.username, width=width * MM, size=12, smallest=8, lines=2)
     sheet.lines(left, y + 30.8, username, leading=1.1)
@@ -142,8 +144,8 @@ def _card(sheet: Paper, corner: tuple[float, float], one: Handout, look: Look, p
         room -= NOTE
         note = BOLD.fit(one.note, width=(NOTE - 2) * MM, size=7.5, smallest=5)
         sheet.text(right, y + 5.2, note, align=1)
-    address = TEXT.fit(one.personal_url, width=room * MM, size=7.5, smallest=4)
-    sheet.text(left, y + 5.2, address, ink=QUIET_INK)
+    address = TEXT.fold(one.personal_url, width=room * MM, size=7.5, smallest=6, lines=2, after="/")
+    sheet.lines(left, y + (5.2 if len(address) == 1 else 6.3), address, ink=QUIET_INK, leading=1.05)
 
 
 def _secret_on_card(sheet: Paper, left: float, right: float, y: float, one: Handout) -> None:

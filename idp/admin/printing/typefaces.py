@@ -117,12 +117,12 @@ class Style:
     ) -> list[Line]:
         """At most `lines` lines of one size, as large as fits, broken between words.
 
-        Below the size `whole` a word that is too long for a line is broken too, with a hyphen. `height` is
+        A word that is too long for a line is broken at its own hyphens, and below the size `whole` anywhere. `height` is
         that of all lines together, in points, at a leading of 1.05.
         """
         words = clean(text).split(" ")
         while True:
-            pieces = words if size > whole else self._hyphenated(words, width=width, size=size)
+            pieces = self._pieces(words, width=width, size=size, anywhere=size <= whole)
             broken = self._break(pieces, width=width, size=size)
             low = len(broken) == 1 or len(broken) * size * 1.05 <= height
             if low and len(broken) <= lines and all(line.width <= width for line in broken):
@@ -143,10 +143,14 @@ class Style:
         """
         shown = clean(text)
         place = shown.rfind(after) + 1
-        ways = [[shown], [shown[:place], shown[place:]] if 0 < place < len(shown) else [shown]]
+        head, tail = (shown[:place], shown[place:]) if 0 < place < len(shown) else ("", shown)
+        ways = [[shown]]
         for count in range(2, lines + 1):
-            most = max(1, math.ceil(len(shown) / count))
-            ways.append([shown[start : start + most] for start in range(0, len(shown), most)])
+            ways += (
+                [[head, *_evenly(tail, count - 1)], _evenly(shown, count)]
+                if head
+                else [_evenly(shown, count)]
+            )
         fitting, chosen = 0.0, ways[0]
         for way in ways:
             widest = max(self._line(self.runs(part), 1).width for part in way)
@@ -156,16 +160,23 @@ class Style:
                 break
         return [self._line(self.runs(part), fitting) for part in chosen]
 
-    def _hyphenated(self, words: list[str], *, width: float, size: float) -> list[str]:
-        """Words that are wider than a line, in pieces that are not."""
+    def _pieces(self, words: list[str], *, width: float, size: float, anywhere: bool) -> list[str]:
+        """Words that are wider than a line, in pieces that are not: at their own hyphens, else `anywhere` with one."""
+
+        def fits(text: str) -> bool:
+            return self._line(self.runs(text), size).width <= width
+
         pieces: list[str] = []
         for word in words:
             rest = word
-            while self._line(self.runs(rest), size).width > width and len(rest) > 1:
-                count = len(rest) - 1
-                while count > 1 and self._line(self.runs(f"{rest[:count]}-"), size).width > width:
+            while len(rest) > 1 and not fits(rest):
+                own = [at for at in range(1, len(rest)) if rest[at - 1] in "-–" and fits(rest[:at])]
+                count = own[-1] if own else len(rest) - 1
+                while not own and count > 1 and not fits(f"{rest[:count]}-"):
                     count -= 1
-                pieces.append(f"{rest[:count]}-")
+                if not own and not anywhere:
+                    break
+                pieces.append(rest[:count] if own else f"{rest[:count]}-")
                 rest = rest[count:]
             pieces.append(rest)
         return pieces
@@ -237,6 +248,12 @@ def clean(text: str) -> str:
         if unicodedata.category(letter) not in {"Cf", "Cs", "Co", "Cn"}
     )
     return " ".join(seen.split())
+
+
+def _evenly(text: str, count: int) -> list[str]:
+    """The text in at most so many pieces of about one length."""
+    most = max(1, math.ceil(len(text) / count))
+    return [text[start : start + most] for start in range(0, len(text), most)]
 
 
 def _latin(text: str) -> bool:

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, or_, select
 
+from idp import audit
 from idp.admin.operators import school_list
 from idp.admin.records import exporting, sealing
 from idp.errors import Invalid, NotFound
-from idp.models import App, AuditEvent, Release, School
+from idp.models import App, AuditEvent, Person, Release, School
 
 MOST = 500_000
 """Lines in one report: a pupil, by one app or member of staff, at one school. All of them are in memory."""
@@ -120,8 +121,8 @@ class Report:
 def report(db: Connection, wanted: Wanted, *, most: int = MOST) -> Report:
     """Everything in this period that fits. With a person only the audit trail counts, with an app only the ledger.
 
-    Raises NotFound `app_unknown` and `school_unknown`: a slip of the pen must not read as "nobody was touched"; Invalid
-    `breach_too_wide` when it has more than `most` lines: ask by school, by app, or by shorter periods.
+    Raises NotFound `app_unknown`, `school_unknown` and `person_unknown`, and Invalid `breach_of_both` for an app and a
+    person: a slip of the pen must not read as "nobody was touched"; Invalid `breach_too_wide` when it has more than `most` lines: ask by school, by app, or by shorter periods.
     """
     _known(db, wanted)
     found: dict[tuple[str, str, str, str], Touched] = defaultdict(Touched)
@@ -147,6 +148,8 @@ def report(db: Connection, wanted: Wanted, *, most: int = MOST) -> Report:
 
 
 def _known(db: Connection, wanted: Wanted) -> None:
+    if wanted.client_id and wanted.person_id:
+        raise Invalid("breach_of_both", "what an app was told no person did: ask about one of them at a time")
     if (
         wanted.client_id
         and not db.execute(select(App.client_id).where(App.client_id == wanted.client_id)).first()
@@ -154,6 +157,11 @@ def _known(db: Connection, wanted: Wanted) -> None:
         raise NotFound("app_unknown", f"there is no app {wanted.client_id[:100]}: see `idp app list`")
     if wanted.instellingsnummer:
         school_list.require(db, wanted.instellingsnummer)
+    if wanted.person_id:
+        here = exists().where(Person.person_id == wanted.person_id)
+        acted = exists().where(AuditEvent.actor == audit.person(wanted.person_id))
+        if not db.execute(select(or_(here, acted))).scalar_one():
+            raise NotFound("person_unknown", f"nobody has the person_id {wanted.person_id[:100]}")
 
 
 def _bound(found: Mapping[tuple[str, str, str, str], Touched], most: int) -> None:

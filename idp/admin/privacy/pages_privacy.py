@@ -83,8 +83,11 @@ def processing_page() -> Response:
     house = context.house()
     with house.database.reading() as db:
         shown = processing.evidence(db, house)
+        register = processing.activities(db, house)
     elsewhere = [one["article"] for one in shown["measures"] if one["evidence"] == processing.ELSEWHERE]
-    return shell.page("admin/processing.html", evidence=shown, elsewhere=elsewhere, path=PROCESSING)
+    return shell.page(
+        "admin/processing.html", register=register, evidence=shown, elsewhere=elsewhere, path=PROCESSING
+    )
 
 
 @blueprint.get(f"{PROCESSING}/register.json")

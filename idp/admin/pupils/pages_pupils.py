@@ -25,6 +25,7 @@ from idp.admin.pupils.pupil_list import Asked, Order, State
 from idp.admin.records import trail
 from idp.audit import staff as audit_staff
 from idp.errors import Invalid, NotFound
+from idp.feeds import held
 from idp.login import accounts, blocking, free_names, usernames
 from idp.models import AccountType, RightKind
 
@@ -42,6 +43,7 @@ def pupils() -> Response:
     with house.database.reading() as db:
         found = pupil_list.look(db, desk.instellingsnummer, house.clock.today(), asked)
         waiting = papers.waiting(db, desk.person_id, desk.instellingsnummer, house.clock.now())
+        holds = held.waiting(db, desk.instellingsnummer) if found.shares else ()
     trail.listed(house, person_id=desk.person_id, instellingsnummer=desk.instellingsnummer)
     asked = asked if found.shares else replace(asked, klas="")
 
@@ -53,6 +55,7 @@ def pupils() -> Response:
         asked=asked,
         found=found,
         waiting=[one for one in waiting if one.done] + [one for one in waiting if not one.done][:1],
+        holds=holds,
         to=to,
         home=LIST,
         query=to().partition("?")[2],

@@ -40,13 +40,14 @@ PATH = "/personeel/mijn-gegevens"
 PROVE = "/personeel/bevestigen"
 NEW_APP = "new-app"
 NEW_APP_SECONDS = 15 * 60
+LAST = "last_factor"
 
 
 @blueprint.get(PATH)
 @web.door(web.Door.STAFF)
 @staff_door.needs(*staff_door.ANY)
 def my_data() -> Response:
-    house, who = context.house(), staff_door.here().who
+    house, who, said = context.house(), staff_door.here().who, request.args.get("bericht")
     with house.database.reading() as db:
         staff = _staff(db)
         keys = staff_accounts.passkeys(db, who.person_id)
@@ -58,7 +59,8 @@ def my_data() -> Response:
         passkeys=keys,
         codes_left=left,
         sessions=sorted(open_ones, key=lambda line: line.sid != who.sid),
-        message=request.args.get("bericht"),
+        message=said,
+        problem=both(LAST) if said == LAST else "",
         only_upstream=house.settings.upstream_only,
     )
 
@@ -235,7 +237,7 @@ def remove_passkey() -> Response:
         staff = _staff(db)
         others = len(staff_accounts.passkeys(db, who.person_id)) > 1
         if not others and (staff.stored is None or staff.totp_secret is None):
-            raise Invalid("last_factor")
+            return web.see_other(f"{PATH}?bericht={LAST}")
         if staff_accounts.remove_passkey(db, who.person_id, request.form.get("key", "")[:40]):
             audit_staff.staff_way_changed(db, person_id=who.person_id, what="passkey", change="removed")
     return web.see_other(f"{PATH}?bericht=passkey-weg")
@@ -255,7 +257,10 @@ def _passkey_page(problem: str = "", status: int = 200) -> Response:
         display_name=f"{staff.voornaam} {staff.naam}",
         known=known,
     )
-    return shell.page("admin/my_passkey.html", status=status, problem=problem, question=question)
+    device = staff_sessions.device(request.user_agent.string).strip("?")
+    return shell.page(
+        "admin/my_passkey.html", status=status, problem=problem, question=question, device=device
+    )
 
 
 # ---------------------------------------------------------------- sessions
