@@ -134,9 +134,10 @@ def _guarded(house: House, path: Path, work: Work, sender: Sender | None) -> Tak
 
 def _turned_away(house: House, because: Problem, sender: Sender) -> str | None:
     """Let the school read it, too. None when the database does not answer: the report in the folder is all there is."""
-    words = {"form": sender.form, "instellingsnummer": sender.school, "delivery": sender.delivery}
     try:
-        return intake.turn_away(house, because, **words)
+        return intake.turn_away(
+            house, because, form=sender.form, instellingsnummer=sender.school, delivery=sender.delivery
+        )
     except SQLAlchemyError as failure:
         log.error("drop_failed", kind=type(failure).__name__, exc_info=failure)  # noqa: TRY400
         return None

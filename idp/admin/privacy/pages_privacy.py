@@ -58,7 +58,8 @@ def answer_breach() -> Response:
         with house.database.reading() as db:
             found = breach.report(db, wanted)
     except Refusal as refusal:
-        return _breach_page(given, problem=refusal.code, status=400)
+        problem = "client_unknown" if refusal.code == "app_unknown" else refusal.code
+        return _breach_page(given, problem=problem, status=400)
     with house.database.transaction() as db:
         audit_privacy.breach_reported(
             db,

@@ -66,7 +66,7 @@ def activities(db: Connection, house: House) -> dict[str, Any]:
                 "name": "Klasinformatie van scholen die delen",
                 "purpose": "Apps en LeerID-beheerders laten werken per klas",
                 "ground": "Protocol dat de school aanvaardde (artikel 8 van het decreet van 18 juli 2008)",
-                "subjects": f"Leerlingen van {_sharing(db)} scholen die vandaag delen",
+                "subjects": f"Leerlingen van scholen die vandaag delen: {_sharing(db)}",
                 "data": ["klas", "subklas", "administratieve groep"],
                 "recipients": "de apps hieronder met klasinformatie, als de school ze zichtbaar maakte",
                 "kept": keep["klasinformatie"],
