@@ -51,10 +51,6 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Dit is te veel voor één verslag."),
         _("Vraag het per school, per app, of voor kortere periodes."),
     ),
-    "client_unknown": (
-        _("Deze app kennen we niet."),
-        _("Neem het client_id over uit de lijst van apps."),
-    ),
     "breach_of_both": (
         _("Kies een app of een personeelslid, niet allebei."),
         _("Wat een app te weten kwam, deed geen personeelslid. Vraag het in twee keer."),

@@ -168,7 +168,7 @@ def test_a_question_that_cannot_be_meant_never_reads_as_nobody(house, client, st
     words = {"van": "2026-11-20", "tot": "2026-11-30"}
     for given, said in (
         ({"persoon": "a-slip-of-the-pen"}, "Dit personeelslid kennen we niet."),
-        ({"app": "a-slip-of-the-pen"}, "Neem het client_id over uit de lijst van apps."),
+        ({"app": "a-slip-of-the-pen"}, "Zoek ze in de lijst van apps."),
         ({"persoon": "ann", "app": story.app.client_id}, "Kies een app of een personeelslid, niet allebei."),
     ):
         page = make_staff.form(client, "/beheer/datalek", **words, **given)

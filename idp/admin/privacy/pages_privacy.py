@@ -58,8 +58,7 @@ def answer_breach() -> Response:
         with house.database.reading() as db:
             found = breach.report(db, wanted)
     except Refusal as refusal:
-        problem = "client_unknown" if refusal.code == "app_unknown" else refusal.code
-        return _breach_page(given, problem=problem, status=400)
+        return _breach_page(given, problem=refusal.code, status=400)
     with house.database.transaction() as db:
         audit_privacy.breach_reported(
             db,
@@ -126,7 +125,7 @@ def attached(answer: Response, kind: str, name: str) -> Response:
 def _breach_page(
     given: dict[str, str], *, problem: str = "", status: int = 200, found: breach.Report | None = None
 ) -> Response:
-    said = f"{sentences.sentence(problem)} {sentences.advice(problem)}" if problem else ""
+    said = " ".join(sentences.at_work(problem, status)) if problem else ""
     return shell.page("admin/breach.html", status=status, given=given, problem=said, found=found)
 
 
