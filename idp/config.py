@@ -95,11 +95,6 @@ class Settings(Mail, Upstream, Waiting, Watching):
     trusted_proxies: int = Field(
         0, ge=0, description="How many proxies of ours stand in front (their X-Forwarded-… headers count)"
     )
-    buffered_bodies: bool = Field(
-        default=False,
-        description="The proxy in front sends us no POST with a body of 16 KB or less before it has all of it, as those in "
-        "`deploy/` do: less work for every form and every call of a program (docs/network.md)",
-    )
     jobs_in_serve: bool = Field(
         default=True,
         description="`idp serve` does the nightly and weekly work as well; off: a timer of yours runs `idp jobs due`",
@@ -303,11 +298,6 @@ class Settings(Mail, Upstream, Waiting, Watching):
             )
         if self.demo and self.host not in LOOPBACK:
             raise ValueError("host: a demo shows secrets, so it listens on this machine only")
-        if self.buffered_bodies and not self.trusted_proxies:
-            raise ValueError(
-                "buffered_bodies: only behind a proxy of yours that buffers, so say in trusted_proxies how many there are "
-                "(docs/network.md)"
-            )
         self._check_mail()
         self._check_watching()
         if self.metrics_port == self.port:

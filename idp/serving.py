@@ -25,11 +25,11 @@ from idp.watching import health, measures, spans, watched
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
-WAITING_PER_SEAT = 8
+WAITING_PER_SEAT = 16
 """Requests that one worker holds for every thread that works: the others wait for a body, or for their turn."""
 
-BY_THEMSELVES_PER_SEAT = WAITING_PER_SEAT - 1
-"""Of these, how many may wait for a body by themselves: there is a thread left for every seat."""
+BODIES_PER_SEAT = WAITING_PER_SEAT - 1
+"""Of these, how many may wait for a body: there is a thread left for every seat."""
 
 
 def application() -> Wsgi:
@@ -69,9 +69,8 @@ def assemble(house: context.House) -> Wsgi:
     seated = patience.before(
         pages.wsgi_app,
         seats=house.settings.threads,
+        waiting=house.settings.threads * BODIES_PER_SEAT,
         largest=web.LARGEST_BODY,
-        buffered=house.settings.buffered_bodies,
-        by_itself=house.settings.threads * BY_THEMSELVES_PER_SEAT,
         apart=feeding.is_upload,
     )
     whole: Any = discovery.in_front_of(seated, house)

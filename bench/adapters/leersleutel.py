@@ -1,8 +1,7 @@
 """Our own provider as `idp serve` runs it, one worker. `prepare.py` makes the sandbox and the app with our own code.
 
 Variants: sqlite, sqlite-es256, pg, pg-es256. The last two start a PostgreSQL of their own, on the server's core, and its
-CPU is counted too. buffered and pg-buffered are the first and the third as they run behind a proxy that sends small bodies
-whole (setting `buffered_bodies`); the load generator, which does so by itself, stands in the proxy's place.
+CPU is counted too.
 """
 
 import contextlib
@@ -21,18 +20,14 @@ class Leersleutel(Provider):
     ready_timeout = 60
     cc_scope = None
 
-    def __init__(self, port, alg, *, pg=False, buffered=False):
-        self.name = (
-            f"leersleutel ({'PostgreSQL' if pg else 'SQLite'}, {alg}{', buffered' if buffered else ''})"
-        )
+    def __init__(self, port, alg, *, pg=False):
+        self.name = f"leersleutel ({'PostgreSQL' if pg else 'SQLite'}, {alg})"
         self.port, self.alg, self.pg = port, alg, pg
         self.issuer = f"http://localhost:{self.port}"
         self.data = SCRATCH / f"ours-{self.port}"
         self.reset = [sys.executable, str(BENCH / "prepare.py"), str(self.data), str(self.port), self.alg]
         self.start = [IDP, "serve", "--data", str(self.data), "--workers", "1"]
         self.env = {"IDP_LOG_LEVEL": "WARNING"}
-        if buffered:
-            self.env |= {"IDP_TRUSTED_PROXIES": "1", "IDP_BUFFERED_BODIES": "true"}
 
     @contextlib.contextmanager
     def beside(self, core):
@@ -54,7 +49,5 @@ PROVIDERS = {
     "sqlite-es256": Leersleutel(9102, "ES256"),
     "pg": Leersleutel(9110, "RS256", pg=True),
     "pg-es256": Leersleutel(9112, "ES256", pg=True),
-    "buffered": Leersleutel(9104, "RS256", buffered=True),
-    "pg-buffered": Leersleutel(9114, "RS256", pg=True, buffered=True),
 }
 PROVIDER = PROVIDERS["sqlite"]

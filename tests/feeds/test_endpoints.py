@@ -357,7 +357,7 @@ def test_only_deliveries_get_past_the_limit_for_forms():
         seen.append(environ["wsgi.input"].read(10_000_000))
         return [b""]
 
-    guarded = patience.before(inner, seats=1, largest=web.LARGEST_BODY, apart=endpoints.is_upload)
+    guarded = patience.before(inner, seats=1, waiting=1, largest=web.LARGEST_BODY, apart=endpoints.is_upload)
     for method, path in (
         ("PUT", f"{API}/scholen/999002/klasinformatie"),
         ("PUT", f"{API}/scholen/999002/leerlingen"),

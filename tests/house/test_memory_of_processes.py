@@ -52,7 +52,7 @@ def test_whatever_a_process_remembers_is_in_the_table_of_the_house():
     told = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     table = told.partition("## What a process remembers")[2].partition("## ")[0]
     found = remembered()
-    assert {"idp/oidc/signing.py: _rings", "idp/patience.py: _idle", "idp/oidc/grants.py: _tries"} <= found
+    assert {"idp/oidc/signing.py: _rings", "idp/oidc/grants.py: _tries"} <= found
     for one in found - FILLED_AT_IMPORT:
         file = one.partition(":")[0]
         counts = "import Counter" in (ROOT / file).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Bodies are read before any work begins, one after another by the same threads, and not for ever."""
+"""Bodies are read before any work begins, by the thread of their request, and only so many wait at a time."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import threading
 
 import pytest
 
-from idp import config, patience
+from idp import patience
+
+LARGEST = 64 * 1024
 
 
-class Silent:
-    """A stream from which nothing comes until it is told to."""
+class Waiting:
+    """A stream from which nothing comes until it is told to, and that says when somebody began to read it."""
 
     def __init__(self) -> None:
-        self.told = threading.Event()
+        self.begun, self.told = threading.Event(), threading.Event()
 
     def read(self, _most: int) -> bytes:
-        self.told.wait(10)
+        self.begun.set()
+        assert self.told.wait(60)
         return b"late"
 
 
@@ -26,164 +29,38 @@ class Broken:
         raise OSError("gone")
 
 
-def answer(stream, length, *, seconds=60):
-    """The status, and the body that the application inside saw."""
-    seen = []
-
-    def inner(environ, start_response):
-        seen.append(environ["wsgi.input"].read())
-        start_response("200 OK", [])
-        return [b""]
-
-    said = []
-    whole = patience.before(inner, seats=1, largest=100, seconds=seconds)
-    environ = {"CONTENT_LENGTH": str(length), "wsgi.input": stream}
-    list(whole(environ, lambda status, _headers: said.append(status[:3])))
-    return said[0], b"".join(seen)
-
-
-def test_a_whole_body_reaches_the_application():
-    assert answer(io.BytesIO(b"a=1"), 3) == ("200", b"a=1")
-
-
-def test_a_body_that_breaks_off_or_cannot_be_read_is_refused():
-    assert answer(io.BytesIO(b"a="), 3) == ("400", b"")
-    assert answer(Broken(), 3) == ("400", b"")
-
-
-def test_a_body_that_does_not_come_is_given_up_and_never_becomes_that_of_another_request():
-    silent = Silent()
-    assert answer(silent, 4, seconds=0.05) == ("408", b"")
-    silent.told.set()
-    assert [answer(io.BytesIO(b"mine"), 4) for _ in range(20)] == [("200", b"mine")] * 20
-
-
-def test_bodies_that_come_at_the_same_time_stay_apart():
-    found = {}
-    texts = [f"{number:04d}".encode() for number in range(40)]
-
-    def send(text):
-        found[text] = answer(io.BytesIO(text), 4)
-
-    threads = [threading.Thread(target=send, args=(text,)) for text in texts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == {text: ("200", text) for text in texts}
-
-
-# ---------------------------------------------------------------- behind a proxy that buffers
-
-
-class Who(io.BytesIO):
-    """A body that knows which thread read it, and how much was asked."""
-
-    def __init__(self, body: bytes) -> None:
-        super().__init__(body)
-        self.threads: list[int] = []
-        self.most: list[int | None] = []
-
+class Slow(io.BytesIO):
     def read(self, most: int | None = -1) -> bytes:
-        self.threads.append(threading.get_ident())
-        self.most.append(most)
+        threading.Event().wait(0.05)
         return super().read(most)
 
 
-LARGEST = 64 * 1024
-SMALL = b"a" * patience.SMALL
+class Server:
+    """What `before` makes, with room for `waiting` bodies; it remembers what the application inside saw."""
 
+    def __init__(self, *, waiting=1, seconds=60.0, large=False):
+        self.seen: list[bytes] = []
+        self.app = patience.before(
+            self.inner, seats=1, waiting=waiting, largest=LARGEST, seconds=seconds, apart=lambda _: large
+        )
 
-@pytest.mark.parametrize(
-    ("words", "body", "here"),
-    [
-        ({}, b"a=1", True),
-        ({}, SMALL, True),
-        ({}, SMALL + b"a", False),
-        ({"REQUEST_METHOD": "PUT"}, b"a=1", False),
-        ({"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}, b"a=1", False),
-        ({"HTTP_TRANSFER_ENCODING": "chunked"}, b"a=1", False),
-    ],
-    ids=["small", "the most", "more", "another method", "no length", "length and chunks"],
-)
-@pytest.mark.parametrize("buffered", [True, False])
-def test_only_a_small_post_that_says_its_length_is_read_at_once_and_only_behind_a_proxy_that_buffers(
-    words, body, here, buffered
-):
-    stream, seen = Who(body), []
-    app = patience.before(
-        lambda environ, _: [seen.append(environ["wsgi.input"].read()) or b""],
-        seats=1,
-        largest=LARGEST,
-        buffered=buffered,
-    )
-    asked = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(len(body)), "wsgi.input": stream}
-    assert list(app(asked | words, None)) == [b""]
-    assert seen == [body]
-    assert (stream.threads == [threading.get_ident()]) == (here and buffered)
-    assert all(most is not None and 0 < most <= LARGEST + 1 for most in stream.most)
-
-
-@pytest.mark.parametrize(
-    ("stream", "said", "status"),
-    [
-        (io.BytesIO(b"short"), "6", "400"),
-        (io.BytesIO(b"short"), "-6", "400"),
-        (Broken(), "5", "400"),
-        (io.BytesIO(b"long enough"), "4", "200"),
-    ],
-    ids=["shorter than it said", "less than nothing", "broken", "longer than it said"],
-)
-def test_HTTP_04_behind_a_proxy_a_body_is_as_long_as_it_says_too(stream, said, status):
-    answers, seen = [], []
-
-    def inner(environ, start_response):
-        seen.append(environ["wsgi.input"].read())
+    def inner(self, environ, start_response):
+        try:
+            self.seen.append(environ["wsgi.input"].read())
+        except OSError:
+            start_response("400 Bad Request", [])
+            return [b""]
         start_response("200 OK", [])
         return [b""]
 
-    app = patience.before(inner, seats=1, largest=LARGEST, buffered=True)
-    asked = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": said, "wsgi.input": stream}
-    list(app(asked, lambda status, _: answers.append(status[:3])))
-    assert answers == [status]
-    assert seen == ([b"long"] if status == "200" else [])
+    def asked(self, stream, length="3", **more):
+        said = []
+        words = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(length), "wsgi.input": stream}
+        list(self.app(words | more, lambda status, headers: said.append((status[:3], dict(headers)))))
+        return said[0]
 
-
-def test_DOS_03_what_a_proxy_does_not_keep_back_is_still_waited_for_in_a_thread_of_its_own():
-    silent, said = Silent(), []
-    app = patience.before(lambda *_: [b""], seats=1, largest=LARGEST, seconds=0.05, buffered=True)
-    asked = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(LARGEST), "wsgi.input": silent}
-    list(app(asked, lambda status, _: said.append(status[:3])))
-    silent.told.set()
-    assert said == ["408"]
-
-
-def test_nobody_says_that_bodies_are_buffered_without_a_proxy():
-    assert not config.read({}).buffered_bodies
-    assert config.read({"IDP_BUFFERED_BODIES": "true", "IDP_TRUSTED_PROXIES": "1"}).buffered_bodies
-    with pytest.raises(config.ConfigurationError, match="buffered_bodies: only behind a proxy of yours"):
-        config.read({"IDP_BUFFERED_BODIES": "true"})
-
-
-# ---------------------------------------------------------------- who waits
-
-
-def asks(app, stream, *, length=3, **more):
-    """The status of a POST."""
-    said = []
-    asked = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(length), "wsgi.input": stream}
-    list(app(asked | more, lambda status, _: said.append(status[:3])))
-    return said[0]
-
-
-def reading_by_itself(count, *, seconds=patience.SECONDS):
-    """An application that says 200, `count` threads of whose requests may read by themselves."""
-
-    def inner(_environ, start_response):
-        start_response("200 OK", [])
-        return [b""]
-
-    return patience.before(inner, seats=1, largest=LARGEST, seconds=seconds, by_itself=count)
+    def status(self, stream, length="3", **more):
+        return self.asked(stream, length, **more)[0]
 
 
 @pytest.mark.parametrize(
@@ -191,59 +68,68 @@ def reading_by_itself(count, *, seconds=patience.SECONDS):
     [{}, {"REQUEST_METHOD": "PUT"}, {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}],
     ids=["post", "put", "no length"],
 )
-def test_a_body_is_read_by_the_thread_of_its_request_as_long_as_not_too_many_do(words):
-    app = reading_by_itself(1)
-    for body in (b"a=1", SMALL + b"a"):
-        stream = Who(body)
-        assert asks(app, stream, **({"CONTENT_LENGTH": str(len(body))} | words)) == "200"
-        assert stream.threads == [threading.get_ident()]
-        assert stream.most[0] in {len(body), LARGEST + 1}
-
-
-class Held(Silent):
-    """A stream that also says when somebody began to read it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.begun = threading.Event()
-
-    def read(self, most: int) -> bytes:
-        self.begun.set()
-        return super().read(most)
-
-
-def test_DOS_03_slow_senders_hold_no_more_threads_than_may_read_by_themselves():
-    app, held, slow = reading_by_itself(2), [Held() for _ in range(2)], []
-    for stream in held:
-        slow.append(threading.Thread(target=asks, args=(app, stream), kwargs={"length": 4}))
-        slow[-1].start()
-        assert stream.begun.wait(10)
-    third = Who(b"a=1")
-    assert asks(app, third) == "200"
-    assert third.threads != [threading.get_ident()]
-    for stream, thread in zip(held, slow, strict=True):
-        stream.told.set()
-        thread.join()
-    again = Who(b"a=1")
-    assert asks(app, again) == "200"
-    assert again.threads == [threading.get_ident()]
-
-
-def test_DOS_03_a_body_that_came_too_late_is_no_request():
-    class Late(io.BytesIO):
-        def read(self, most: int | None = -1) -> bytes:
-            threading.Event().wait(0.05)
-            return super().read(most)
-
-    assert asks(reading_by_itself(1, seconds=0.01), Late(b"a=1")) == "408"
+def test_a_whole_body_reaches_the_application(words):
+    server = Server()
+    assert server.status(io.BytesIO(b"a=1"), **words) == "200"
+    assert server.seen == [b"a=1"]
 
 
 @pytest.mark.parametrize(
-    ("stream", "length"), [(io.BytesIO(b"a="), 3), (Broken(), 3)], ids=["shorter than it said", "broken"]
+    ("stream", "said", "status"),
+    [
+        (io.BytesIO(b"short"), "6", "400"),
+        (io.BytesIO(b"short"), "-6", "400"),
+        (io.BytesIO(b"short"), "five", "400"),
+        (Broken(), "5", "400"),
+        (io.BytesIO(b"long enough"), "4", "200"),
+    ],
+    ids=["shorter than it said", "less than nothing", "no number", "broken", "longer than it said"],
 )
-def test_HTTP_04_a_place_to_read_is_free_again_after_a_body_that_was_refused(stream, length):
-    app = reading_by_itself(1)
-    assert asks(app, stream, length=length) == "400"
-    good = Who(b"a=1")
-    assert asks(app, good) == "200"
-    assert good.threads == [threading.get_ident()]
+def test_HTTP_04_a_body_is_as_long_as_it_says_and_leaves_its_room_to_the_next(stream, said, status):
+    server = Server()
+    assert server.status(stream, said) == status
+    assert server.seen == ([b"long"] if status == "200" else [])
+    assert server.status(io.BytesIO(b"a=1")) == "200"
+
+
+def test_a_body_that_says_to_be_too_large_is_not_read():
+    server = Server()
+    assert server.status(stream := io.BytesIO(b"x" * (LARGEST + 1)), LARGEST + 1) == "200"
+    assert stream.tell() == LARGEST + 1, "the application has the stream itself, and refuses by its length"
+
+
+@pytest.mark.parametrize(("large", "status"), [(False, "408"), (True, "400")])
+def test_DOS_03_a_body_that_came_too_late_is_no_request(large, status):
+    server = Server(seconds=0.01, large=large)
+    assert server.status(Slow(b"a=1")) == status
+    assert server.seen == []
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["forms", "deliveries"])
+def test_DOS_03_while_as_many_wait_as_may_another_body_is_refused_at_once_and_the_rest_goes_on(large):
+    server, held = Server(waiting=2, large=large), [Waiting(), Waiting()]
+    slow = [threading.Thread(target=server.asked, args=(stream, 4)) for stream in held]
+    for stream, thread in zip(held, slow, strict=True):
+        thread.start()
+        assert stream.begun.wait(60)
+    status, headers = server.asked(io.BytesIO(b"a=1"))
+    assert (status, headers["Retry-After"], headers["Connection"]) == ("503", "1", "close")
+    if not large:
+        assert server.status(io.BytesIO(), "") == "200", "a page is asked without a body"
+    for stream in held:
+        stream.told.set()
+    for thread in slow:
+        thread.join()
+    assert server.status(io.BytesIO(b"a=1")) == "200"
+    assert server.seen.count(b"late") == 2
+
+
+def test_bodies_that_come_at_the_same_time_stay_apart():
+    server = Server(waiting=40)
+    texts = [f"{number:04d}".encode() for number in range(40)]
+    threads = [threading.Thread(target=server.asked, args=(io.BytesIO(text), 4)) for text in texts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(server.seen) == texts
