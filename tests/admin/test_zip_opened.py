@@ -121,7 +121,7 @@ def test_CARD_01_libreoffice_opens_the_excel_file_and_reads_every_cell_as_text(h
         timeout=120,
         check=True,
     )
-    assert "Error" not in done.stderr, done.stderr
+    assert "Error:" not in done.stderr, done.stderr
     head, *rows = csv.reader(
         (tmp_path / "accounts.csv").read_text(encoding="utf-8").splitlines(), delimiter=";"
     )

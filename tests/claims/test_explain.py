@@ -82,4 +82,4 @@ def test_an_operator_reads_every_claim_without_values():
     (klas,) = [line for line in lines if line.claim == "ov_klassen"]
     assert (klas.word, klas.klasinformatie) == ("not_enrolled", True)
     assert klas.because is explain.OPERATOR[Gate.NOT_ENROLLED]
-    assert "Noor" not in str(lines)
+    assert not [line for line in lines if "Noor Peeters" in str(line)]

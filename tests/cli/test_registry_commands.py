@@ -129,7 +129,7 @@ def test_what_widens_waits_and_who_asked_cannot_approve(idp):
     assert "+ https://leesland.example/twee" in idp("app", "requests", **strict)
     idp("app", "approve", asked["request"], code=1, **strict)
     assert "a second operator does" in idp.errors
-    assert "twee" not in idp("app", "show", "leesland")
+    assert "leesland.example/twee" not in idp("app", "show", "leesland")
     assert "refused" in idp("app", "refuse", asked["request"], "--answer", "Toch niet", **strict)
     idp("app", "refuse", asked["request"], code=1, **strict)
     assert "idp app requests --all" in idp.errors

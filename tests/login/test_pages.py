@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
 from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
 import pytest
@@ -11,46 +10,10 @@ from sqlalchemy import select
 from idp import models
 from idp.login import cards, way_back
 from tests import make
-from tests.make_browser import stands
+from tests.make_reading import read, stands
 
 TAPS = {"dier": "4", "eten": "0", "waarmee": "10", "waar": "4"}
 WORDS = "kat appel trein kasteel"
-
-
-class Forms(HTMLParser):
-    """The forms of a page, in their order: action, fields with values, and the names of their buttons."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.forms: list[dict] = []
-        self.text: list[str] = []
-        self.links: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs) -> None:
-        given = dict(attrs)
-        if tag == "form":
-            self.forms.append({"action": given["action"], "fields": {}, "kinds": {}, "checked": False})
-        elif tag == "a":
-            self.links.append(given["href"])
-        elif tag == "input" and self.forms and given.get("name"):
-            form = self.forms[-1]
-            kind = given.get("type", "text")
-            form["kinds"].setdefault(given["name"], kind)
-            form["checked"] |= "checked" in given
-            if kind not in {"radio", "checkbox"}:
-                form["fields"][given["name"]] = given.get("value", "")
-
-    def handle_data(self, data) -> None:
-        self.text.append(data)
-
-    @property
-    def words(self) -> str:
-        return " ".join(" ".join(self.text).split())
-
-
-def read(response) -> Forms:
-    return Forms(response.get_data(as_text=True))
 
 
 def send(client, form: dict, **words: str):
@@ -501,6 +464,6 @@ def test_parents_find_the_privacy_statement_and_terms_of_the_app(client, house):
     for app, wanted in ((story.app, {*pages.values()}), (plain, set())):
         query = urlencode({"client_id": app.client_id, "redirect_uri": app.redirect_uris[0]})
         page = client.get("/aanmelden", query_string={"next": f"/authorize?{query}"})
-        links = {link for link in Forms(page.text).links if link.startswith("https://")}
+        links = {link for link in read(page).links if link.startswith("https://")}
         assert links == wanted
         assert ("ouders" in page.text) == bool(wanted)
