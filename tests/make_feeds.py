@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from idp import audit, models
 from idp.feeds import classes, deliveries, enrolments, held
@@ -121,6 +122,19 @@ def bring(house, source, *, delta: bool = False, accept_holds: bool = False) -> 
     """Read and apply."""
     with audit.circumstances(audit.Circumstances(now=house.clock.now(), actor="operator:cli", source="cli")):
         return enrolments.apply(house, enrolments.read(source), delta=delta, accept_holds=accept_holds)
+
+
+def settled(house) -> None:
+    """Wait until the server has ended what a process asked that was killed: its last COMMIT may be under way."""
+    if house.database.sqlite:
+        return
+    others = "datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
+    ends = time.monotonic() + 60
+    busy = 1
+    while busy:
+        with house.database.reading() as db:
+            busy = db.scalar(text(f"SELECT count(*) FROM pg_stat_activity WHERE {others}"))
+        assert time.monotonic() < ends, "the server goes on with it"
 
 
 def held_delivery(house, *, naam: str = "Basisschool De Wijzer", pupil: str = "Peeters") -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import pyotp
@@ -21,6 +22,8 @@ from tests import make
 from tests.make_browser import fill_in
 
 PASSWORD = "vier lange woorden samen"
+WRONG = ("000000", "123456")
+"""Codes that no app of these people shows while a test runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,10 @@ class Staff:
         """What the app shows at this moment."""
         return pyotp.TOTP(self.secret).at(house.clock.now())
 
+    def around(self, house: House) -> set[str]:
+        """What it shows now, showed just before and will show next."""
+        return {pyotp.TOTP(self.secret).at(house.clock.now(), step) for step in (-1, 0, 1)}
+
 
 def staff(
     house: House,
@@ -45,8 +52,8 @@ def staff(
 ) -> Staff:
     """A person with these rights (LeerID-beheerder when none is named) who can sign in."""
     stored = house.hasher.hash(PASSWORD)
-    secret = staff_factors.new_totp_secret(entropy.Chance())
     now = house.clock.now()
+    secret = _secret(now)
     with house.database.transaction() as db:
         here = school or make.school(db)
         person = make.person(db, person_id, **columns)
@@ -57,6 +64,15 @@ def staff(
         if app:
             staff_accounts.set_totp(db, person, house.keys.keep(TOTP, secret), step=0, now=now)
     return Staff(person_id=person, school=here, secret=secret)
+
+
+def _secret(now: datetime) -> str:
+    """Of a code app that shows nothing twice in these ten minutes, and none of the codes that tests type as wrong ones."""
+    while True:
+        secret = staff_factors.new_totp_secret(entropy.Chance())
+        codes = [pyotp.TOTP(secret).at(now, step) for step in range(-4, 20)]
+        if len({*codes, *WRONG}) == len(codes) + len(WRONG):
+            return secret
 
 
 def supplier(house: House, supplier_id: str) -> Staff:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from datetime import UTC, datetime, time, timedelta
+from time import monotonic, sleep
 
 import pytest
 from click.testing import CliRunner
@@ -158,10 +159,10 @@ def test_LEAK_01_what_a_database_says_of_its_rows_is_not_in_the_book(house, work
 def test_eight_processes_at_once_run_a_job_once(house, work):
     house.clock.move(days=1)
     together, going = threading.Barrier(8), threading.Event()
-    work.doing = lambda _house: going.wait(10) and {}
+    work.doing = lambda _house: going.wait(60) and {}
 
     def one(name):
-        together.wait(20)
+        together.wait(60)
         jobs.run_due(house, name, work.table)
         going.set()
 
@@ -169,7 +170,7 @@ def test_eight_processes_at_once_run_a_job_once(house, work):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(90)
     assert len(work.ran) == 1
 
 
@@ -225,13 +226,20 @@ def test_one_job_that_fails_keeps_no_other_from_running(house):
     assert line(house, "other").state is State.WELL
 
 
+def until(condition):
+    ends = monotonic() + 60
+    while not condition():
+        assert monotonic() < ends, "it did not happen"
+        sleep(0.01)
+
+
 def test_the_worker_of_a_process_runs_long_work_beside_quick_work(house):
     slow, quick = (
         Work(Rhythm(every=timedelta(seconds=1))),
         Work(Rhythm(every=timedelta(seconds=1)), light=True),
     )
     going = threading.Event()
-    slow.doing = lambda _house: going.wait(20) and {}
+    slow.doing = lambda _house: going.wait(60) and {}
     table = (
         slow.job,
         jobs.Job(name="quick", what="", rhythm=quick.job.rhythm, work=quick.job.work, light=True),
@@ -239,12 +247,7 @@ def test_the_worker_of_a_process_runs_long_work_beside_quick_work(house):
     worker = job_worker.Worker(house, table, every=0.02, patient_every=0.02, rest=0.02)
     worker.start()
     try:
-        for _ in range(1000):
-            if slow.ran and len(quick.ran) > 3:
-                break
-            threading.Event().wait(0.01)
-        assert slow.ran
-        assert len(quick.ran) > 3
+        until(lambda: slow.ran and len(quick.ran) > 3)
     finally:
         going.set()
         worker.stop()
@@ -263,13 +266,9 @@ def test_with_jobs_in_serve_off_only_what_cannot_wait_runs_here(house):
     )
     worker = job_worker.Worker(beside, table, every=0.02, patient_every=0.02)
     worker.start()
-    for _ in range(1000):
-        if len(quick.ran) > 5:
-            break
-        threading.Event().wait(0.01)
+    until(lambda: len(quick.ran) > 5)
     worker.stop()
     beside.database.close()
-    assert quick.ran
     assert not slow.ran
 
 
@@ -279,23 +278,15 @@ def test_a_failure_around_the_jobs_does_not_end_the_worker(house, capfd):
         db.exec_driver_sql("ALTER TABLE job RENAME TO elsewhere")
     worker = job_worker.Worker(house, work.table, every=0.01, rest=0.01, patient_every=0.01)
     worker.start()
-    seen = ""
+    seen = []
     try:
-        for _ in range(1000):
-            seen += "".join(capfd.readouterr())
-            if seen.count("jobs_not_done") > 3:
-                break
-            threading.Event().wait(0.01)
+        until(lambda: seen.extend(capfd.readouterr()) or "".join(seen).count("jobs_not_done") > 3)
         assert not work.ran
         with house.database.transaction() as db:
             db.exec_driver_sql("ALTER TABLE elsewhere RENAME TO job")
-        for _ in range(1000):
-            if work.ran:
-                break
-            threading.Event().wait(0.01)
+        until(lambda: work.ran)
     finally:
         worker.stop()
-    assert work.ran
 
 
 def test_the_table_of_jobs_is_in_order():
@@ -329,7 +320,7 @@ def test_what_the_command_line_shows_and_runs(house, tmp_path):
     assert json.loads(idp("jobs", "due", "--json"))[0] == {
         "job": "sign-outs",
         "failure": None,
-        "seconds": pytest.approx(0, abs=5),
+        "seconds": pytest.approx(0, abs=60),
         "result": {"tried": 0},
     }
     listed = idp("jobs", "list")

@@ -170,9 +170,9 @@ def test_a_small_file_that_unfolds_into_many_pixels_is_refused_by_what_it_says(s
     gif = bytearray(picture("GIF"))
     gif[6:10] = struct.pack("<HH", min(wide, 65_535), min(high, 65_535))
     for content in (bomb, bytes(gif)):
-        began = time.monotonic()
+        began = time.process_time()
         assert "pixels" in because(content)
-        assert time.monotonic() - began < 2
+        assert time.process_time() - began < 2, "of work, however busy the machine is"
 
 
 def test_rows_that_were_not_promised_are_not_unfolded():

@@ -170,14 +170,14 @@ def test_two_clicks_at_once_are_one(house, client, school, desk):
 
     def click():
         with audit.circumstances(audit.Circumstances(now=make.NOW)):
-            ready.wait(10)
+            ready.wait(60)
             papers.carry_out(house, hands, work)
 
     clicks = [threading.Thread(target=click) for _ in range(4)]
     for one in clicks:
         one.start()
     for one in clicks:
-        one.join(30)
+        one.join(90)
     assert len(events(house, "secret_renewed")) == 1
     assert count(house, models.Card) == 1
     with house.database.reading() as db:
@@ -436,8 +436,11 @@ def test_the_secrets_that_were_proposed_are_those_that_are_given(house, client, 
     changed = secrets_of(client.get(where))
     assert changed[:2] == again[:2]
     assert re.fullmatch(r"\d{1,2}[a-z]{3}\d{1,2}", changed[2]), "another kind is another secret"
-    post(client, where, doe="nieuw")
-    every = secrets_of(client.get(where))
+    for _ in range(3):  # four pictures of 20,736 are drawn again once in a while
+        post(client, where, doe="nieuw")
+        every = secrets_of(client.get(where))
+        if not {*every} & {*changed}:
+            break
     assert not {*every} & {*changed}
     post(client, where, doe="klaar")
     page = client.get(where).text

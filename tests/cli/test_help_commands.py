@@ -89,7 +89,10 @@ def test_a_renewed_secret_is_shown_once_and_works(house, idp, tmp_path):
     secret = shown["secret"]
     outcome = sign_in.prove(house, make_login.attempt("noor.zandman", secret))
     assert isinstance(outcome, sign_in.SignedIn)
-    assert "noor.zandman: " in idp("help", "renew", *NOOR, *TEACHER)
+    said = idp("help", "renew", *NOOR, *TEACHER)
+    if secret in said:  # four pictures of 20,736 are drawn again once in a while
+        said = idp("help", "renew", *NOOR, *TEACHER)
+    assert "noor.zandman: " in said
     assert isinstance(sign_in.prove(house, make_login.attempt("noor.zandman", secret)), sign_in.Wrong)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import timedelta
 
 import pytest
 import yaml
@@ -191,8 +192,8 @@ def test_a_supplier_is_kept_changed_and_ended(idp):
 
 
 def test_a_token_of_the_interface_is_shown_once(idp):
-    today = Clock().today().isoformat()
-    made = ("api-token", "issue", "--label", "CI", "--scope", "apps.write apps.read", "--until", today)
+    day = (Clock().today() + timedelta(days=1)).isoformat()
+    made = ("api-token", "issue", "--label", "CI", "--scope", "apps.write apps.read", "--until", day)
     token, other = idp(*made).strip(), json.loads(idp(*made, "--json"))
     assert other["api"].endswith("/api/beheer/v1")
     shown = idp("api-token", "list") + idp("api-token", "list", "--json") + idp("audit", "export")

@@ -69,6 +69,7 @@ def test_IMP_14_kill_minus_nine_leaves_whole_schools(house, tmp_path, key_folder
         io_select.select([child.stdout], [], [], 60)
         time.sleep(delay)
         os.kill(child.pid, signal.SIGKILL)
+    make.settled(house)
     counts, events, applied = by_school(house)
     assert set(counts.values()) <= {SIZE}
     assert sorted(events) == sorted(applied) == sorted(counts)
@@ -94,7 +95,7 @@ def test_a_failure_between_two_statements_leaves_the_school_as_it_was(house):
     event.remove(house.database.engine, "before_cursor_execute", fail)
     counts, events, applied = by_school(house)
     assert counts == dict.fromkeys(SCHOOLS[:2], SIZE)
-    assert events == applied == SCHOOLS[:2]
+    assert sorted(events) == sorted(applied) == SCHOOLS[:2]
     make.bring(house, source())
     assert by_school(house)[0] == dict.fromkeys(SCHOOLS, SIZE)
 

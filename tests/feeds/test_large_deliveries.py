@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, select
 
 from idp import entropy, models
 from idp.models import ClassMembership, Delivery
-from tests import make
+from tests import make, make_feeds
 
 CHILD = """
 import resource, sys
@@ -113,6 +113,7 @@ def test_IMP_14_a_delivery_that_is_killed_leaves_nothing_and_comes_again(
     time.sleep(delay)
     os.kill(child.pid, signal.SIGKILL)
     child.communicate()
+    make_feeds.settled(house)
     assert stored(house) in {0, PUPILS * CLASSES}
     again = answer(run(tmp_path, database_url, key_folder, source))
     assert again[0] == "applied"
