@@ -39,7 +39,7 @@ class Staff:
 
     def around(self, house: House) -> set[str]:
         """What it shows now, showed just before and will show next."""
-        return {pyotp.TOTP(self.secret).at(house.clock.now(), step) for step in (-1, 0, 1)}
+        return {pyotp.TOTP(self.secret).at(house.clock.now(), counter_offset=step) for step in (-1, 0, 1)}
 
 
 def staff(
@@ -70,7 +70,7 @@ def _secret(now: datetime) -> str:
     """Of a code app that shows nothing twice in these ten minutes, and none of the codes that tests type as wrong ones."""
     while True:
         secret = staff_factors.new_totp_secret(entropy.Chance())
-        codes = [pyotp.TOTP(secret).at(now, step) for step in range(-4, 20)]
+        codes = [pyotp.TOTP(secret).at(now, counter_offset=step) for step in range(-4, 20)]
         if len({*codes, *WRONG}) == len(codes) + len(WRONG):
             return secret
 
