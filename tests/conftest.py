@@ -228,10 +228,15 @@ def house(
         db.execute(insert(models.RegistryVersion), {"id": 1, "version": 1})
     with audit.circumstances(audit.Circumstances(now=stopped.now(), actor="system", source="test")):
         yield made
+    papers_made()
+    made.database.close()
+
+
+def papers_made() -> None:
+    """Wait for what makes accounts and papers: a click waits two seconds for it, and a busy machine may need more."""
     for one in threading.enumerate():
         if one.name == "papers":
             one.join()
-    made.database.close()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from idp.errors import NotFound
 from idp.login import sessions
 from idp.models import AccountType, SecretKind
 from tests import make, make_login, make_staff
+from tests.conftest import papers_made
 from tests.make_browser import path
 
 LIST = "/schoolloket/leerid-beheer"
@@ -50,7 +51,9 @@ def word(client):
 
 
 def post(client, where, **fields):
-    return client.post(where, data={"csrf_token": word(client)} | fields)
+    answer = client.post(where, data={"csrf_token": word(client)} | fields)
+    papers_made()
+    return answer
 
 
 def begin(client, kind="maak", **fields):
@@ -202,6 +205,7 @@ def test_a_failure_on_the_way_leaves_neither_accounts_nor_papers(house, client, 
     token = word(client)
     sa_event.listen(house.database.engine, "before_cursor_execute", fail)
     answer = client.post(where, data={"csrf_token": token, "doe": "klaar"})
+    papers_made()
     sa_event.remove(house.database.engine, "before_cursor_execute", fail)
     assert answer.status_code == 500
     assert (count(house), count(house, models.Card)) == (0, 0)

@@ -15,6 +15,7 @@ from idp.errors import Invalid
 from idp.login import accounts, cards, sign_in
 from idp.models import AccountType, PaperworkKind, SecretKind
 from tests import make, make_login, make_staff
+from tests.conftest import papers_made
 from tests.make_browser import path
 from tests.make_reading import read
 
@@ -122,6 +123,7 @@ def test_a_part_of_the_report_goes_straight_to_a_proposal_and_to_cards(house, cl
     work = path(begun)
     assert "LeerID" in client.get(work).text
     client.post(work, data={"csrf_token": word(client), "doe": "klaar"})
+    papers_made()
     with house.database.reading() as db:
         made = db.execute(select(models.Account.type).where(models.Account.created_at == AUGUST)).scalars()
         assert sorted(made) == [AccountType.BASIC, AccountType.ADVANCED]
