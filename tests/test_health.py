@@ -22,6 +22,7 @@ from idp.config import ConfigurationError
 from idp.errands import job_book, jobs
 from idp.watching import doctor, health, spans, watched
 from tests import make, make_feeds, make_signing
+from tests.conftest import MONDAY
 
 
 @pytest.fixture
@@ -329,6 +330,7 @@ def test_the_doctor_says_when_everybody_may_read_the_settings(served, mode, note
 
 
 def test_the_doctor_says_that_no_list_of_directors_came_and_that_enrolments_wait(served):
+    served.clock.moment = MONDAY  # these rows are of that school year
     make_feeds.schools(served, "800001", kind=models.SchoolKind.REAL)
     rows = [make_feeds.row(str(n), instellingsnummer="800001") for n in range(12)]
     make_feeds.bring(served, make_feeds.file(*rows))
