@@ -79,11 +79,6 @@ def fill_in(client: FlaskClient, page: TestResponse, **fields: str) -> TestRespo
     return client.post(action, data=given)
 
 
-def stands(word: str, text: str) -> bool:
-    """Does this word stand there by itself? A token, a nonce or a digest may hold its letters by chance: that is not it."""
-    return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text, re.IGNORECASE) is not None
-
-
 def codes(house: House) -> int:
     with house.database.reading() as db:
         return len(db.execute(select(models.AuthorizationCode.digest)).all())

@@ -79,7 +79,7 @@ def stands(word: str, where: Any) -> bool:
     Bytes in rows are digests and what is sealed: those hold any short word sooner or later, and are passed over.
     """
     if isinstance(where, str):
-        return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", where) is not None
+        return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", where, re.IGNORECASE) is not None
     if isinstance(where, Mapping):
         return any(stands(word, one) for pair in where.items() for one in pair)
     if isinstance(where, Iterable) and not isinstance(where, bytes | bytearray | memoryview):

@@ -24,37 +24,6 @@ ADVICE = (
     "a token of chance may hold this: look with read(page).words, .seen or stands() (tests/make_reading.py), at one "
     "field, or for something that chance cannot make"
 )
-LATER: set[str] = {
-    "journeys/test_help.py: 'H1'",
-    "journeys/test_products.py: 'sub'",
-    "journeys/test_pupil_list.py: 'bbou'",
-    "journeys/test_pupil_list.py: 'marou'",
-    "journeys/test_pupils.py: 'seppe'",
-    "login/test_help.py: 'x'",
-    "login/test_mail.py: 'email'",
-    "login/test_mail.py: 'evil'",
-    "login/test_mail.py: 'ls'",
-    "login/test_mail.py: 'lsv_'",
-    "login/test_pages.py: 'noor'",
-    "login/test_pages.py: 'x'",
-    "login/test_pages_mine.py: 'Ann'",
-    "login/test_pages_mine.py: 'Griet'",
-    "login/test_upstream.py: 'boom'",
-    "oidc/test_app_log.py: 'n0nce'",
-    "oidc/test_app_log.py: 'st4te'",
-    "oidc/test_authorize.py: 'evil'",
-    "oidc/test_discovery.py: 'evil'",
-    "oidc/test_discovery.py: 'none'",
-    "oidc/test_request_objects.py: 'evil'",
-    "oidc/test_token.py: 'evil'",
-    "oidc/test_userinfo.py: '3A'",
-    "oidc/test_userinfo.py: 'error'",
-    "security/test_http.py: 'evil'",
-    "security/test_people.py: 'Noor'",
-    "security/test_people.py: 'evil'",
-    "security/test_traces.py: 'Flask'",
-}
-"""Looks that are still to be mended."""
 
 
 def likely(word: str | bytes, *, folded: bool = False, sealed: bool = False) -> float:
@@ -212,7 +181,7 @@ class Source:
 def test_no_outcome_hangs_on_what_a_token_holds(path):
     where = path.relative_to(TESTS).as_posix()
     found = {f"{where}:{line}: {word}" for line, word in Source(path.read_text(encoding="utf-8")).guilty()}
-    assert not {one for one in found if re.sub(r":\d+:", ":", one) not in LATER}, ADVICE
+    assert not found, ADVICE
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from idp import clock
 from tests.journeys.conftest import code_of
-from tests.make_browser import stands
+from tests.make_reading import stands
 
 pytestmark = pytest.mark.browser
 

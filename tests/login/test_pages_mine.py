@@ -14,7 +14,7 @@ from idp.login import helped, sessions
 from idp.models import DeviceKind, Grant, RightKind, SecretKind
 from tests import make, make_browser, make_devices, make_login
 from tests.login.test_pages import read, send
-from tests.make_browser import stands
+from tests.make_reading import stands
 
 PAGE = "/mijn-aanmeldingen"
 

@@ -17,7 +17,8 @@ from idp.app import create_app
 from idp.login import staff_setup
 from idp.models import RightKind
 from tests import make, make_staff, make_upstream
-from tests.make_browser import path, stands
+from tests.make_browser import path
+from tests.make_reading import stands
 from tests.make_upstream import CLIENT, KEY, OTHER_KEY, SECRET
 
 START, BACK, SIGN_IN = "/personeel/aanmelden/extern", "/personeel/aanmelden/terug", "/personeel/aanmelden"

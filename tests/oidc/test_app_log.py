@@ -89,14 +89,14 @@ def test_nothing_that_could_be_a_secret_or_a_name_is_kept(client, house, story):
     words = {
         "login_hint": "noor.peeters",
         "id_token_hint": "eyJ.secret.x",
-        "state": "st4te",
-        "nonce": "n0nce",
+        "state": "st4te-of-the-app",
+        "nonce": "n0nce-of-the-app",
     }
     words |= {"redirect_uri": "https://app.example/cb?token=s3cret#s3cret", "code_challenge": "ch4llenge" * 5}
     client.get(f"/authorize?{query(story.app, **words)}")
     with house.database.reading() as db:
         kept = json.dumps([*db.execute(select(models.AuditEvent.details)).scalars()])
-    for secret in ("noor.peeters", "eyJ.secret.x", "st4te", "n0nce", "s3cret", "ch4llenge"):
+    for secret in ("noor.peeters", "eyJ.secret.x", "st4te-of", "n0nce-of", "s3cret", "ch4llenge"):
         assert secret not in kept
     assert "token=…" in json.loads(kept)[-1]["received"]["redirect_uri"]
     assert "(12 characters)" in kept

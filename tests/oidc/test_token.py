@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from idp import entropy, models
 from idp.models import AuthorizationCode, Grant
 from tests import make
-from tests.make_browser import stands
+from tests.make_reading import stands
 from tests.make_tokens import FORM, SECRET, VERIFIER, Bench, basic, garbage
 
 

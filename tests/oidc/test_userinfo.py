@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from idp import entropy, models
-from tests.make_browser import stands
+from tests.make_reading import stands
 from tests.make_tokens import FORM, SECRET, Bench, basic, garbage
 
 
@@ -56,7 +56,7 @@ def test_API_01_no_token_garbage_query_and_cookie_are_all_refused(bench):
     token = bench.tokens(story)["access_token"]
     missing = bench.browser.get("/userinfo")
     assert refused(missing)
-    assert "error" not in missing.headers["WWW-Authenticate"]
+    assert "error=" not in missing.headers["WWW-Authenticate"]
     assert refused(bench.browser.get("/userinfo", query_string={"access_token": token}))
     assert refused(bench.browser.post("/userinfo", query_string={"access_token": token}))
     assert refused(bench.browser.post("/userinfo", json={"access_token": token}))

@@ -9,7 +9,8 @@ from werkzeug.test import Client
 
 from idp import config, context, serving, web
 from tests import make
-from tests.make_browser import query, sign_in, stands
+from tests.make_browser import query, sign_in
+from tests.make_reading import stands
 
 PAGES = (
     "/aanmelden",

@@ -14,7 +14,8 @@ from idp import context, entropy, models, serving
 from idp.login import sessions
 from idp.models import SecretKind
 from tests import make_login
-from tests.make_browser import fill_in, path, stands
+from tests.make_browser import fill_in, path
+from tests.make_reading import stands
 
 FORWARDED = {
     "X-Forwarded-For": "203.0.113.9, 198.51.100.7",

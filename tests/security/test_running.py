@@ -22,7 +22,7 @@ import requests
 
 from idp import patience
 from tests.journeys.conftest import IDP, Demo, running
-from tests.make_browser import stands
+from tests.make_reading import stands
 
 VERIFIER = secrets.token_urlsafe(48)
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
