@@ -45,7 +45,8 @@ def state(house, school):
 
 def events(house, name):
     with house.database.reading() as db:
-        return db.execute(select(AuditEvent.__table__).where(AuditEvent.event == name)).mappings().all()
+        mine = select(AuditEvent.__table__).where(AuditEvent.event == name).order_by(AuditEvent.id)
+        return db.execute(mine).mappings().all()
 
 
 def share(house, school, text, **columns):

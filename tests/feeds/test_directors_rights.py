@@ -103,9 +103,8 @@ def test_who_is_missing_from_the_list_keeps_the_right_and_is_told_to_the_operato
     assert other.counts["missing"] == 1
     assert browser.get(PATH).status_code == 200
     with house.database.reading() as db:
-        events = db.execute(
-            select(models.AuditEvent.details).where(models.AuditEvent.event == "directors_imported")
-        ).scalars()
+        mine = select(models.AuditEvent.details).where(models.AuditEvent.event == "directors_imported")
+        events = db.execute(mine.order_by(models.AuditEvent.id)).scalars()
         assert [one["counts"]["missing"] for one in events] == [0, 1]
 
 
