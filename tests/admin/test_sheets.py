@@ -99,7 +99,7 @@ def test_no_line_of_a_card_runs_through_the_next_one(name):
         (group_low, _), (_, label_high) = (pdf.reach(word) for word in ("DV2Win", "Gebruikersnaam"))
         text = pdf.text()
     assert group_low >= label_high
-    assert "--" not in text, "a name breaks at its own hyphen"
+    assert [word for word in text.split() if "--" in word] == [], "a name breaks at its own hyphen"
 
 
 @pytest.mark.parametrize("draw", [sheets.cards, sheets.stickers])
