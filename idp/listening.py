@@ -44,9 +44,10 @@ def at_ease() -> None:
     a policy before keeps it.
     """
     batch = getattr(os, "SCHED_BATCH", None)
-    if batch is not None and os.sched_getscheduler(0) == os.SCHED_OTHER:
+    if batch is not None:
         with suppress(OSError):
-            os.sched_setscheduler(0, batch, os.sched_param(0))
+            if os.sched_getscheduler(0) == os.SCHED_OTHER:
+                os.sched_setscheduler(0, batch, os.sched_param(0))
 
 
 STOPPING = "_IDP_STOPPING"

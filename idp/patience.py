@@ -51,13 +51,11 @@ def before(
             try:
                 if large:
                     return inner(_in_parts(environ, seconds), start_response)
-                _take(environ, largest, seconds)
-            except _Late:
-                return _refuse("408 Request Timeout", start_response)
-            except ValueError:
-                return _refuse("400 Bad Request", start_response)
+                wrong = _wrong_with(environ, largest, seconds)
             finally:
                 room.put(None)
+            if wrong:
+                return _refuse(wrong, start_response)
         free.get()
         try:
             return inner(environ, start_response)
@@ -79,8 +77,19 @@ def _has_body(environ: dict[str, Any]) -> bool:
     return environ.get("CONTENT_LENGTH", "0") not in {"", "0"} or "HTTP_TRANSFER_ENCODING" in environ
 
 
+def _wrong_with(environ: dict[str, Any], largest: int, seconds: float) -> str | None:
+    """The status of a request whose body is no whole one; None once the body itself is where the stream was."""
+    try:
+        _take(environ, largest, seconds)
+    except _Late:
+        return "408 Request Timeout"
+    except ValueError:
+        return "400 Bad Request"
+    return None
+
+
 def _take(environ: dict[str, Any], largest: int, seconds: float) -> None:
-    """Put the body itself where the stream was; a body that says to be too large is not read at all."""
+    """A body that says to be too large is not read at all."""
     said = int(environ.get("CONTENT_LENGTH") or 0)
     if said > largest:
         return

@@ -87,8 +87,12 @@ def serve(settings: Settings, data: Path, *, workers: int | None = None, beside:
 
     `beside` what else this process does; otherwise a smaller process takes its place (see idp/listening.py).
     """
-    if not listening.is_free(settings.host, settings.port):
-        where = f"port {settings.port} of {settings.host}"
+    where = f"port {settings.port} of {settings.host}"
+    try:
+        free = listening.is_free(settings.host, settings.port)
+    except OSError as failure:
+        raise ConfigurationError([f"{where}: {failure.strerror}; choose another with --host"]) from None
+    if not free:
         ours = "stop what listens there, or choose another with --port"
         raise ConfigurationError([f"{where} is taken by another process, or not for this user: {ours}"])
     _ready(settings)

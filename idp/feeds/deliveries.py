@@ -49,6 +49,12 @@ def checked(db: Connection, delivery: str) -> None:
     db.execute(update(Delivery).where(*waiting).values(state=DeliveryState.CHECKED))
 
 
+def is_open(db: Connection, delivery: str) -> bool:
+    """Nothing is decided yet."""
+    state = db.scalar(select(Delivery.state).where(Delivery.id == delivery))
+    return state in {DeliveryState.RECEIVED, DeliveryState.CHECKED}
+
+
 def record(
     db: Connection,
     *,

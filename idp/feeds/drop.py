@@ -126,21 +126,27 @@ def _guarded(house: House, path: Path, work: Work, sender: Sender | None) -> Tak
     except Exception as failure:
         log.error("drop_failed", kind=type(failure).__name__, exc_info=failure)  # noqa: TRY400
         because = Problem(code="processing_failed")
-    report = problems.stored([because]) | {"state": "refused"}
+    delivery = None
     if sender is not None:
-        report["delivery"] = _turned_away(house, because, sender)
-    return Taken(path=path, state=DeliveryState.REFUSED, report=report)
+        because, delivery = _turned_away(house, because, sender)
+    report = problems.stored([because]) | {"state": "refused"}
+    report |= {"delivery": delivery} if sender is not None else {}
+    return Taken(path=path, state=DeliveryState.REFUSED, report=report, keeps=because.code not in GATES)
 
 
-def _turned_away(house: House, because: Problem, sender: Sender) -> str | None:
-    """Let the school read it, too. None when the database does not answer: the report in the folder is all there is."""
+def _turned_away(house: House, because: Problem, sender: Sender) -> tuple[Problem, str | None]:
+    """Let the school read it, too. No delivery when the database does not answer: the report is all there is then.
+
+    A file that could not even be opened, of a school that would have had none of it, is refused for that.
+    """
+    whose: dict[str, Any] = {"form": sender.form, "instellingsnummer": sender.school}
     try:
-        return intake.turn_away(
-            house, because, form=sender.form, instellingsnummer=sender.school, delivery=sender.delivery
-        )
+        if sender.delivery is None:
+            because = intake.shut(house, **whose, snapshot_at=None, package=None) or because
+        return because, intake.turn_away(house, because, **whose, delivery=sender.delivery)
     except SQLAlchemyError as failure:
         log.error("drop_failed", kind=type(failure).__name__, exc_info=failure)  # noqa: TRY400
-        return None
+        return because, None
 
 
 @contextmanager

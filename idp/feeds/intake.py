@@ -20,9 +20,9 @@ STRANGERS = frozenset({"school_not_known", "wrong_package"})
 
 
 def shut(
-    house: House, *, form: str, instellingsnummer: str, snapshot_at: datetime | None, package: str
+    house: House, *, form: str, instellingsnummer: str, snapshot_at: datetime | None, package: str | None
 ) -> Problem | None:
-    """Why this package may not deliver for this school now, before anything is read."""
+    """Why this package may not deliver for this school now, before anything is read. `package`: as for `take`."""
     if form not in classes.ADAPTERS:
         return Problem(code="unknown_format")
     with house.database.reading() as db:
@@ -32,6 +32,7 @@ def shut(
             instellingsnummer,
             today=house.clock.today(),
             snapshot_at=snapshot_at,
+            operator=package is None,
             package=package,
         )
 
@@ -47,10 +48,13 @@ def turn_away(
 ) -> str:
     """Remember a delivery of which nothing is kept; returns its id. Needs `audit.circumstances`.
 
-    What a stranger sent is no delivery of the school: it would hide that its own package sent nothing.
+    What a stranger sent is no delivery of the school: it would hide that its own package sent nothing. What was decided
+    about this `delivery` stays so, whatever broke afterwards.
     """
     theirs = instellingsnummer if because.code not in STRANGERS else None
     with house.database.transaction() as db:
+        if delivery is not None and not deliveries.is_open(db, delivery):
+            return delivery
         delivery = deliveries.record(
             db,
             delivery=delivery,

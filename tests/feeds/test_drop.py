@@ -10,8 +10,9 @@ import shutil
 import pytest
 from sqlalchemy import select, update
 
-from idp import models
-from idp.feeds import drop
+from idp import audit, models
+from idp.feeds import drop, intake
+from idp.feeds.problems import Problem
 from idp.models import Delivery
 from tests import make as plain
 from tests import make_feeds as make
@@ -112,6 +113,38 @@ def test_IMP_10_of_a_school_that_does_not_share_nothing_stays_but_the_report(hou
             Delivery.instellingsnummer == "999004", Delivery.kind == "classes"
         )
         assert db.execute(states).scalars().all() == ["refused"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "because", "whose"),
+    [("informat/999004", "does_not_share", "999004"), ("wisa/999002", "wrong_package", None)],
+)
+def test_a_file_that_cannot_be_opened_is_refused_first_for_what_the_school_would_not_take(
+    house, place, folder, because, whose
+):
+    """A job that somebody forgot must not hide, night after night, that the school's own package sends nothing."""
+    (place / folder).mkdir(parents=True, exist_ok=True)
+    put(place / folder / "x.json.gz", b"no gzip")
+    assert drop.take_in(house, place) == {"refused": 1, "purged": 0}
+    kept = [path.name.partition("-")[2] for path in (place / folder / "klaar").iterdir()]
+    assert kept == ["x.json.gz.report.json"]
+    (report,) = reports(place / folder)
+    with house.database.reading() as db:
+        columns = select(Delivery.instellingsnummer, Delivery.report)
+        told = db.execute(columns.where(Delivery.id == report["delivery"])).one()
+    assert (told.instellingsnummer, [*told.report["problem_counts"]]) == (whose, [because])
+
+
+def test_what_was_decided_stays_so_whatever_breaks_afterwards(house, place):
+    put(place / "informat/999002/x.json", INFORMAT.read_bytes())
+    assert drop.take_in(house, place) == {"applied": 1, "purged": 0}
+    (report,) = reports(place / "informat/999002")
+    words = {"form": "informat", "instellingsnummer": "999002", "delivery": report["delivery"]}
+    with audit.circumstances(audit.Circumstances(now=house.clock.now(), actor="system", source="job")):
+        assert intake.turn_away(house, Problem(code="processing_failed"), **words) == report["delivery"]
+    with house.database.reading() as db:
+        state = db.scalar(select(Delivery.state).where(Delivery.id == report["delivery"]))
+    assert state == "applied"
 
 
 def test_files_are_gone_after_a_week_and_at_once_when_a_school_stops(house, place):

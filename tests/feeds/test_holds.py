@@ -188,6 +188,23 @@ def test_declining_leaves_everything_as_it_was_and_deletes_the_rows(house, behee
     assert (seats(house), parts(house)) == (before, 0)
 
 
+@pytest.mark.parametrize("because", ["another package", "shares no more"])
+def test_what_cannot_be_applied_any_more_says_so_and_can_only_be_declined(
+    house, beheerder, sharing_school, because
+):
+    outcome = bring(house, without(0.3))
+    with house.database.transaction() as db:
+        if because == "another package":
+            sharing.name_package(db, instellingsnummer=sharing_school, pakket="wisa")
+        else:
+            db.execute(update(models.Agreement).values(stopped_at=house.clock.now()))
+    page = beheerder.get(f"{PATH}/leveringen/{outcome.delivery}")
+    assert page.status_code == 200
+    assert "Ze kan niet meer worden toegepast" in page.text
+    assert 'value="weigeren"' in page.text
+    assert 'value="toepassen"' not in page.text
+
+
 def test_IDOR_a_held_delivery_of_another_school_is_not_there(house, app, sharing_school):
     outcome = bring(house, without(0.3))
     browser = app.test_client()

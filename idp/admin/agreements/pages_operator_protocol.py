@@ -43,7 +43,7 @@ def publish() -> Response:
     version = form.get("versie", "").strip()
     if form.get("terug") == "1":
         return _texts(given=form)
-    if again := staff_door.needs_fresh_first(_texts, *TYPED, longest=LONGEST, back=PATH):
+    if again := staff_door.needs_fresh_first(_texts, *TYPED, longest=2 * LONGEST, back=PATH):
         return again
     try:
         day = _day(version, body, form.get("vanaf", ""))

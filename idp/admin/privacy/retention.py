@@ -320,7 +320,7 @@ def _leave_tombstones(house: House, now: datetime) -> int:
 
     By what name an app knew who left goes too. Who comes back before that has the very same, also after a merge or when
     the app changed its subject type: that is what those rows are kept for. Afterwards the digest of the national number is
-    gone, so nobody is met again, and a name that is a keyed hash of one account_uuid falls to no other.
+    gone, so only the same school meets them again, by stamnummer: with the name that the app's registration gives them.
     """
     others = (RetiredUsername, Account, AppPupil)
     left = or_(
