@@ -160,26 +160,34 @@ def write(db: Connection, marks: Marks, standing: Standing, *, whole: bool = Tru
 
 def acknowledge(db: Connection, marks: Marks, known: Known) -> Trouble | None:
     """Somebody knows of this trouble. None: there is none by this name."""
-    for trail in sorted(read(db, marks).standings):
-        there = _held(db, marks, trail)
-        found = next((one for one in there.troubles if one.name == known.name), None) if there else None
-        if there is not None and found is not None:
-            others = tuple(one for one in there.known if one.name != known.name)
-            _write(db, marks, replace(there, known=(*others, known)))
-            return found
-    return None
+    there, found = _called(db, marks, known.name)
+    if there is not None:
+        _write(db, marks, replace(there, known=(*_but(there.known, known.name), known)))
+    return found
 
 
 def take_back(db: Connection, marks: Marks, name: str) -> tuple[Trouble, Known] | None:
     """Nobody knows of this trouble any more. None: nobody did, or there is none by this name."""
+    there, found = _called(db, marks, name)
+    said = next((one for one in there.known if one.name == name), None) if there else None
+    if there is None or found is None or said is None:
+        return None
+    _write(db, marks, replace(there, known=_but(there.known, name)))
+    return found, said
+
+
+def _called(db: Connection, marks: Marks, name: str) -> tuple[Standing, Trouble] | tuple[None, None]:
+    """The trouble by this name, and the row that it stands in, held until the transaction ends."""
     for trail in sorted(read(db, marks).standings):
         there = _held(db, marks, trail)
         found = next((one for one in there.troubles if one.name == name), None) if there else None
-        said = next((one for one in there.known if one.name == name), None) if there else None
-        if there is not None and found is not None and said is not None:
-            _write(db, marks, replace(there, known=tuple(one for one in there.known if one.name != name)))
-            return found, said
-    return None
+        if there is not None and found is not None:
+            return there, found
+    return None, None
+
+
+def _but(known: tuple[Known, ...], name: str) -> tuple[Known, ...]:
+    return tuple(one for one in known if one.name != name)
 
 
 def _held(db: Connection, marks: Marks, trail: str) -> Standing | None:

@@ -9,7 +9,6 @@ from sqlalchemy import select
 
 from idp import audit, models
 from idp.errands import patrol_book
-from idp.models import RightKind
 from tests import make_commands, make_staff
 from tests.security.test_operators_api import call, issued
 
@@ -37,13 +36,6 @@ def found(house):
             )
             patrol_book.write(db, house.keys.marks, standing)
     return troubles
-
-
-@pytest.fixture
-def mira(client, house):
-    made = make_staff.staff(house, RightKind.OPERATOR)
-    make_staff.begin(client, house, made)
-    return made
 
 
 def known(house) -> list[tuple[str, str, str]]:

@@ -6,18 +6,11 @@ import pytest
 from sqlalchemy import select
 
 from idp.feeds import deliveries, held
-from idp.models import AuditEvent, Delivery, DeliveryState, Enrolment, RightKind
-from tests import make_feeds, make_staff
+from idp.models import AuditEvent, Delivery, DeliveryState, Enrolment
+from tests import make_feeds
 from tests.make_staff import post
 
 LIST = "/beheer/leveringen"
-
-
-@pytest.fixture
-def mira(client, house):
-    made = make_staff.staff(house, RightKind.OPERATOR)
-    make_staff.begin(client, house, made)
-    return made
 
 
 @pytest.fixture

@@ -27,13 +27,6 @@ from tests.make_reading import read, stands
 from tests.make_staff import post
 
 
-@pytest.fixture
-def mira(client, house):
-    made = make_staff.staff(house, RightKind.OPERATOR)
-    make_staff.begin(client, house, made)
-    return made
-
-
 def held(house, **where):
     with house.database.reading() as db:
         return access.holders(db, house.clock.today(), **where)

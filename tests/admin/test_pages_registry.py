@@ -21,11 +21,10 @@ APP = "/beheer/apps/rekenbuur"
 
 
 @pytest.fixture
-def mira(client, house):
-    made = make_staff.staff(house, RightKind.OPERATOR)
-    make_staff.begin(client, house, made)
+def mira(mira, house):
+    """There is an app, too."""
     apps.import_apps(house, [document()], now=house.clock.now())
-    return made
+    return mira
 
 
 def exported(house, client_id="rekenbuur"):

@@ -18,7 +18,6 @@ from idp.admin import staff_door
 from idp.admin.apps import app_secrets, apps
 from idp.errands import patrol_book
 from idp.feeds import feed_clients
-from idp.models import RightKind
 from tests import make_staff
 from tests.admin.test_apps import document
 from tests.make_browser import path
@@ -130,13 +129,6 @@ def words(form: Form) -> dict[str, list[str]]:
 def count(house, model) -> int:
     with house.database.reading() as db:
         return db.execute(select(func.count()).select_from(model)).scalar_one()
-
-
-@pytest.fixture
-def mira(client, house):
-    made = make_staff.staff(house, RightKind.OPERATOR)
-    make_staff.begin(client, house, made)
-    return made
 
 
 @pytest.fixture
