@@ -1,6 +1,6 @@
 """How fast, and how much memory? Ours beside node oidc-provider, idpyoidc and Canaille, in the same run, on this machine.
 
-    python bench/bench.py                 what the README's numbers come from: RS256, and ours on PostgreSQL too
+    python bench/bench.py                 what the README's numbers come from: RS256; ours and node's on PostgreSQL too
     python bench/bench.py --ours          without the peers
     python bench/bench.py --es256         everything with ES256
     python bench/bench.py -s 4 -r 5       longer, five rounds: the table has medians
@@ -42,8 +42,13 @@ OURS = {
     "ES256": ("leersleutel:sqlite-es256", "leersleutel:pg-es256"),
 }
 PEERS = {
-    "RS256": ("node_oidc_provider", "idpyoidc", "canaille"),
-    "ES256": ("node_oidc_provider:sqlite-es256", "idpyoidc:es256", "canaille:es256"),
+    "RS256": ("node_oidc_provider", "node_oidc_provider:pg", "idpyoidc", "canaille"),
+    "ES256": (
+        "node_oidc_provider:sqlite-es256",
+        "node_oidc_provider:pg-es256",
+        "idpyoidc:es256",
+        "canaille:es256",
+    ),
 }
 
 
@@ -60,9 +65,11 @@ def main():
     results = SCRATCH / "results.jsonl"
     results.unlink(missing_ok=True)
     alg = "ES256" if args.es256 else "RS256"
-    names = [*OURS[alg]] if postgres.binaries() else [OURS[alg][0]]
+    names = [*OURS[alg]]
     if not args.ours:
         names += [name for name in PEERS[alg] if _is_ready(name)]
+    if not postgres.binaries():
+        names = [name for name in names if ":pg" not in name]
     if args.providers:
         names = args.providers.split(",")
     for _ in range(args.rounds):
@@ -104,7 +111,8 @@ def _node_is_ready():
     if not shutil.which("npm") or not shutil.which("node"):
         print("Node.js or npm is not installed: without the peer")
         return False
-    if not (folder / "node_modules").exists():
+    installed, wanted = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
         done = subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=False)
         if done.returncode:
             print("npm could not install the peer: without it")

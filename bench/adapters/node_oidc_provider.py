@@ -1,5 +1,11 @@
-"""npm oidc-provider (panva), the fast peer to stand beside. Variants: memory, sqlite, sqlite-es256."""
+"""npm oidc-provider (panva), the fast peer to stand beside. Variants: memory, sqlite, sqlite-es256, pg, pg-es256.
 
+The last two start a PostgreSQL of their own as ours do: the same settings, the server's core, its CPU counted.
+"""
+
+import contextlib
+
+from opbench import postgres
 from opbench.provider import BENCH, SCRATCH, Provider
 
 DIR = BENCH / "peers" / "node-oidc-provider"
@@ -24,5 +30,29 @@ class SqliteES(Sqlite):
     env = {**Sqlite.env, "ALG": "ES256"}
 
 
-PROVIDERS = {"memory": NodeOP(), "sqlite": Sqlite(), "sqlite-es256": SqliteES()}
+class Postgres(NodeOP):
+    name = "node oidc-provider (PostgreSQL, RS256)"
+    env = {**NodeOP.env, "STORE": "postgres", "PGUSER": "idp", "PGDATABASE": "postgres"}
+
+    @contextlib.contextmanager
+    def beside(self, core):
+        folder = SCRATCH / "postgres-node"
+        with postgres.running(folder, core) as (_, pid_file):
+            self.env = self.env | {"PGHOST": str(folder)}
+            self.extra_pidfiles = (pid_file,)
+            yield
+
+
+class PostgresES(Postgres):
+    name = "node oidc-provider (PostgreSQL, ES256)"
+    env = {**Postgres.env, "ALG": "ES256"}
+
+
+PROVIDERS = {
+    "memory": NodeOP(),
+    "sqlite": Sqlite(),
+    "sqlite-es256": SqliteES(),
+    "pg": Postgres(),
+    "pg-es256": PostgresES(),
+}
 PROVIDER = PROVIDERS["sqlite"]

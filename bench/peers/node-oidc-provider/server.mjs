@@ -1,6 +1,6 @@
 // oidc-provider configured as a plain first-party OpenID provider:
 // one confidential client, code+PKCE, client_credentials, rotated refresh tokens.
-//   STORE=memory|sqlite  ALG=RS256|ES256  AT=opaque|jwt  PORT=9101
+//   STORE=memory|sqlite|postgres  ALG=RS256|ES256  AT=opaque|jwt  PORT=9101
 import { createServer } from 'node:http';
 import { createHmac, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { hash, verify } from '@node-rs/argon2';
@@ -12,10 +12,11 @@ const ALG = process.env.ALG || 'RS256';
 const AT = process.env.AT || 'opaque';
 const ARGON = { memoryCost: 19456, timeCost: 2, parallelism: 1 };   // OWASP minimum for argon2id
 
-let SqliteAdapter;
-if ((process.env.STORE || 'memory') === 'sqlite') {
-  const { open } = await import('./sqlite.mjs');
-  SqliteAdapter = open(process.env.DB);
+const STORE = process.env.STORE || 'memory';
+let adapter;
+if (STORE !== 'memory') {
+  const { open } = await import(`./${STORE}.mjs`);
+  adapter = await open(process.env.DB);
 }
 
 const users = new Map();
@@ -34,7 +35,7 @@ const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.expor
 const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
 
 const provider = new Provider(ISSUER, {
-  adapter: SqliteAdapter,
+  adapter,
   clients: [{
     client_id: 'bench',
     client_secret: 'bench-secret-0123456789abcdef0123456789',
