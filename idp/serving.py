@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from idp import audit, config, context, in_clear, listening, patience, steps, web
+from idp import audit, config, context, huge_pages, in_clear, listening, patience, steps, web
 from idp.app import create_app
 from idp.config import ConfigurationError, Settings
 from idp.errands import job_worker
@@ -47,6 +47,7 @@ def application() -> Wsgi:
         exposing.Exposer(house).start()
     whole = assemble(house)
     _settle()
+    huge_pages.gather()
     return whole
 
 
