@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
+import argon2_ahead  # noqa: E402
 import quick_argon2  # noqa: E402
 
 
@@ -21,12 +22,13 @@ import quick_argon2  # noqa: E402
     secret=st.binary(max_size=64),
     salt=st.binary(min_size=8, max_size=32),
     passes=st.integers(1, 3),
-    memory=st.integers(8, 600),
+    lanes=st.integers(1, 4),
+    memory=st.integers(32, 1_200),
     length=st.integers(16, 64),
 )
-def test_our_argon2_equals_the_one_of_openssl(secret, salt, passes, memory, length):
-    other = Argon2id(salt=salt, length=length, iterations=passes, lanes=1, memory_cost=memory)
-    assert hash_secret_raw(secret, salt, passes, memory, 1, length, Type.ID) == other.derive(secret)
+def test_our_argon2_equals_the_one_of_openssl(secret, salt, passes, lanes, memory, length):
+    other = Argon2id(salt=salt, length=length, iterations=passes, lanes=lanes, memory_cost=memory)
+    assert hash_secret_raw(secret, salt, passes, memory, lanes, length, Type.ID) == other.derive(secret)
 
 
 def test_at_the_cost_of_a_sign_in_too():
@@ -45,6 +47,17 @@ def test_it_is_built_from_the_source_that_is_pinned_with_tools_that_are_pinned()
     )
 
 
+def test_our_lines_go_only_into_the_source_that_they_were_made_for():
+    places = "\n".join(wanted * times for wanted, times, _ in argon2_ahead.CHANGES)
+    made = argon2_ahead.looking_ahead(places)
+    assert made.count("look_ahead(instance") == 3
+    assert made.count("*ahead) {") == 3
+    assert made.count(", instance, ahead);") == 3
+    for wanted, _, _ in argon2_ahead.CHANGES:
+        with pytest.raises(ValueError, match=r"opt\.c is another one"):
+            argon2_ahead.looking_ahead(places.replace(wanted, "", 1))
+
+
 def test_without_a_compiler_it_says_so_and_leaves_everything_as_it_is(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("CC", str(tmp_path / "no-such-compiler"))
     assert quick_argon2.main([]) == 0
@@ -61,11 +74,12 @@ def test_an_image_needs_no_newer_processor_than_the_wheel_unless_whoever_builds_
 @pytest.mark.parametrize(
     ("version", "origin", "built"),
     [
-        (None, '{"url": "file:///tmp/x/argon2.whl"}', True),
+        (None, f'{{"url": "file:///tmp/x/argon2-1-{quick_argon2.BUILD}-any.whl"}}', True),
+        (None, '{"url": "file:///tmp/x/argon2-1-any.whl"}', False),
         (None, None, False),
-        ("0.1", '{"url": "file:///tmp/x/argon2.whl"}', False),
+        ("0.1", f'{{"url": "file:///tmp/x/argon2-1-{quick_argon2.BUILD}-any.whl"}}', False),
     ],
-    ids=["built here", "from the registry", "an older one, built here"],
+    ids=["built here", "built here before it looked ahead", "from the registry", "an older one, built here"],
 )
 def test_what_was_built_here_is_not_built_again(monkeypatch, tmp_path, version, origin, built):
     version = version or re.match(r".*==([0-9.]+)", quick_argon2._pinned())[1]
