@@ -15,9 +15,10 @@ from flask import Flask, Response, abort, current_app, make_response, render_tem
 from flask_babel import Babel, get_locale
 from flask_login import current_user
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.datastructures import LanguageAccept
+from werkzeug.datastructures import Headers, LanguageAccept
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_accept_header
+from werkzeug.urls import iri_to_uri
 
 from idp import assets, context, entropy, pushed, sentences
 from idp.config import LOOPBACK, Settings
@@ -32,6 +33,8 @@ MOST_PARAMETERS = 200
 LONGEST_QUERY = 32_768
 EVERYDAY = 200
 """Characters of an Accept-Language that is remembered: nobody fills memory with long ones."""
+PLAIN = re.compile(r"[A-Za-z0-9\-._~:/?@!$&'()*+=%]*")
+"""All that most addresses and cookies are made of: nothing in it needs quotes in a header."""
 SUSPECT = re.compile(rb"%00|%[89A-Fa-f]|[\x00\x80-\xff]")
 """Without these a query is plain ASCII: no zero bytes, and nothing that cannot be read."""
 
@@ -152,12 +155,10 @@ def _is_ours(origin: str) -> bool:
     """Is it the issuer, or at home another name of this machine at the same port?"""
     settings = context.house().settings
     scheme, _, host = settings.issuer.partition("://")
-    names = LOOPBACK if settings.loopback else ()
-    port = re.search(r":[0-9]+$", host)
-    others = {
-        f"{scheme}://{f'[{name}]' if ':' in name else name}{port.group() if port else ''}" for name in names
-    }
-    return origin in {settings.issuer, *others}
+    if origin == settings.issuer or not settings.loopback:
+        return origin == settings.issuer
+    port = "".join(re.findall(r":[0-9]+$", host))
+    return origin in {f"{scheme}://{f'[{name}]' if ':' in name else name}{port}" for name in LOOPBACK}
 
 
 # ---------------------------------------------------------------- going out
@@ -249,11 +250,17 @@ def _form_targets() -> list[str]:
     return ["'self'", *([notes.form_target] if "form_target" in notes else [])]
 
 
+class _Onward(Response):
+    """A redirect that is in order as it is: Werkzeug would take its address apart, and quote it once more."""
+
+    def get_wsgi_headers(self, environ: Any) -> Headers:  # noqa: ARG002
+        return self.headers
+
+
 def see_other(location: str) -> Response:
     """Go there with a GET (303), whatever the method was: a password never travels on."""
-    response = Response(status=303, headers=[("Location", location)])
-    response.autocorrect_location_header = False
-    return response
+    there = location if PLAIN.fullmatch(location) else iri_to_uri(location)
+    return _Onward(status=303, headers=[("Location", there), ("Content-Length", "0")])
 
 
 # ---------------------------------------------------------------- cookies
@@ -275,15 +282,11 @@ def cookie_called(issuer: str, word: str) -> str:
 
 def set_cookie(response: Response, word: str, value: str, *, seconds: int | None = None) -> None:
     """HttpOnly, Lax, this host only; without `seconds` it ends with the browser."""
-    response.set_cookie(
-        cookie_name(word),
-        value,
-        max_age=seconds,
-        secure=not context.house().settings.loopback,
-        httponly=True,
-        samesite="Lax",
-        path="/",
-    )
+    assert PLAIN.fullmatch(value), f"the cookie {word} would need quotes"
+    until = "" if seconds is None else f"; Max-Age={seconds}"
+    https = "" if context.house().settings.loopback else "; Secure"
+    said = f"{cookie_name(word)}={value}{until}{https}; HttpOnly; Path=/; SameSite=Lax"
+    response.headers.add("Set-Cookie", said)
 
 
 def drop_cookie(response: Response, word: str) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from urllib.parse import parse_qsl, urlencode
 
 from idp import pushed
 from idp.apps import App
@@ -92,7 +91,7 @@ def push(house: House, app: App, form: Mapping[str, str]) -> tuple[str, int] | N
         request_uri = pushed.keep(
             db,
             client_id=app.client_id,
-            parameters=dict(parse_qsl(arrived.query)),
+            parameters=dict(arrived.said),
             pushed=True,
             now=now,
             life=timedelta(seconds=seconds),
@@ -197,7 +196,7 @@ def _keep(house: House, arrived: AuthorizationRequest, source: str) -> Authoriza
         request_uri = pushed.keep(
             db,
             client_id=arrived.app.client_id,
-            parameters=dict(parse_qsl(arrived.query)),
+            parameters=dict(arrived.said),
             pushed=False,
             now=now,
             life=_time_to_sign_in(house),
@@ -206,8 +205,8 @@ def _keep(house: House, arrived: AuthorizationRequest, source: str) -> Authoriza
 
 
 def _named(arrived: AuthorizationRequest, request_uri: str) -> AuthorizationRequest:
-    query = urlencode({"client_id": arrived.app.client_id, "request_uri": request_uri})
-    return replace(arrived, query=query, kept=pushed.digest(request_uri))
+    said = {"client_id": arrived.app.client_id, "request_uri": request_uri}
+    return replace(arrived, said=said, kept=pushed.digest(request_uri))
 
 
 def _time_to_sign_in(house: House) -> timedelta:

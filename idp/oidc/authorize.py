@@ -72,8 +72,12 @@ def _consider(
 ) -> Considered:
     situation, schools = _look(db, house, request, session, now)
     step: Step | Issued = next_step.decide(situation)
-    if isinstance(step, Issue) and not evidence.take(
-        db, session.sid, request.query, step.uses, now, seconds=house.settings.marker_seconds
+    if (
+        isinstance(step, Issue)
+        and step.uses
+        and not evidence.take(
+            db, session.sid, request.query, step.uses, now, seconds=house.settings.marker_seconds
+        )
     ):
         step = next_step.decide(replace(situation, evidence=frozenset()))
     if isinstance(step, Issue):

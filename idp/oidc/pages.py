@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import structlog
 from flask import Blueprint, Flask, Response, abort, make_response, render_template
@@ -139,11 +139,13 @@ def _at_once(url: str) -> Arrival | None:
 
     None when the answer is a page: a reload of that must not send a secret again.
     """
-    query = urlsplit(url).query
-    words = parse_qs(query)
-    if "request" in words or not pushed.is_name(words.get("request_uri", [pushed.URN])[0]):
+    query = url.partition("#")[0].partition("?")[2]
+    given = requests.pairs(query.encode())
+    if given is None or any(
+        name == "request" or (name == "request_uri" and not pushed.is_name(value)) for name, value in given
+    ):
         return None
-    asked = _asked(query.encode())
+    asked = arriving.arrive(context.house(), given, source=http.remote_addr or "")
     if not isinstance(asked, AuthorizationRequest) or asked.response_mode != "query":
         return None
     house = context.house()

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qsl, quote_plus, urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from idp.apps import App
 from idp.oidc import asked_claims
@@ -58,9 +59,14 @@ class AuthorizationRequest:
     sub_needed: tuple[str, ...] = ()
     """It must be one of these pupils, by the app's own names for them; empty: whoever it is."""
     kept: bytes | None = field(default=None, repr=False)
-    """The request is kept here, by this digest: `query` only names it, and a code uses it up."""
-    query: str = field(default="", repr=False)
-    """The request in one fixed spelling: what we know of it, and nothing else. It names the request everywhere."""
+    """The request is kept here, by this digest: `said` only names it, and a code uses it up."""
+    said: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What we know of the request in its address, and nothing else, in one fixed order."""
+
+    @cached_property
+    def query(self) -> str:
+        """The request in one fixed spelling. It names the request everywhere."""
+        return urlencode(self.said)
 
     @property
     def url(self) -> str:
@@ -211,6 +217,5 @@ def _in_order(given: Given) -> AuthorizationRequest:
         claims=named.names or None if named else None,
         acr_needed=named.acr if named else (),
         sub_needed=named.sub if named else (),
-        query=urlencode(strict)
-        + "".join(f"&{name}={quote_plus(wish)}" for name in WISHES if (wish := given.wish(name))),
+        said=strict | {name: wish for name in WISHES if (wish := given.wish(name))},
     )
