@@ -40,6 +40,12 @@ class Counters(Protocol):
     def closed(self, names: Sequence[str], now: datetime) -> Sequence[tuple[str, datetime]]:
         """Which of these are closed, and until when."""
 
+    def take_first(self, first: Reserved, watched: Sequence[str], now: datetime) -> bool:
+        """Begin a counter with its first try, unless it is there or one of `watched` is closed: False, nothing changed.
+
+        Most who come by never mistook themselves, and need no other step than this.
+        """
+
     def take(
         self, wanted: Mapping[str, Counter], now: datetime, settings: Settings
     ) -> tuple[Reserved, ...] | tuple[Closed, ...]:
@@ -85,6 +91,15 @@ class Counters(Protocol):
 
     def remove(self, names: Iterable[str]) -> int:
         """Forget these; returns how many were there."""
+
+
+def first_try(wanted: Mapping[str, Counter], now: datetime, settings: Settings) -> Reserved | None:
+    """What one counter holds after the first try on it; None when there are more to take together."""
+    if len(wanted) > 1:
+        return None
+    ((name, counter),) = wanted.items()
+    after = slowing.take(counter, None, now, settings)
+    return Reserved(key=name, counter=counter, before=None, after=after) if isinstance(after, State) else None
 
 
 def decide(

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import zip_longest
 from typing import Any
 
 from sqlalchemy import (
@@ -25,6 +24,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -37,7 +37,7 @@ from idp.models import Moment, Throttle, WrongSecret
 from idp.prepared import Prepared
 
 _AT_A_TIME = 3
-"""Counters in one prepared statement: a try on a name looks at three at most."""
+"""Counters in one prepared statement, of which there is one for each number: a try on a name looks at three at most."""
 
 
 class InDatabase:
@@ -49,8 +49,13 @@ class InDatabase:
     def closed(self, names: Sequence[str], now: datetime) -> Sequence[tuple[str, datetime]]:
         found = []
         for few in _some_at_a_time(names):
-            found += _closed().rows(self._db, _numbered("name", few) | {"now": now})
+            found += _closed(len(few)).rows(self._db, _numbered("name", few) | {"now": now})
         return [(row.key, row.closed_until) for row in found]
+
+    def take_first(self, first: Reserved, watched: Sequence[str], now: datetime) -> bool:
+        given = {f"to_{column}": getattr(first.after, column) for column in slowing.COLUMNS}
+        given |= _numbered("name", watched) | {"to_key": first.key, "now": now}
+        return _take_first(self._db.dialect.name, len(watched)).run(self._db, given) == 1
 
     def take(
         self, wanted: Mapping[str, Counter], now: datetime, settings: Settings
@@ -115,11 +120,9 @@ class InDatabase:
             self._db.execute(update(Throttle).where(Throttle.key == one.key).values(values))
 
     def settle(self, *, reset: Sequence[str], refund: Sequence[str]) -> dict[str, tuple[int, datetime]]:
-        gone: dict[str, tuple[int, datetime]] = {}
-        for over, back in zip_longest(_some_at_a_time(reset), _some_at_a_time(refund), fillvalue=()):
-            rows = _settle().rows(self._db, _numbered("reset", over) | _numbered("refund", back))
-            gone |= {row.key: (row.count, row.changed_at) for row in rows}
-        return gone
+        which = _numbered("reset", reset) | _numbered("refund", refund)
+        rows = _settle(len(reset), len(refund)).rows(self._db, which)
+        return {row.key: (row.count, row.changed_at) for row in rows}
 
     def bump(
         self,
@@ -206,20 +209,30 @@ def _some_at_a_time(names: Sequence[str]) -> list[Sequence[str]]:
 
 
 def _numbered(word: str, names: Sequence[str]) -> dict[str, str]:
-    """Parameters for `_among`: where there are fewer names, none at all, which no counter has."""
-    return {f"{word}_{at}": names[at] if at < len(names) else "" for at in range(_AT_A_TIME)}
+    """Parameters for `_among`."""
+    return {f"{word}_{at}": name for at, name in enumerate(names)}
 
 
-def _among(word: str) -> ColumnElement[bool]:
-    return Throttle.key.in_([bindparam(f"{word}_{at}", type_=String()) for at in range(_AT_A_TIME)])
+def _among(word: str, many: int) -> ColumnElement[bool]:
+    return Throttle.key.in_([bindparam(f"{word}_{at}", type_=String()) for at in range(many)])
+
+
+def _is_closed(many: int) -> ColumnElement[bool]:
+    return and_(_among("name", many), Throttle.closed_until > bindparam("now", type_=Moment()))
 
 
 @cache
-def _closed() -> Prepared:
+def _closed(many: int) -> Prepared:
+    return Prepared(select(Throttle.key, Throttle.closed_until).where(_is_closed(many)))
+
+
+@cache
+def _take_first(dialect: str, watched: int) -> Prepared:
+    columns = ("key", *slowing.COLUMNS)
+    given = [bindparam(f"to_{name}", type_=getattr(Throttle, name).type) for name in columns]
+    open_ = ~select(Throttle.key).where(_is_closed(watched)).exists() if watched else true()
     return Prepared(
-        select(Throttle.key, Throttle.closed_until).where(
-            _among("name"), Throttle.closed_until > bindparam("now")
-        )
+        _insert(dialect).from_select(columns, select(*given).where(open_)).on_conflict_do_nothing()
     )
 
 
@@ -230,11 +243,12 @@ def _insert_fresh(dialect: str) -> Prepared:
 
 
 @cache
-def _settle() -> Prepared:
-    mine_alone = and_(_among("refund"), Throttle.count <= 1, Throttle.level == 0)
+def _settle(reset: int, refund: int) -> Prepared:
+    mine_alone = and_(_among("refund", refund), Throttle.count <= 1, Throttle.level == 0)
+    over = _among("reset", reset)
     return Prepared(
         delete(Throttle)
-        .where(or_(_among("reset"), mine_alone))
+        .where(or_(over, mine_alone) if refund else over)
         .returning(Throttle.key, Throttle.count, Throttle.changed_at)
     )
 

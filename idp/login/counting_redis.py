@@ -49,6 +49,15 @@ end
 return 1
 """
 """Seven words a key: what is expected there, five fields, how long to keep it."""
+_FIRST = """
+for i = 2, #KEYS do
+  local closed = redis.call('HGET', KEYS[i], 'closed')
+  if closed and closed ~= '' and tonumber(closed) > tonumber(ARGV[1]) then return 0 end
+end
+if seen(KEYS[1]) then return 0 end
+keep(KEYS[1], {unpack(ARGV, 2, 6)}, ARGV[7])
+return 1
+"""
 _GIVE_BACK = """
 local v = seen(KEYS[1])
 if not v then return 0 end
@@ -114,6 +123,10 @@ class InRedis:
             found = asked.execute()
         moments = {name: _moment(text) for name, text in zip(names, found, strict=True) if text}
         return [(name, until) for name, until in moments.items() if until > now]
+
+    def take_first(self, first: Reserved, watched: Sequence[str], now: datetime) -> bool:
+        words: list[str | int] = [_text(now), *_fields(first.after), _kept(first.after, now)]
+        return bool(self._run(_FIRST, [first.key, *watched], words))
 
     def take(
         self, wanted: Mapping[str, Counter], now: datetime, settings: Settings

@@ -17,6 +17,7 @@ not exist is counted exactly like one that does. The rules are those of the tabl
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -25,7 +26,7 @@ from statistics import median
 from idp import entropy
 from idp.clock import BRUSSELS
 from idp.config import Settings
-from idp.login import slowing
+from idp.login import counting, slowing
 from idp.login.counting import Closed, Counters, Reserved
 from idp.login.slowing import Counter
 
@@ -122,9 +123,13 @@ def reserve(
     counters: Counters, *, key: bytes, settings: Settings, subject: Subject, now: datetime
 ) -> Pass | Wait:
     """Take one try, or hear how long to wait. `key` is keys.throttle. Changes nothing when the answer is Wait."""
-    if (closed := _closed(counters, key, subject, now)) is not None:
-        return closed
+    watched = {_key(key, counter, subject): counter for counter in _watched(subject)}
     wanted = {_key(key, counter, subject): counter for counter in _reserved_counters(subject)}
+    first = counting.first_try(wanted, now, settings)
+    if first is not None and counters.take_first(first, [*watched], now):
+        return Pass(subject=subject, reserved=(first,))
+    if watched and (closed := _closed(counters, watched, now)) is not None:
+        return closed
     taken, waits = [], []
     for one in counters.take(wanted, now, settings):
         if isinstance(one, Closed):
@@ -142,18 +147,18 @@ def _reserved_counters(subject: Subject) -> tuple[Counter, ...]:
     return (Counter.BROWSER, Counter.CARD) if subject.channel is Channel.CARD else (Counter.BROWSER,)
 
 
-def _closed(counters: Counters, key: bytes, subject: Subject, now: datetime) -> Wait | None:
-    """Is a counter closed that only wrong tries write to?"""
-    watched = []
-    if subject.channel is not Channel.CARD:
-        watched.append(Counter.MONTH)
-    if subject.channel is Channel.OTHER:
-        watched.append(Counter.ADDRESS)
-        watched += [Counter.SYSTEM] if subject.pictures else []
-    if not watched:
-        return None
-    names = {_key(key, counter, subject): counter for counter in watched}
-    waits = [_wait(names[name], until, now) for name, until in counters.closed([*names], now)]
+def _watched(subject: Subject) -> tuple[Counter, ...]:
+    """The counters that only wrong tries write to, and that may be closed."""
+    if subject.channel is Channel.CARD:
+        return ()
+    if subject.channel is not Channel.OTHER:
+        return (Counter.MONTH,)
+    strange = (Counter.MONTH, Counter.ADDRESS)
+    return (*strange, Counter.SYSTEM) if subject.pictures else strange
+
+
+def _closed(counters: Counters, watched: Mapping[str, Counter], now: datetime) -> Wait | None:
+    waits = [_wait(watched[name], until, now) for name, until in counters.closed([*watched], now)]
     return max(waits, key=lambda wait: wait.seconds, default=None)
 
 
