@@ -22,10 +22,12 @@ from sqlalchemy import (
     Date,
     Executable,
     Integer,
+    ScalarSelect,
     and_,
     bindparam,
     delete,
     insert,
+    literal,
     select,
     update,
 )
@@ -100,9 +102,14 @@ def start(
     until: datetime | None = None,
     device: DeviceKind = DeviceKind.OTHER,
     class_device: str | None = None,
+    room: bool = False,
 ) -> Started:
-    """Begin a session, that ends at `until` at the latest. Beyond settings.sessions_per_pupil the oldest gives way."""
-    _make_room(db, account_uuid, now, most=house.settings.sessions_per_pupil)
+    """Begin a session, that ends at `until` at the latest. Beyond settings.sessions_per_pupil the oldest gives way.
+
+    `room`: the caller looked in this transaction, and there is (`full`).
+    """
+    if not room:
+        _make_room(db, account_uuid, now, most=house.settings.sessions_per_pupil)
     sid, cookie = entropy.identifier(), entropy.token(entropy.Token.SESSION, now)
     _BEGIN.later(
         db,
@@ -207,6 +214,12 @@ def end_expired(db: Connection, since: datetime, now: datetime, *, most: int) ->
 
 def _make_room(db: Connection, account_uuid: str, now: datetime, *, most: int) -> None:
     _carry_out(db, _ending_oldest(), "too_many", now, of=account_uuid, most=most - 1)
+
+
+def full(account: Any, most: Any) -> ScalarSelect[int]:
+    """SQL: something when more than `most` sessions of a pupil live; else NULL."""
+    living = select(literal(1)).where(Session.account_uuid == account, Session.ended_at.is_(None))
+    return living.limit(1).offset(most).scalar_subquery()
 
 
 @cache
