@@ -7,7 +7,7 @@ Klas rules look at who sits in the class today.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
 from typing import Any
@@ -40,7 +40,17 @@ from idp.apps import App
 from idp.claims import agreements
 from idp.clock import day_of_law
 from idp.errors import Invalid, NotFound
-from idp.models import ID, ClassMembership, Enrolment, Klas, RuleKind, School, SchoolKind, VisibilityRule
+from idp.models import (
+    ID,
+    AppPupil,
+    ClassMembership,
+    Enrolment,
+    Klas,
+    RuleKind,
+    School,
+    SchoolKind,
+    VisibilityRule,
+)
 from idp.models import App as AppRow
 from idp.prepared import Prepared
 
@@ -66,6 +76,10 @@ class SchoolChoice:
 
     instellingsnummer: str
     naam: str
+    chosen: bool = field(default=False, compare=False)
+    """The pupil picked it for this app the last time."""
+    met: bool = field(default=False, compare=False)
+    """The app has a name for this pupil (pseudonym.py)."""
 
 
 def admits(app: App, school_kind: SchoolKind | None) -> bool:
@@ -181,8 +195,8 @@ def schools_for(db: Connection, app: App, account_uuid: str, today: date) -> tup
     given = {"account": account_uuid, "account_text": account_uuid, "client": app.client_id, "today": today}
     rows = _schools().rows(db, given)
     return tuple(
-        SchoolChoice(instellingsnummer=school, naam=naam)
-        for school, naam, kind, by_school in rows
+        SchoolChoice(instellingsnummer=school, naam=naam, chosen=school == chosen_school, met=sub is not None)
+        for school, naam, kind, by_school, sub, chosen_school in rows
         if admits(app, kind) and (by_school or app.open_to_every_pupil)
     )
 
@@ -308,9 +322,12 @@ def _schools() -> Prepared:
             School.naam,
             School.kind,
             covers(client, Enrolment, account_text, today).label("by_school"),
+            AppPupil.sub,
+            AppPupil.chosen_school,
         )
         .select_from(Enrolment)
         .join(School, School.instellingsnummer == Enrolment.instellingsnummer)
+        .outerjoin(AppPupil, and_(AppPupil.account_uuid == account, AppPupil.client_id == client))
     )
     return Prepared(
         mine.where(

@@ -81,7 +81,7 @@ def _consider(
     ):
         step = next_step.decide(replace(situation, evidence=frozenset()))
     if isinstance(step, Issue):
-        step = _issue(db, house, request, session, step, now=now)
+        step = _issue(db, house, request, session, step, schools=schools, now=now)
     return Considered(step=step, schools=schools)
 
 
@@ -92,9 +92,11 @@ def at_once(
 
     None: something is to be asked or refused. Nothing was written then, and /authorize sees to it.
     """
-    situation, _ = _look(db, house, request, session, now, fresh=True)
+    situation, schools = _look(db, house, request, session, now, fresh=True)
     step = next_step.decide(situation)
-    issued = _issue(db, house, request, session, step, now=now) if isinstance(step, Issue) else None
+    if not isinstance(step, Issue):
+        return None
+    issued = _issue(db, house, request, session, step, schools=schools, now=now)
     return issued.code if isinstance(issued, Issued) else None
 
 
@@ -105,6 +107,7 @@ def _issue(
     session: SignedIn,
     step: Issue,
     *,
+    schools: tuple[SchoolChoice, ...],
     now: datetime,
 ) -> Issued | RefuseToApp:
     """Write the grant and its code, which uses a kept request up."""
@@ -117,6 +120,7 @@ def _issue(
         request=request,
         session=replace(session, acr=step.acr),
         instellingsnummer=step.school,
+        met=any(one.met for one in schools),
         now=now,
         habits=habits.of(request),
     )
@@ -192,9 +196,7 @@ def _look(
         if asks or session.shared
         else frozenset(),
         schools=tuple(one.instellingsnummer for one in schools),
-        remembered=pseudonym.chosen_school(db, request.app, session.account_uuid)
-        if len(schools) > 1
-        else None,
+        remembered=next((one.instellingsnummer for one in schools if one.chosen), None),
         hinted_another=names and _names_another(db, house, request, session, now),
     )
     return situation, schools

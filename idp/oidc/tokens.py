@@ -85,10 +85,12 @@ def begin_grant(
     instellingsnummer: str | None,
     now: datetime,
     habits: int | None = None,
+    met: bool = False,
 ) -> str:
     """Write a grant and its code; returns the code, which is shown once (RFC 6749 section 4.1.2).
 
-    The caller has checked that the app is visible for this pupil at this school, in the same transaction.
+    The caller has checked that the app is visible for this pupil at this school, in the same transaction; perhaps it
+    saw there, too, that the app has `met` this pupil.
     """
     settings = house.settings
     offline = OFFLINE in request.scope.split() and "refresh_token" in app.grant_types
@@ -98,7 +100,8 @@ def begin_grant(
         if offline
         else timedelta(seconds=seconds, minutes=settings.access_token_minutes)
     )
-    pseudonym.remember(db, house.keys, app, session.account_uuid, now)
+    if not met:
+        pseudonym.remember(db, house.keys, app, session.account_uuid, now)
     grant_id, code = entropy.row_id(), entropy.token(Token.CODE, now)
     _INSERT_GRANT.later(
         db,
