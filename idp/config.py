@@ -88,7 +88,7 @@ class Settings(Mail, Upstream, Waiting, Watching):
         "", description="Where personal URLs live, without the user name; empty: issuer + /mijn"
     )
 
-    host: str = Field("127.0.0.1", description="Address to listen on")
+    host: str = Field("127.0.0.1", description="Address to listen on, or a name of this machine")
     port: int = Field(8080, ge=1, le=65535, description="Port to listen on")
     workers: int = Field(0, ge=0, description="Worker processes; 0: one per core")
     threads: Count = Field(8, description="Threads a worker")

@@ -79,6 +79,21 @@ def _stopping() -> Path:
     return Path(os.environ[STOPPING])
 
 
+def an_address(host: str) -> str:
+    """`host` as an address; a name becomes what this machine knows it as, of several addresses the first of IPv4.
+
+    Asked beforehand, for granian takes no names. Raises OSError when nothing is called so.
+    """
+    try:
+        found = socket.getaddrinfo(
+            host.removeprefix("[").removesuffix("]"), None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except UnicodeError:  # a part of the name is empty, or too long
+        raise socket.gaierror(socket.EAI_NONAME, "no name or address") from None
+    families = [family for family, *_ in found]
+    return str(found[families.index(socket.AF_INET) if socket.AF_INET in families else 0][-1][0])
+
+
 def is_free(address: str, port: int) -> bool:
     """May we listen there? Raises OSError when `address` is not one of this machine's.
 

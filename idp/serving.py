@@ -90,7 +90,8 @@ def serve(settings: Settings, data: Path, *, workers: int | None = None, beside:
     """
     where = f"port {settings.port} of {settings.host}"
     try:
-        free = listening.is_free(settings.host, settings.port)
+        address = listening.an_address(settings.host)
+        free = listening.is_free(address, settings.port)
     except OSError as failure:
         raise ConfigurationError([f"{where}: {failure.strerror}; choose another with --host"]) from None
     if not free:
@@ -102,7 +103,7 @@ def serve(settings: Settings, data: Path, *, workers: int | None = None, beside:
         measures.prepare(data / f"metrics-{settings.port}")
     os.environ |= {f"{config.PREFIX}DATA": str(data), f"{config.PREFIX}WORKERS": str(count)}
     (listening.listen if beside else listening.become)(
-        address=settings.host,
+        address=address,
         port=settings.port,
         workers=count,
         threads=settings.threads * WAITING_PER_SEAT,

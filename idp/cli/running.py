@@ -69,7 +69,7 @@ def upgrade(data: Path | None) -> None:
 
 @click.command()
 @data_option
-@click.option("--host", help="Address to listen on.")
+@click.option("--host", help="Address to listen on, or a name of this machine.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.")
 @click.option("--workers", type=click.IntRange(1), help="Worker processes.  [default: one per core]")
 @orderly

@@ -23,7 +23,7 @@ from idp.models import Person, StaffSession
 COOKIE = "staff"
 SIGN_IN = "/personeel/aanmelden"
 HOME = "/schoolloket"
-WAY_BACK = ("/schoolloket", "/beheer", "/personeel/mijn-gegevens")
+WAY_BACK = ("/schoolloket", "/beheer", "/leverancier", "/zandbak", "/personeel/mijn-gegevens")
 """Where a sign-in of staff may lead: nowhere else, and never to another host."""
 _TOUCH = timedelta(minutes=1)
 _SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "CrOS", "Linux")

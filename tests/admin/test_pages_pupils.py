@@ -478,6 +478,10 @@ def test_one_card_is_stopped_and_the_page_says_so(house, client, school, desk):
         cards.issue(db, account_uuid=mine, label="thuis", now=make.NOW, days=9)
     where = f"{LIST}/leerling/{mine}"
     assert "Kaart van school" in client.get(where).text
+    (ask,) = [part for part in client.get(where).text.split("<details")[1:] if school_card.id in part]
+    assert ask.startswith(' class="quiet-more"><summary>Zet stop'), "one press asks, and does nothing"
+    assert "komt er dan niet meer mee binnen" in ask
+    assert "overal afgemeld" not in ask, "only where a card is enough"
     post(client, f"{where}/kaart", kaart=school_card.id)
     page = client.get(where).text
     assert "Kaart van school" not in page

@@ -149,6 +149,24 @@ def test_INJ_07_what_is_typed_stays_text(house, client, mira, words):
     assert client.get("/beheer/apps", query_string={"zoek": words}).status_code == 200
 
 
+def test_what_it_means_is_read_before_a_token_is_taken_back(house, client, mira):
+    for kind, scope, means in (
+        ("api", "apps.read", "met dit token krijgen dan meteen niets meer."),
+        ("app", "openid", "Apps die dat al deden, blijven werken."),
+    ):
+        make_staff.post(
+            client, "/beheer/tokens", wat=kind, label=f"voor {kind}", scope=scope, keer="2", tot="2027-01-31"
+        )
+        page = client.get("/beheer/tokens").text
+        (ask,) = [part for part in page.split("<details")[1:] if f'value="stop-{kind}"' in part]
+        assert ask.startswith(' class="quiet-more"><summary>Trek in'), "one press asks, and does nothing"
+        assert means in ask
+        assert f"Trek het token voor {kind} in</button>" in ask
+        name = re.search(r'name="id" value="([^"]+)"', ask)[1]
+        make_staff.post(client, "/beheer/tokens", wat=f"stop-{kind}", id=name)
+        assert f'value="stop-{kind}"' not in client.get("/beheer/tokens").text
+
+
 def test_the_other_pages_of_an_operator(house, client, mira):
     for where in (
         "/beheer",

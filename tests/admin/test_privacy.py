@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import tracemalloc
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from idp import audit, entropy, models
-from idp.admin.privacy import breach, extracts, processing, school_extract
+from idp.admin.privacy import breach, extracts, processing, school_extract, terms
 from idp.audit import accounts as audit_accounts
 from idp.errors import Invalid, NotFound
 from idp.models import RightKind
@@ -20,6 +21,16 @@ from tests import make, make_browser, make_staff
 from tests.make_reading import stands
 
 DAY = timedelta(days=1)
+KEEPING = (
+    "keep_replaced_days",
+    "keep_names_days",
+    "keep_identifiers_days",
+    "keep_expired_days",
+    "keep_ledger_years",
+    "keep_audit_days",
+    "keep_staff_names_days",
+)
+"""The settings of which a document tells."""
 PERIOD = {"begin": make.NOW - DAY, "end": make.NOW + DAY}
 
 
@@ -178,6 +189,27 @@ def test_a_question_that_cannot_be_meant_never_reads_as_nobody(house, client, st
         assert 'id="gevonden"' not in page.text
 
 
+def test_an_operator_names_the_app_that_leaked_and_chooses_when_several_are_called_so(house, client, story):
+    with house.database.transaction() as db:
+        for client_id, name in (("lees-een", "Lees en Lach"), ("lees-twee", "Lees méér")):
+            make.app(db, client_id=client_id, client_name=name)
+        gone = models.App.client_id == "lees-twee"
+        db.execute(update(models.App).where(gone).values(disabled_at=make.NOW, paused_at=None))
+    make_staff.begin(client, house, make_staff.staff(house, RightKind.OPERATOR))
+    words = {"van": "2026-11-20", "tot": "2026-11-30"}
+    asked = make_staff.form(client, "/beheer/datalek", app="lees", **words)
+    assert re.findall(r'name="kies" value="([^"]+)"', asked.text) == ["lees-een", "lees-twee"]
+    assert "verwijderd" in asked.text, "what leaked from an app that is no more is asked for, too"
+    assert 'id="gevonden"' not in asked.text, "nothing reads as nobody before it is known which app"
+    assert not events(house, "breach_reported")
+    for given in ({"app": "lees", "kies": "lees-twee"}, {"app": "meer lees"}):
+        told = make_staff.form(client, "/beheer/datalek", **words, **given)
+        assert "0 leerlingen geraakt" in told.text
+        assert 'value="lees-twee"' in told.text
+        assert "<strong>Lees méér</strong>" in told.text
+    assert len(events(house, "breach_reported")) == 2
+
+
 def test_what_lies_outside_the_period_or_the_school_is_left_out(house, story):
     with house.database.reading() as db:
         later = breach.Wanted(begin=make.NOW + DAY, end=make.NOW + 2 * DAY)
@@ -219,6 +251,18 @@ def test_the_register_of_processing_names_every_app_and_what_is_kept(house, stor
     assert {"rekenland", story.app.client_id} <= {one["client_id"] for one in recipients}
     assert document["controller"] == processing.NOT_SET.format("controller")
     assert document["activities"][3]["kept"] == f"{house.settings.keep_audit_days} dagen"
+
+
+def test_both_tellings_of_how_long_something_is_kept_follow_the_same_settings(house):
+    lengths = {name: 101 + number for number, name in enumerate(sorted(KEEPING))}
+    known = terms.of(house.settings.model_copy(update=lengths))
+    told = set()
+    for term in known.values():
+        numbers = re.findall(r"\d+", term.english.how_long)
+        assert numbers == re.findall(r"\d+", term.dutch.how_long)
+        told |= {int(one) for one in numbers} - {24}
+    assert told == {*lengths.values()}
+    assert {*terms.OF_PUPILS} == {*known} - {terms.Kept.STAFF}
 
 
 def test_the_evidence_shows_each_measure_or_says_that_no_program_can(house, story):

@@ -47,6 +47,15 @@ def test_IDOR_11_no_session_and_no_pupil_opens_a_door_of_staff(app, house, clien
             assert path(answer) == "/personeel/aanmelden", f"{method} {where}"
 
 
+def test_a_sign_in_leads_back_to_whichever_page_of_staff_was_asked_for(app, client):
+    asked = [where for where, method, _view in routes(app, web.Door.STAFF) if method == "GET"]
+    assert {"/leverancier", "/zandbak", "/beheer", "/personeel/mijn-gegevens"} <= {*asked}
+    for where in asked:
+        if where not in {HOME, "/personeel/bevestigen"}:  # whoever just signed in need not prove it again
+            page = client.get(f"{where}?q=1", follow_redirects=True)
+            assert f'name="next" value="{where}?q=1"' in page.text, where
+
+
 def test_the_cookie_of_staff_opens_no_door_of_pupils(app, house, client):
     make_staff.begin(client, house, make_staff.staff(house))
     word = with_word(client)

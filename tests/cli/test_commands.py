@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from idp import cli, clock, config
+from idp import cli, clock, config, listening
 
 TODAY = clock.Clock().today()
 BEGINS = clock.school_year_ends(TODAY).year - 1
@@ -85,6 +85,21 @@ def test_plain_http_anywhere_else_is_refused_with_a_clear_word(tmp_path):
     )
     assert done.exit_code == 2
     assert "https" in done.stderr
+
+
+def test_a_name_of_this_machine_is_listened_on_as_an_address_is():
+    """That a server does so is seen in tests/security/test_restarting.py, one of whose nodes listens on a name."""
+    for host, address in (("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("[::1]", "::1"), ("::", "::")):
+        assert listening.an_address(host) == address
+    assert listening.an_address("localhost") in {"127.0.0.1", "::1"}
+
+
+@pytest.mark.parametrize("host", ["no..name", "n" * 70])
+def test_a_name_that_is_none_is_refused_with_what_to_do(tmp_path, host):
+    words = ["serve", "--host", host, "--port", "18980", "--data", str(tmp_path)]
+    done = CliRunner().invoke(cli.main, words)
+    assert done.exit_code == 2
+    assert f"port 18980 of {host}: no name or address; choose another with --host" in done.stderr
 
 
 def test_the_sandbox_tells_scripts_everything(idp):

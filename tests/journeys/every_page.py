@@ -22,7 +22,8 @@ from sqlalchemy import create_engine, delete, insert, update
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from idp import apps, audit, clock, config, context, keys, models
-from idp.admin.apps import app_files, app_list
+from idp.admin.api import api_tokens
+from idp.admin.apps import app_files, app_list, registering
 from idp.admin.sandbox import sandbox_making
 from idp.claims import disclose
 from idp.errands import job_book, jobs, patrol_book
@@ -916,9 +917,10 @@ def _(page, there):
 
 @stop("staff-pupil")
 def _(page, there):
+    there.card("wolf.keihanai")
     there.sign_in_staff(page)
     page.goto(f"{there.issuer}/schoolloket/leerid-beheer/leerling/{there.pupils['wolf.keihanai']}")
-    for summary in page.locator("main summary").all():
+    for summary in page.locator("main section summary").all():
         summary.click()
 
 
@@ -928,8 +930,10 @@ def _(page, there):
     with there.house.database.transaction() as db:
         mine = {"account_uuid": uuid, "instellingsnummer": there.staff.school}
         support.allow_card_alone(db, by=there.staff.person_id, anywhere=False, now=now, **mine)
+    there.card("elis.meeuw")
     there.sign_in_staff(page)
     page.goto(f"{there.issuer}/schoolloket/leerid-beheer/leerling/{uuid}")
+    page.locator(".lines summary").click()
 
 
 @stop("staff-new-school-year")
@@ -989,7 +993,6 @@ _operator("operator-app-form", "/beheer/apps/rekenbuur/wijzig")
 _operator("operator-app-history", "/beheer/apps/rekenbuur/geschiedenis")
 _operator("operator-app-refusals", "/beheer/apps/rekenbuur/geweigerd")
 _operator("operator-changes", "/beheer/wijzigingen")
-_operator("operator-tokens", "/beheer/tokens")
 _operator("operator-system", "/beheer/systeem")
 _operator("operator-waiting", "/beheer/wachten")
 _operator("operator-refused-nowhere", f"/beheer/apps/{LONG_NAME}")
@@ -999,6 +1002,19 @@ _operator("operator-packages", "/beheer/pakketten")
 _operator("operator-protocol", "/beheer/protocol")
 _operator("operator-rights", "/beheer/rechten")
 _operator("operator-files", "/beheer/bestand")
+
+
+@stop("operator-tokens")
+def _(page, there):
+    now, by = there.house.clock.now(), "person:mira"
+    words = {"label": LONG_NAME, "until": there.house.clock.today() + timedelta(days=60), "now": now}
+    with there.house.database.transaction() as db:
+        api_tokens.issue(db, scopes=frozenset({"apps.read"}), **words)
+        registering.issue(db, scope="openid", uses=3, pkce_exempt_until=None, by=by, **words)
+    there.sign_in_staff(page, make_staff.staff(there.house, RightKind.OPERATOR).person_id)
+    page.goto(f"{there.issuer}/beheer/tokens")
+    for ask in page.locator(".lines summary").all():
+        ask.click()
 
 
 @stop("operator-rights-stop")

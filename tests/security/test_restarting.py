@@ -126,7 +126,7 @@ def school(tmp_path_factory):
     house.close()
     nodes = [
         Node(data, one, IDP_METRICS_PORT=str(numbers), IDP_ACCESS_LOG="true"),
-        Node(data, two),
+        Node(data, two, IDP_HOST="localhost"),
     ]
     served = Demo(
         data=data,

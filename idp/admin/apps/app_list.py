@@ -132,8 +132,8 @@ class Named:
     sandbox: bool
 
 
-def by_name(db: Connection, words: str, *, most: int) -> tuple[list[Named], int]:
-    """Apps that are not removed, with every one of these words in their name or client_id; and how many there are.
+def by_name(db: Connection, words: str, *, most: int, removed: bool = False) -> tuple[list[Named], int]:
+    """Apps with every one of these words in their name or client_id, and how many there are; `removed` ones, too, if so said.
 
     Whoever is called just so comes first, then whoever begins so. One statement that reads names alone.
     """
@@ -142,7 +142,9 @@ def by_name(db: Connection, words: str, *, most: int) -> tuple[list[Named], int]
     found = []
     for row in db.execute(select(*columns)).mappings():
         state, names = state_of(row), (fold(row["client_name"]), fold(row["client_id"]))
-        if state is State.REMOVED or not all(word in " ".join(names) for word in whole.split()):
+        if (state is State.REMOVED and not removed) or not all(
+            word in " ".join(names) for word in whole.split()
+        ):
             continue
         near = 0 if whole in names else 1 if any(name.startswith(whole) for name in names) else 2
         one = Named(

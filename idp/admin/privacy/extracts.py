@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, or_, select
 
 from idp import audit
+from idp.admin.privacy import terms
 from idp.apps import App, load
 from idp.claims import disclose, visibility
 from idp.clock import day_of_law
@@ -68,7 +69,7 @@ def of_pupil(
         "apps": apps_of(db, house, account_uuid, instellingsnummer=instellingsnummer),
         "releases": _releases(db, account_uuid, instellingsnummer),
         "acts": acts(db, account_uuid, instellingsnummer=instellingsnummer),
-        "kept": kept(house),
+        "kept": terms.in_english(house.settings, terms.OF_PUPILS),
         "corrections": "Gegevens van de inschrijving en de klas verbetert de school in haar administratief pakket; "
         "een dag later staan ze hier juist. Wat een app zelf bewaart, verbetert de maker van de app.",
     }
@@ -247,20 +248,6 @@ def acts(db: Connection, account_uuid: str, *, instellingsnummer: str | None = N
         }
         for row in db.execute(wanted.order_by(columns.at, columns.id))
     ]
-
-
-def kept(house: House) -> dict[str, str]:
-    """How long, in words that follow the settings."""
-    keep = house.settings
-    return {
-        "klasinformatie": f"replaced rows {keep.keep_replaced_days} days; 24 hours after the school stops sharing; "
-        "one year after the enrolment ended at the latest",
-        "names, birth date, cards, e-mail": f"{keep.keep_names_days} days after the last enrolment",
-        "user name, digest of the national number, what apps call the pupil (sub)": f"{keep.keep_identifiers_days} days after the last enrolment",
-        "sessions, tokens": f"{keep.keep_expired_days} days after they expired",
-        "ledger of releases": f"this school year and {keep.keep_ledger_years} before it",
-        "audit trail": f"{keep.keep_audit_days} days",
-    }
 
 
 def _at(column: Any, school: str | None) -> list[ColumnElement[bool]]:

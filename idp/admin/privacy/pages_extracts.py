@@ -14,7 +14,7 @@ from flask import Blueprint, Response, request
 from idp import context, web
 from idp.admin import shell, staff_door
 from idp.admin.privacy import school_extract
-from idp.admin.privacy.extracts import acts, kept, of_pupil
+from idp.admin.privacy.extracts import acts, of_pupil
 from idp.admin.privacy.pages_privacy import attached, download
 from idp.admin.pupils import pages_pupils, pupil_record
 from idp.admin.records import trail
@@ -78,7 +78,6 @@ def who_knows_what(account_uuid: str) -> Response:
         today=today,
         keep=house.settings,
         home=pages_pupils.LIST,
-        kept=kept(house),
     )
 
 

@@ -16,6 +16,7 @@ from flask import Blueprint, Response, make_response, request
 
 from idp import context, sentences, web
 from idp.admin import shell, staff_door
+from idp.admin.apps import app_choice
 from idp.admin.privacy import breach, processing
 from idp.audit import privacy as audit_privacy
 from idp.clock import midnight
@@ -47,6 +48,10 @@ def answer_breach() -> Response:
     begin, end = _day(given["van"]), _day(given["tot"])
     if begin is None or end is None or end < begin:
         return _breach_page(given, problem="period_unclear", status=400)
+    meant = app_choice.find(house, request.form.get("kies", "")[:100] or given["app"], removed=True)
+    if meant.many:
+        return _breach_page(given, meant=meant)
+    given["app"] = meant.app.client_id if meant.app else given["app"]
     wanted = breach.Wanted(
         begin=midnight(begin),
         end=midnight(end + timedelta(days=1)),
@@ -123,10 +128,26 @@ def attached(answer: Response, kind: str, name: str) -> Response:
 
 
 def _breach_page(
-    given: dict[str, str], *, problem: str = "", status: int = 200, found: breach.Report | None = None
+    given: dict[str, str],
+    *,
+    problem: str = "",
+    status: int = 200,
+    found: breach.Report | None = None,
+    meant: app_choice.Meant | None = None,
 ) -> Response:
+    house = context.house()
+    named = house.apps.find(given["app"])
     said = " ".join(sentences.at_work(problem, status)) if problem else ""
-    return shell.page("admin/breach.html", status=status, given=given, problem=said, found=found)
+    return shell.page(
+        "admin/breach.html",
+        status=status,
+        given=given,
+        problem=said,
+        found=found,
+        meant=meant or app_choice.Meant(),
+        named=named.client_name if named else "",
+        few=app_choice.few(house, removed=True),
+    )
 
 
 def _day(text: str) -> date | None:

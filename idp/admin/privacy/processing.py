@@ -11,9 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from idp.admin.privacy import terms
+from idp.admin.privacy.terms import Kept
 from idp.admin.records import anchors, sealing
 from idp.claims import register
-from idp.config import Settings
 from idp.context import House
 from idp.models import (
     Agreement,
@@ -31,13 +32,12 @@ from idp.oidc import signing
 
 ELSEWHERE = "Toont dit programma niet: de verwerkingsverantwoordelijke voegt het bewijs toe."
 NOT_SET = "Nog niet ingevuld: instelling `{}`."
-SIGNING_IN = ("namen, geboortedatum, kaarten, e-mail", "kenmerken, gebruikersnaam", "sessies, tokens")
-"""What is kept to let pupils sign in, each with a time of its own."""
 
 
 def activities(db: Connection, house: House) -> dict[str, Any]:
     """The register of processing activities, with every connected app as a recipient."""
-    settings, keep = house.settings, _kept(house.settings)
+    settings = house.settings
+    keep = {name: term.dutch.how_long for name, term in terms.of(settings).items()}
     apps = register.look(db, house.clock.today(), sandbox=settings.demo)
     return {
         "document": "register van verwerkingsactiviteiten",
@@ -60,7 +60,7 @@ def activities(db: Connection, house: House) -> dict[str, Any]:
                 ],
                 "not_kept": ["rijksregisternummer", "wachtwoorden in klare tekst"],
                 "recipients": "geen",
-                "kept": {name: keep[name] for name in SIGNING_IN},
+                "kept": terms.in_dutch(settings, terms.TO_SIGN_IN),
             },
             {
                 "name": "Klasinformatie van scholen die delen",
@@ -69,19 +69,19 @@ def activities(db: Connection, house: House) -> dict[str, Any]:
                 "subjects": f"Leerlingen van scholen die vandaag delen: {_sharing(db)}",
                 "data": ["klas", "subklas", "administratieve groep"],
                 "recipients": "de apps hieronder met klasinformatie, als de school ze zichtbaar maakte",
-                "kept": keep["klasinformatie"],
+                "kept": keep[Kept.CLASSES],
             },
             {
                 "name": "Gegevens aan apps geven",
                 "purpose": "Elke app krijgt wat de registratie, de school en de inschrijving toelaten",
                 "recipients": [one.said() for one in apps],
-                "kept": keep["register van verstrekkingen"],
+                "kept": keep[Kept.LEDGER],
             },
             {
                 "name": "Rekenschap",
                 "purpose": "Tonen wie wat deed en wat apps kregen",
                 "subjects": "Leerlingen en personeel, als kenmerk, nooit met naam",
-                "kept": keep["auditspoor"],
+                "kept": keep[Kept.TRAIL],
             },
             {
                 "name": "Personeel, operators en makers van apps laten aanmelden",
@@ -90,26 +90,9 @@ def activities(db: Connection, house: House) -> dict[str, Any]:
                 "data": ["namen", "e-mailadres", "rechten", "hoe iemand zich aanmeldt"],
                 "not_kept": ["wachtwoorden in klare tekst"],
                 "recipients": "de scholen waar iemand een recht heeft",
-                "kept": keep["namen van personeel"],
+                "kept": keep[Kept.STAFF],
             },
         ],
-    }
-
-
-def _kept(settings: Settings) -> dict[str, str]:
-    """How long, in words that follow the settings."""
-    years = settings.keep_ledger_years
-    signing_in = (
-        f"{settings.keep_names_days} dagen na de laatste inschrijving",
-        f"{settings.keep_identifiers_days} dagen na de laatste inschrijving",
-        f"{settings.keep_expired_days} dagen nadat ze afliepen",
-    )
-    return dict(zip(SIGNING_IN, signing_in, strict=True)) | {
-        "klasinformatie": f"wat vervangen is {settings.keep_replaced_days} dagen; alles tot 24 uur nadat de school stopt "
-        "met delen; ten laatste tot één jaar na het einde van de inschrijving",
-        "register van verstrekkingen": f"dit schooljaar en {years} {'schooljaar' if years == 1 else 'schooljaren'} ervoor",
-        "auditspoor": f"{settings.keep_audit_days} dagen",
-        "namen van personeel": f"{settings.keep_staff_names_days} dagen na het einde van het laatste recht",
     }
 
 

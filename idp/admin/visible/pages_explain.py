@@ -11,9 +11,8 @@ from flask import Blueprint, Response, request
 
 from idp import context, sentences, web
 from idp.admin import shell, staff_door
-from idp.admin.apps import app_list
+from idp.admin.apps import app_choice
 from idp.admin.visible import explaining
-from idp.apps import App
 from idp.audit import accounts as audit_accounts
 from idp.claims import explain
 from idp.errors import Invalid, NotFound
@@ -21,10 +20,6 @@ from idp.models import RightKind
 
 blueprint = Blueprint("explaining", __name__)
 PATH = "/beheer/uitleg"
-MOST = 12
-"""So many apps are offered at once to choose from."""
-FEW = 60
-"""With no more apps than this, the field itself offers all of them."""
 
 
 @blueprint.get(PATH)
@@ -44,9 +39,10 @@ def answer() -> Response:
         name: request.form.get(name, "").strip()[:100] for name in ("app", "leerling", "instelling", "voor")
     }
     given["school"] = given.pop("instelling")
-    app, choice, many = _which(request.form.get("kies", "")[:100] or given["app"])
-    if app is None and many > 1:
-        return _page(given, choice=choice, many=many)
+    meant = app_choice.find(house, request.form.get("kies", "")[:100] or given["app"])
+    if meant.many:
+        return _page(given, meant=meant)
+    app = meant.app
     if app is None:
         return _page(given, problem="no_app_like_this", status=404)
     given["app"] = app.client_id
@@ -73,22 +69,10 @@ def answer() -> Response:
     return _page(given, app=app, found=found, lines=lines, of_pupil=isinstance(found, explaining.OfPupil))
 
 
-def _which(words: str) -> tuple[App | None, list[app_list.Named], int]:
-    """The app with this client_id, or the only one that is called so; else those that are, and how many there are."""
-    house = context.house()
-    app = house.apps.find(words)
-    if app is not None or not words:
-        return app, [], 0
-    with house.database.reading() as db:
-        found, many = app_list.by_name(db, words, most=MOST)
-    return house.apps.find(found[0].client_id) if many == 1 else None, found, many
-
-
 def _page(given: dict[str, str], *, problem: str = "", status: int = 200, **words: Any) -> Response:
-    known = {"app": None, "found": None, "lines": (), "of_pupil": False, "choice": (), "many": 0} | words
-    with context.house().database.reading() as db:
-        few, all_of_them = app_list.by_name(db, "", most=FEW)
-    named = context.house().apps.find(given["app"])
+    known = {"app": None, "found": None, "lines": (), "of_pupil": False, "meant": app_choice.Meant()} | words
+    house = context.house()
+    named = house.apps.find(given["app"])
     said = f"{sentences.sentence(problem)} {sentences.advice(problem)}" if problem else ""
     return shell.page(
         "admin/explain.html",
@@ -97,6 +81,6 @@ def _page(given: dict[str, str], *, problem: str = "", status: int = 200, **word
         problem=said,
         voices=explain.VOICES,
         named=named.client_name if named else "",
-        few=few if all_of_them <= FEW else (),
+        few=app_choice.few(house),
         **known,
     )
