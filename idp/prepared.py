@@ -2,9 +2,9 @@
 
 SQLAlchemy writes the statement and its types convert what goes in and what comes out, as everywhere. What it does anew
 for every execution (cache keys, contexts, events, shapes of results) takes five times as long as SQLite needs to
-answer; that is done once here. PostgreSQL gets the statement with `$1`, so that psycopg has nothing to parse, SQLite with
-`?1`: either way a parameter is bound once, by its place, however often the statement says it. Who listens for
-`before_cursor_execute` hears these statements too.
+answer; that is done once here. PostgreSQL gets the statement with `$1`, through `libpq.py`, SQLite with `?1`: either way a
+parameter is bound once, by its place, however often the statement says it. Who listens for `before_cursor_execute` hears
+these statements too, but sees no cursor.
 
 A statement must name its parameters with `bindparam`, or be a plain INSERT, which fills the columns that it is given
 the first time; no lists (`expanding`), and no column defaults made in Python. Every run gives every parameter. The
@@ -35,6 +35,8 @@ from sqlalchemy import (
 
 from idp import driver
 
+_Sends = Callable[[Connection, str, list[Any]], Any]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Ready:
@@ -50,7 +52,7 @@ class _Ready:
     back: tuple[tuple[int, Callable[[Any], Any]], ...]
     """The columns that come out converted."""
     row: Callable[[Iterable[Any]], Any]
-    cursor: Callable[[Any], Any]
+    send: _Sends
 
 
 class Prepared:
@@ -131,7 +133,7 @@ class Prepared:
             ),
             back=tuple((place, convert) for place, convert in enumerate(back) if convert is not None),
             row=shape._make,
-            cursor=_plain_cursor if dialect.name == "sqlite" else _raw_cursor,
+            send=_sends(dialect),
         )
 
 
@@ -150,7 +152,7 @@ def _converted(ready: _Ready, row: Sequence[Any]) -> Any:
 
 
 def _execute(db: Connection, ready: _Ready, given: Mapping[str, Any]) -> Any:
-    return _send(db, ready.cursor, ready.sql, _values(ready, given))
+    return _send(db, ready.send, ready.sql, _values(ready, given))
 
 
 def _values(ready: _Ready, given: Mapping[str, Any]) -> list[Any]:
@@ -163,14 +165,13 @@ def _values(ready: _Ready, given: Mapping[str, Any]) -> list[Any]:
     return values
 
 
-def _send(db: Connection, cursor_of: Callable[[Any], Any], sql: str, values: Any) -> Any:
-    cursor = cursor_of(driver.of(db))
+def _send(db: Connection, send: _Sends, sql: str, values: list[Any]) -> Any:
     # as SQLAlchemy asks itself, and much cheaper; the last question, since on SQLite somebody listens to something else
     if (db._has_events or db.engine._has_events) and (heard := db.dispatch.before_cursor_execute):  # noqa: SLF001
         for watch in heard:
-            watch(db, cursor, sql, values, None, False)
+            watch(db, None, sql, values, None, False)
     try:
-        return cursor.execute(sql, values)
+        return send(db, sql, values)
     except db.dialect.loaded_dbapi.Error as failure:
         raise driver.refusal(db, sql, failure) from failure
 
@@ -216,7 +217,7 @@ def together(db: Connection) -> Iterator[None]:
     if sql is None:
         sql = _joined[parts] = _one_statement(ready, guarded=first.guards)
     values = [value for one, (_, given) in zip(ready, waiting, strict=True) for value in _values(one, given)]
-    _guarded(first, _send(db, _raw_cursor, sql, values).rowcount)
+    _guarded(first, _send(db, ready[0].send, sql, values).rowcount)
 
 
 def _guarded(prepared: Prepared, changed: int) -> None:
@@ -247,14 +248,14 @@ _GUARD = table("part_0")
 _PARAMETER = re.compile(r"\$(\d+)")
 
 
-def _plain_cursor(connection: Any) -> Any:
-    return connection.cursor()
+def _sends(dialect: Dialect) -> _Sends:
+    """How a statement gets to such a database, and its answer back."""
+    if dialect.name == "sqlite":
+        return _to_sqlite
+    from idp import libpq
+
+    return libpq.execute
 
 
-def _raw_cursor(connection: Any) -> Any:
-    from psycopg import RawCursor
-    from psycopg.pq import Format
-
-    cursor = RawCursor(connection)
-    cursor.format = Format.BINARY
-    return cursor
+def _to_sqlite(db: Connection, sql: str, values: list[Any]) -> Any:
+    return driver.of(db).execute(sql, values)
