@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from idp import audit, config, context, huge_pages, in_clear, listening, patience, steps, web
+from idp import audit, config, context, huge_pages, in_clear, listening, manners, patience, steps
 from idp.app import create_app
 from idp.config import ConfigurationError, Settings
 from idp.errands import job_worker
@@ -71,7 +71,7 @@ def assemble(house: context.House) -> Wsgi:
         pages.wsgi_app,
         seats=house.settings.threads,
         waiting=house.settings.threads * BODIES_PER_SEAT,
-        largest=web.LARGEST_BODY,
+        largest=manners.LARGEST_BODY,
         apart=feeding.is_upload,
     )
     whole: Any = discovery.in_front_of(seated, house)

@@ -1,42 +1,29 @@
-"""How do we meet a browser? Doors, headers, CSRF, language, cookies, and the page that says no."""
+"""How do we meet a browser? Doors, headers, CSRF, language, cookies, and the page that says no: `manners`, in Flask."""
 
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from babel import Locale
 from flask import Flask, Response, abort, current_app, make_response, render_template, request
 from flask_babel import Babel, get_locale
 from flask_login import current_user
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.datastructures import Headers, LanguageAccept
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
-from werkzeug.http import parse_accept_header
 from werkzeug.urls import iri_to_uri
 
-from idp import assets, context, entropy, pushed, sentences
-from idp.config import LOOPBACK, Settings
+from idp import assets, context, entropy, manners, pushed, sentences
+from idp.config import Settings
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-LANGUAGES = ("nl", "fr", "de", "en")
-LANGUAGE_COOKIE = "language"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-LARGEST_BODY = 256 * 1024
-MOST_PARAMETERS = 200
-LONGEST_QUERY = 32_768
-EVERYDAY = 200
-"""Characters of an Accept-Language that is remembered: nobody fills memory with long ones."""
-PLAIN = re.compile(r"[A-Za-z0-9\-._~:/?@!$&'()*+=%]*")
-"""All that most addresses and cookies are made of: nothing in it needs quotes in a header."""
-SUSPECT = re.compile(rb"%00|%[89A-Fa-f]|[\x00\x80-\xff]")
-"""Without these a query is plain ASCII: no zero bytes, and nothing that cannot be read."""
 
 
 class Door(StrEnum):
@@ -78,10 +65,10 @@ babel = Babel()
 def prepare(app: Flask, settings: Settings) -> None:
     """Teach this Flask app our manners."""
     app.config.update(
-        MAX_CONTENT_LENGTH=LARGEST_BODY,
-        MAX_FORM_PARTS=MOST_PARAMETERS,
-        MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
-        BABEL_DEFAULT_LOCALE=LANGUAGES[0],
+        MAX_CONTENT_LENGTH=manners.LARGEST_BODY,
+        MAX_FORM_PARTS=manners.MOST_PARAMETERS,
+        MAX_FORM_MEMORY_SIZE=manners.LARGEST_BODY,
+        BABEL_DEFAULT_LOCALE=manners.LANGUAGES[0],
         BABEL_TRANSLATION_DIRECTORIES=f"{app.root_path}/locales",
         SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365),
     )
@@ -90,7 +77,7 @@ def prepare(app: Flask, settings: Settings) -> None:
     babel.init_app(app, locale_selector=_language)
     app.before_request(_begin)
     app.before_request(_enter)
-    app.after_request(functools.partial(_headers, for_every_answer(settings)))
+    app.after_request(functools.partial(_headers, manners.for_every_answer(settings)))
     app.context_processor(_words_for_templates)
     assets.prepare(app, settings)
 
@@ -102,9 +89,9 @@ def _begin() -> None:
     context.begin_request(entropy.request_id())
     asked = context.asked()
     query = asked.query_string
-    if len(query) > LONGEST_QUERY or query.count(b"&") > MOST_PARAMETERS:
+    if len(query) > manners.LONGEST_QUERY or query.count(b"&") > manners.MOST_PARAMETERS:
         abort(414)
-    given = [*asked.args.items(multi=True)] if SUSPECT.search(query) else []
+    given = [*asked.args.items(multi=True)] if manners.SUSPECT.search(query) else []
     if asked.method == "POST" and asked.mimetype == "application/x-www-form-urlencoded":
         given += [*asked.form.items(multi=True)]
     for name, value in given:
@@ -137,28 +124,15 @@ def _view() -> Any:
 
 
 def _same_origin() -> None:
-    """A form of ours is sent by a page of ours: browsers say so, and a foreign word is a no.
-
-    What is ours is said by the settings, never by the Host header, which a stranger (or a proxy) may choose.
-    """
-    headers = context.asked().headers
-    origin = headers.get("Origin")
-    if origin is None and (referrer := headers.get("Referer")):
-        origin = "/".join(referrer.split("/", 3)[:3])
-    if origin is not None and not _is_ours(origin):
-        raise NotOurs("foreign origin")
-    if headers.get("Sec-Fetch-Site") == "cross-site":
-        raise NotOurs("foreign site")
-
-
-def _is_ours(origin: str) -> bool:
-    """Is it the issuer, or at home another name of this machine at the same port?"""
-    settings = context.house().settings
-    scheme, _, host = settings.issuer.partition("://")
-    if origin == settings.issuer or not settings.loopback:
-        return origin == settings.issuer
-    port = "".join(re.findall(r":[0-9]+$", host))
-    return origin in {f"{scheme}://{f'[{name}]' if ':' in name else name}{port}" for name in LOOPBACK}
+    """A form of ours is sent by a page of ours: browsers say so, and a foreign word is a no."""
+    said = context.asked().headers.get
+    if why := manners.foreign(
+        context.house().settings,
+        origin=said("Origin"),
+        referrer=said("Referer"),
+        site=said("Sec-Fetch-Site"),
+    ):
+        raise NotOurs(why)
 
 
 # ---------------------------------------------------------------- going out
@@ -172,14 +146,6 @@ def nonce() -> str:
     return str(notes.nonce)
 
 
-def for_every_answer(settings: Settings) -> tuple[tuple[str, str], ...]:
-    """The headers of every answer, of pages and of programs. `Server` stands in for the banner of the real server."""
-    here = [("X-Content-Type-Options", "nosniff"), ("Server", "idp")]
-    if not settings.loopback:
-        here.append(("Strict-Transport-Security", "max-age=63072000; includeSubDomains"))
-    return tuple(here)
-
-
 def _headers(always: Sequence[tuple[str, str]], response: Response) -> Response:
     """Whatever the view did not say itself. (`setdefault` of a header list costs ten times as much.)"""
     head = response.headers
@@ -188,7 +154,7 @@ def _headers(always: Sequence[tuple[str, str]], response: Response) -> Response:
     if context.asked().endpoint != "static" or response.status_code >= 400:
         wanted += [("Cache-Control", "no-store"), ("X-Request-Id", context.request_id())]
         if response.mimetype == "text/html":
-            wanted += [("Content-Security-Policy", _policy()), *FOR_PAGES]
+            wanted += [("Content-Security-Policy", _policy()), *manners.FOR_PAGES]
             head.add("Vary", "Cookie")
             _keep_page(response)
     for name, value in wanted:
@@ -197,57 +163,20 @@ def _headers(always: Sequence[tuple[str, str]], response: Response) -> Response:
     return response
 
 
-def for_every_redirect() -> tuple[tuple[str, str], ...]:
-    """The headers of an answer that only leads on, beside those of every answer."""
-    return (
-        ("Content-Type", "text/html; charset=utf-8"),
-        ("Content-Length", "0"),
-        ("Cache-Control", "no-store"),
-        (
-            "Content-Security-Policy",
-            "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-        ),
-        *FOR_PAGES,
-        ("Vary", "Cookie"),
-    )
-
-
-FOR_PAGES = (
-    ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "same-origin"),
-    ("Permissions-Policy", "camera=(self), microphone=(), geolocation=(), interest-cohort=()"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-)
-
-
 def _policy() -> str:
-    return (
-        "default-src 'none'; img-src 'self' data:; style-src 'self'; font-src 'self'; connect-src 'self'; "
-        f"script-src 'self' 'nonce-{nonce()}'{_reader()}; form-action {' '.join(_form_targets())}; "
-        "frame-ancestors 'none'; base-uri 'none'; "
-        "object-src 'none'; manifest-src 'self'"
-    )
+    notes = context.notes()
+    return manners.policy(nonce(), form_target=notes.get("form_target", ""), reader="reader" in notes)
 
 
 def allow_form_to(uri: str) -> None:
     """Let the forms of this page end, through redirects, at this app: browsers check every hop."""
-    parts = urlsplit(uri)
-    if parts.scheme in {"http", "https"} and parts.netloc and not re.search(r"[\s;,'\"*@]", parts.netloc):
-        context.notes().form_target = f"{parts.scheme}://{parts.netloc}"
+    if target := manners.form_target(uri):
+        context.notes().form_target = target
 
 
 def allow_reader() -> None:
     """Let this page compile our reader of QR codes: WebAssembly, of our own host like any script."""
     context.notes().reader = True
-
-
-def _reader() -> str:
-    return " 'wasm-unsafe-eval'" if "reader" in context.notes() else ""
-
-
-def _form_targets() -> list[str]:
-    notes = context.notes()
-    return ["'self'", *([notes.form_target] if "form_target" in notes else [])]
 
 
 class _Onward(Response):
@@ -259,7 +188,7 @@ class _Onward(Response):
 
 def see_other(location: str) -> Response:
     """Go there with a GET (303), whatever the method was: a password never travels on."""
-    there = location if PLAIN.fullmatch(location) else iri_to_uri(location)
+    there = location if manners.PLAIN.fullmatch(location) else iri_to_uri(location)
     return _Onward(status=303, headers=[("Location", there), ("Content-Length", "0")])
 
 
@@ -267,25 +196,12 @@ def see_other(location: str) -> Response:
 
 
 def cookie_name(word: str) -> str:
-    """`__Host-idp-word`; on plain http on this machine without the prefix but with the port, since ports share cookies."""
-    return cookie_called(context.house().settings.issuer, word)
-
-
-@functools.cache
-def cookie_called(issuer: str, word: str) -> str:
-    """The same for a house with this address."""
-    if issuer.startswith("https://"):
-        return f"__Host-idp-{word}"
-    port = re.sub(r"\D", "", issuer.rpartition(":")[2]) or "80"
-    return f"idp-{port}-{word}"
+    return manners.cookie_called(context.house().settings.issuer, word)
 
 
 def set_cookie(response: Response, word: str, value: str, *, seconds: int | None = None) -> None:
     """HttpOnly, Lax, this host only; without `seconds` it ends with the browser."""
-    assert PLAIN.fullmatch(value), f"the cookie {word} would need quotes"
-    until = "" if seconds is None else f"; Max-Age={seconds}"
-    https = "" if context.house().settings.loopback else "; Secure"
-    said = f"{cookie_name(word)}={value}{until}{https}; HttpOnly; Path=/; SameSite=Lax"
+    said = manners.cookie(context.house().settings, word, value, seconds=seconds)
     response.headers.add("Set-Cookie", said)
 
 
@@ -299,10 +215,6 @@ def read_cookie(word: str) -> str:
 
 # ---------------------------------------------------------------- forms of ours
 
-PAGE = "page"
-"""Word of the cookie with which forms go: chance, and when it was drawn."""
-PAGE_SECONDS = 60 * 60 * 12
-
 
 class NotOurs(Exception):
     """A form that no page of ours, in this browser and of today, has sent."""
@@ -313,8 +225,8 @@ def form_word() -> str:
     notes = context.notes()
     if "csrf_token" not in notes:
         if _page() is None:
-            notes.page = f"{int(context.now().timestamp()):x}.{entropy.url_safe(16)}"
-        notes.csrf_token = _word_with(notes.page)
+            notes.page = manners.new_page(context.now())
+        notes.csrf_token = manners.word_with(context.house().keys, notes.page)
     return str(notes.csrf_token)
 
 
@@ -327,34 +239,29 @@ def forget_page() -> None:
 
 def _has_its_word() -> None:
     page = _page()
-    if page is None or not entropy.same(request.form.get("csrf_token", ""), _word_with(page)):
+    if page is None or not entropy.same(
+        request.form.get("csrf_token", ""), manners.word_with(context.house().keys, page)
+    ):
         raise NotOurs("without the word of a page of ours")
-
-
-def _word_with(page: str) -> str:
-    return entropy.keyed_digest(context.house().keys.throttle, "form", page)
 
 
 def _page() -> str | None:
     """The cookie for pages, while it is in time; the one that this answer gives, when it gives one."""
     notes = context.notes()
     if "page" not in notes:
-        page = read_cookie(PAGE)
-        drawn = re.match(r"([0-9a-f]{1,12})\.", page)
-        age = context.now().timestamp() - int(drawn[1], 16) if drawn else PAGE_SECONDS
-        notes.page = page if age < PAGE_SECONDS else None
+        notes.page = manners.page_in_time(read_cookie(manners.PAGE), context.now())
     found: str | None = notes.page
     return found
 
 
 def _keep_page(response: Response) -> None:
     """The browser has what its forms go with, or what it had is taken away."""
-    had, notes = read_cookie(PAGE), context.notes()
+    had, notes = read_cookie(manners.PAGE), context.notes()
     if "page" in notes and notes.page != had:
         if notes.page:
-            set_cookie(response, PAGE, notes.page)
+            set_cookie(response, manners.PAGE, notes.page)
         elif had:
-            drop_cookie(response, PAGE)
+            drop_cookie(response, manners.PAGE)
 
 
 # ---------------------------------------------------------------- words
@@ -366,18 +273,8 @@ def _language() -> Locale:
         asked = _asked_locales()
     except (HTTPException, SQLAlchemyError):
         asked = ""  # the page that says no to this body, or that the database is away, needs a language too
-    for tag in [read_cookie(LANGUAGE_COOKIE), *asked.split()]:
-        short = tag.lower().partition("-")[0]
-        if short in LANGUAGES:
-            return _locale(short)
-    accepted = context.asked().headers.get("Accept-Language", "")
-    return _locale((_wished if len(accepted) <= EVERYDAY else _wished.__wrapped__)(accepted))
-
-
-@functools.lru_cache(maxsize=200)
-def _wished(accepted: str) -> str:
-    """Browsers say one of some dozen lines, and reading one costs a twentieth of a page."""
-    return parse_accept_header(accepted, LanguageAccept).best_match(LANGUAGES) or LANGUAGES[0]
+    wishes = [read_cookie(manners.LANGUAGE_COOKIE), *asked.split()]
+    return _locale(manners.spoken(wishes, context.asked().headers.get("Accept-Language", "")))
 
 
 @functools.cache
@@ -416,7 +313,7 @@ def asked_by(address: str) -> Mapping[str, str]:
 def language() -> str:
     """The language of this page: nl, fr, de or en."""
     locale = get_locale()
-    return locale.language if locale else LANGUAGES[0]
+    return locale.language if locale else manners.LANGUAGES[0]
 
 
 def _words_for_templates() -> dict[str, Any]:
@@ -425,7 +322,7 @@ def _words_for_templates() -> dict[str, Any]:
         "brand": settings.brand,
         "helpdesk": settings.helpdesk,
         "language": language(),
-        "languages": LANGUAGES,
+        "languages": manners.LANGUAGES,
         "nonce": nonce,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, make_response, render_template, request
 
-from idp import context, sentences, web
+from idp import context, manners, sentences, web
 from idp.errors import Busy
 from idp.login import cards, own_password, pages_frame, sessions, sign_in, way_back
 from idp.login.pages_frame import LONGEST_SECRET
@@ -122,8 +122,8 @@ def goodbye() -> Response:
 def choose_language() -> Response:
     back = request.form.get("terug", "")
     response = web.see_other(back if way_back.local(back) else SIGN_IN)
-    if request.form.get("taal") in web.LANGUAGES:
-        web.set_cookie(response, web.LANGUAGE_COOKIE, request.form["taal"])
+    if request.form.get("taal") in manners.LANGUAGES:
+        web.set_cookie(response, manners.LANGUAGE_COOKIE, request.form["taal"])
     return response
 
 

@@ -16,9 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from idp.claims import catalogue
 from idp.config import Settings
 from idp.context import House
+from idp.manners import LANGUAGES
 from idp.oidc import clients, registration, request_checks, signing
 from idp.oidc.signing import Published
-from idp.web import LANGUAGES
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 

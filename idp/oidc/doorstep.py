@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 
 from werkzeug.http import parse_cookie
 
-from idp import audit, entropy, web
+from idp import audit, entropy, manners
 from idp.context import House
 from idp.login import sessions
 from idp.oidc import arriving, authorize, responses
@@ -30,8 +30,8 @@ FAILED = "idp.failed"
 
 def in_front_of(inner: Wsgi, house: House) -> Wsgi:
     """A WSGI application that answers those who pass, and leaves the rest to `inner`."""
-    always = [*web.for_every_answer(house.settings), *web.for_every_redirect()]
-    cookie = web.cookie_called(house.settings.issuer, sessions.COOKIE)
+    always = [*manners.for_every_answer(house.settings), *manners.for_every_redirect()]
+    cookie = manners.cookie_called(house.settings.issuer, sessions.COOKIE)
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ.get("PATH_INFO") != "/authorize" or environ["REQUEST_METHOD"] != "GET":
@@ -53,7 +53,7 @@ def in_front_of(inner: Wsgi, house: House) -> Wsgi:
 def _location(house: House, environ: dict[str, Any], cookie: str, request_id: str) -> str | None:
     """Where somebody goes at once; None: a page is needed, or more is to be looked at."""
     query = environ.get("QUERY_STRING", "").encode("latin-1")
-    given = None if web.SUSPECT.search(query) else requests.pairs(query)
+    given = None if manners.SUSPECT.search(query) else requests.pairs(query)
     if given is None or not arriving.BY_REFERENCE.isdisjoint(name for name, _ in given):
         return None
     asked = arriving.arrive(house, given)

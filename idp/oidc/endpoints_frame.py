@@ -18,7 +18,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.wsgi import get_input_stream
 
-from idp import audit, entropy, failing, web
+from idp import audit, entropy, failing, manners
 from idp.context import House
 from idp.oidc import endpoints_cors
 
@@ -57,7 +57,7 @@ class Endpoint:
 
 def in_front_of(inner: Wsgi, house: House, endpoints: Mapping[str, Endpoint]) -> Wsgi:
     """A WSGI application that answers `endpoints` by their paths, and leaves the rest to `inner`."""
-    always = web.for_every_answer(house.settings)
+    always = manners.for_every_answer(house.settings)
     origins = endpoints_cors.Origins(house)
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -118,7 +118,7 @@ class _Unreadable(Exception):
 
 def _call(environ: dict[str, Any], now: datetime) -> Call:
     """What stands in the query is never looked at."""
-    if len(environ.get("QUERY_STRING", "")) > web.LONGEST_QUERY:
+    if len(environ.get("QUERY_STRING", "")) > manners.LONGEST_QUERY:
         raise _Unreadable(414)
     return Call(
         now=now,
@@ -146,8 +146,10 @@ def _fields(environ: dict[str, Any]) -> tuple[tuple[str, str], ...] | None:
 
 def _pairs(text: str) -> list[tuple[str, str]]:
     """As `parse_qsl` reads them. Most bodies have nothing to unquote, and then it does twice the work for the same pairs."""
-    if "%" in text or "+" in text or text.count("&") >= web.MOST_PARAMETERS:
-        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=web.MOST_PARAMETERS)
+    if "%" in text or "+" in text or text.count("&") >= manners.MOST_PARAMETERS:
+        return parse_qsl(
+            text, keep_blank_values=True, errors="strict", max_num_fields=manners.MOST_PARAMETERS
+        )
     return [(name, value) for name, _, value in [pair.partition("=") for pair in text.split("&") if pair]]
 
 
@@ -155,14 +157,14 @@ def _body(environ: dict[str, Any]) -> bytes:
     """All of it, as patience.py has it ready; without a length, what the server says that there is."""
     said = environ.get("CONTENT_LENGTH", "")
     if not said.isdecimal() or "HTTP_TRANSFER_ENCODING" in environ:
-        body = get_input_stream(environ, max_content_length=web.LARGEST_BODY + 1).read()
-    elif int(said) > web.LARGEST_BODY:
+        body = get_input_stream(environ, max_content_length=manners.LARGEST_BODY + 1).read()
+    elif int(said) > manners.LARGEST_BODY:
         raise RequestEntityTooLarge
     else:
         body = environ["wsgi.input"].read(int(said))
         if len(body) < int(said):
             raise _Unreadable(400)
-    if len(body) > web.LARGEST_BODY:
+    if len(body) > manners.LARGEST_BODY:
         raise RequestEntityTooLarge
     return body
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from sqlalchemy import update
 
-from idp import models, sentences, web
+from idp import manners, models, sentences
 from idp.models import RightKind
 from tests import make, make_staff
 
@@ -157,7 +157,7 @@ def test_IDOR_01_a_pupil_of_another_school_is_told_as_one_that_does_not_exist(ho
 
 def test_too_much_a_bad_form_and_an_old_page_are_told_with_the_menu(house, client):
     begin(client, house, RightKind.OPERATOR)
-    large = client.post("/beheer/apps/x/wijzig", data={"client_name": "x" * (web.LARGEST_BODY + 1)})
+    large = client.post("/beheer/apps/x/wijzig", data={"client_name": "x" * (manners.LARGEST_BODY + 1)})
     assert large.status_code == 413
     assert "Neem een kleiner bestand" in large.text
     bad = client.get("/beheer/apps?zoek=%00")

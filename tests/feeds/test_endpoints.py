@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from sqlalchemy import func, select, update
 
-from idp import models, patience, web
+from idp import manners, models, patience
 from idp.feeds import endpoints, feed_clients
 from idp.models import ClassMembership, Delivery
 from tests import make as plain
@@ -357,16 +357,22 @@ def test_only_deliveries_get_past_the_limit_for_forms():
         seen.append(environ["wsgi.input"].read(10_000_000))
         return [b""]
 
-    guarded = patience.before(inner, seats=1, waiting=1, largest=web.LARGEST_BODY, apart=endpoints.is_upload)
+    guarded = patience.before(
+        inner, seats=1, waiting=1, largest=manners.LARGEST_BODY, apart=endpoints.is_upload
+    )
     for method, path in (
         ("PUT", f"{API}/scholen/999002/klasinformatie"),
         ("PUT", f"{API}/scholen/999002/leerlingen"),
         ("POST", f"{API}/scholen/999002/klasinformatie"),
     ):
-        body = b"x" * (web.LARGEST_BODY * 4)
+        body = b"x" * (manners.LARGEST_BODY * 4)
         environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "wsgi.input": io.BytesIO(body)}
         guarded(environ | {"HTTP_TRANSFER_ENCODING": "chunked"}, None)
-    assert [len(one) for one in seen] == [web.LARGEST_BODY * 4, web.LARGEST_BODY + 1, web.LARGEST_BODY + 1]
+    assert [len(one) for one in seen] == [
+        manners.LARGEST_BODY * 4,
+        manners.LARGEST_BODY + 1,
+        manners.LARGEST_BODY + 1,
+    ]
 
 
 # ---------------------------------------------------------------- directors

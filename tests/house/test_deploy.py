@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from idp import cli, config, listening, patience, web
+from idp import cli, config, listening, manners, patience
 from idp.feeds import endpoints as feeding
 from idp.watching import exposing, health, measures, watched
 from tests.house.test_docs import commands
@@ -79,9 +79,9 @@ def test_LEAK_03_the_place_that_nginx_logs_is_the_first_word_of_a_path():
 
 
 def test_the_limits_of_the_proxies_are_ours():
-    assert web.LARGEST_BODY == 256 * 1024
+    assert manners.LARGEST_BODY == 256 * 1024
     assert "client_max_body_size  256k;" in PROXIES["nginx.conf"]
-    assert f"gt {web.LARGEST_BODY}" in PROXIES["haproxy.cfg"]
+    assert f"gt {manners.LARGEST_BODY}" in PROXIES["haproxy.cfg"]
     assert patience.SECONDS == 10
     for said in ("client_header_timeout 10s", "client_body_timeout   10s"):
         assert said in PROXIES["nginx.conf"]

@@ -8,7 +8,7 @@ from flask.templating import Environment
 from flask_babel import force_locale
 from jinja2 import DictLoader
 
-from idp import web, wording
+from idp import manners, web, wording
 
 PAGES = {
     "macros.html": '{% macro notice(text) %}<p>{{ text }}</p>{% endmacro %}{% macro csrf() %}{{ _("Taal") }}{% endmacro %}',
@@ -31,7 +31,7 @@ def said(house, environment, language):
         return render_template("page.html", name=NAME, brand="Leersleutel")
 
 
-@pytest.mark.parametrize("language", web.LANGUAGES)
+@pytest.mark.parametrize("language", manners.LANGUAGES)
 def test_a_page_says_the_same_as_jinja_would(house, language):
     compiled = said(house, wording.Spoken, language)
     assert compiled == said(house, Environment, language)
@@ -40,7 +40,9 @@ def test_a_page_says_the_same_as_jinja_would(house, language):
 
 
 def test_every_language_has_its_own_words(house):
-    assert len({said(house, wording.Spoken, language) for language in web.LANGUAGES}) == len(web.LANGUAGES)
+    assert len({said(house, wording.Spoken, language) for language in manners.LANGUAGES}) == len(
+        manners.LANGUAGES
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,7 @@ def test_a_browsers_line_of_languages_is_read_alike_the_second_time_and_however_
     app = Flask("idp")
     app.extensions["idp"] = house
     web.prepare(app, house.settings)
-    long = f"{line}{', xx;q=0.1' * web.EVERYDAY}"
+    long = f"{line}{', xx;q=0.1' * manners.EVERYDAY}"
     for said in (line, line, long):
         with app.test_request_context("/", headers={"Accept-Language": said}):
             assert web.language() == language

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idp import web
+from idp import manners
 from idp.oidc import endpoints_frame
 from idp.oidc.endpoints_frame import FORM
 
@@ -23,7 +23,9 @@ def pairs(text: str) -> object:
 
 def as_the_library_reads(text: str) -> object:
     try:
-        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=web.MOST_PARAMETERS)
+        return parse_qsl(
+            text, keep_blank_values=True, errors="strict", max_num_fields=manners.MOST_PARAMETERS
+        )
     except ValueError:
         return ValueError
 
@@ -31,7 +33,7 @@ def as_the_library_reads(text: str) -> object:
 @pytest.mark.parametrize(
     "text",
     ["", "&", "&&a=1&", "a", "a=", "=a", "=", "a=b=c", "a=1&a=1", "a+b=c", "a=%62", "a=%ff", "a=%zz", "é=ü"]
-    + ["&".join(["a=1"] * many) for many in (web.MOST_PARAMETERS, web.MOST_PARAMETERS + 1)],
+    + ["&".join(["a=1"] * many) for many in (manners.MOST_PARAMETERS, manners.MOST_PARAMETERS + 1)],
 )
 def test_a_body_without_anything_to_unquote_reads_as_any_other(text):
     assert pairs(text) == as_the_library_reads(text)
@@ -76,8 +78,8 @@ class App:
         (b"a=1&b=of another request", {"CONTENT_LENGTH": "3"}, "200"),
         (b"a=", {"CONTENT_LENGTH": "3"}, "400"),
         (b"a=1", {"CONTENT_LENGTH": "²"}, "200"),
-        (b"a=1", {"CONTENT_LENGTH": str(web.LARGEST_BODY + 1)}, "413"),
-        (b"a=" + b"1" * web.LARGEST_BODY, {"HTTP_TRANSFER_ENCODING": "chunked"}, "413"),
+        (b"a=1", {"CONTENT_LENGTH": str(manners.LARGEST_BODY + 1)}, "413"),
+        (b"a=" + b"1" * manners.LARGEST_BODY, {"HTTP_TRANSFER_ENCODING": "chunked"}, "413"),
         (b"a=%00", {"CONTENT_LENGTH": "5"}, "400"),
         (b"a=\x00", {"CONTENT_LENGTH": "3"}, "400"),
         (b"%00=1", {"CONTENT_LENGTH": "5"}, "400"),
