@@ -62,7 +62,12 @@ class Database:
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
             options |= {"connect_args": {"timeout": 15, "cached_statements": 512}, "pool_size": pool}
         else:
-            options |= {"pool_size": pool, "pool_pre_ping": False, "connect_args": {"prepare_threshold": 3}}
+            # what is asked often is made ready by libpq.py; psycopg would throw that away after a savepoint, with its own
+            options |= {
+                "pool_size": pool,
+                "pool_pre_ping": False,
+                "connect_args": {"prepare_threshold": None},
+            }
         self.engine: Engine = create_engine(url, pool_timeout=10, max_overflow=_SPARE + 2, **options)
         if self.sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)

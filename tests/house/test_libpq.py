@@ -152,3 +152,15 @@ def test_in_a_transaction_it_is_refused_once_and_made_ready_for_the_next(databas
         found(db)
     with database.transaction() as db:
         assert found(db) == []
+
+
+def test_what_was_made_ready_outlives_a_savepoint_that_is_taken_back(database):
+    """psycopg throws away every statement of a connection then, when it made some ready itself."""
+    count = select(column("id")).select_from(THINGS)
+    with database.transaction() as db:
+        for number in range(8):
+            assert len(db.execute(count).all()) == number
+            ADD.run(db, {"id": number, "naam": "a"})
+            with pytest.raises(IntegrityError), db.begin_nested():
+                ADD.run(db, {"id": number, "naam": "a"})
+        assert len(found(db)) == 8
