@@ -1310,6 +1310,17 @@ def _(page, there):
     page.goto(f"{there.issuer}/schoolloket/klasinformatie/leveringen/{delivery}")
 
 
+@stop("staff-delivery-that-counts-no-more")
+def _(page, there):
+    STOPS["staff-delivery-that-waits"](page, there)
+    school = page.locator("form [name=school]").first.get_attribute("value")
+    with there.house.database.transaction() as db:
+        theirs = models.Agreement.instellingsnummer == school
+        db.execute(update(models.Agreement).where(theirs).values(stopped_at=there.house.clock.now()))
+    page.reload()
+    page.wait_for_selector("[value=weigeren].primary")
+
+
 _goes("register", "/apps?zoek=donau")
 
 

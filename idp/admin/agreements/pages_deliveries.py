@@ -29,7 +29,8 @@ def hold(delivery: str) -> Response:
     plan = classes.held_plan(house, delivery, school)
     with house.database.reading() as db:
         found = class_difference.difference(db, plan)
-    return shell.page("admin/hold.html", waiting=waiting, plan=plan, it=found)
+    days = house.settings.keep_replaced_days
+    return shell.page("admin/hold.html", waiting=waiting, plan=plan, it=found, days=days)
 
 
 @blueprint.post(f"{PATH}/<delivery>")

@@ -36,6 +36,7 @@ def waiting() -> Response:
         ours=[one for one in found if one.kind == deliveries.ENROLMENTS],
         theirs=[one for one in found if one.kind != deliveries.ENROLMENTS],
         names=names,
+        days=context.house().settings.keep_replaced_days,
         message=request.args.get("bericht"),
     )
 
