@@ -40,7 +40,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture
 def visitor(chromium: Any, there: Place, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A page of a new browser; whatever it asked elsewhere, or complained of, fails the test."""
+    """A page of a new browser; whatever it asked elsewhere, complained of or found broken fails the test."""
     context = chromium.new_context(
         viewport={"width": 360, "height": 740}, locale="nl-BE", reduced_motion="reduce"
     )
@@ -48,6 +48,7 @@ def visitor(chromium: Any, there: Place, request: pytest.FixtureRequest) -> Iter
     complaints: list[str] = []
     page = context.new_page()
     page.on("request", lambda asked: _elsewhere(asked.url, there, complaints))
+    page.on("response", lambda answer: _broken(answer, complaints))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: _complaint(said, complaints))
     yield page
@@ -59,6 +60,12 @@ def _elsewhere(url: str, there: Place, complaints: list[str]) -> None:
     apps = tuple(app.redirect_uris[0] for app in there.apps.values())
     if not url.startswith((f"{there.issuer}/", "data:", *apps)):
         complaints.append(f"asked {url}")
+
+
+def _broken(answer: Any, complaints: list[str]) -> None:
+    """The page that says so is accessible and fits, too."""
+    if answer.status == 500:
+        complaints.append(f"broken {answer.url}")
 
 
 def _complaint(said: Any, complaints: list[str]) -> None:
