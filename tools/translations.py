@@ -25,13 +25,13 @@ KEYWORDS = {"_": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2)
 
 
 def texts() -> Catalog:
-    """Every text of the code and the templates, in Dutch."""
+    """Every text of the code and the templates, in Dutch, and where it stands."""
     with (ROOT / "babel.cfg").open(encoding="utf-8") as text:
         methods, options = parse_mapping_cfg(text)
     catalog = Catalog(project="Leersleutel", charset="utf-8")
     found = extract_from_dir(ROOT, methods, options, KEYWORDS, directory_filter=_ours)
-    for _file, _line, message, _comments, context in found:
-        catalog.add(message, context=context)
+    for file, line, message, _comments, context in found:
+        catalog.add(message, locations=[(file, line)], context=context)
     return catalog
 
 

@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
 OWN_NAMES = {"Nederlands", "Français", "Deutsch", "English"}
 """Languages, each in itself."""
+STAFF = ("templates/admin/", "idp/admin/")
+"""Where texts stand that staff read."""
 sys.path.insert(0, str(ROOT / "tools"))
 
 import translations  # noqa: E402
@@ -43,6 +45,22 @@ def test_a_translation_fills_the_same_gaps(language):
         given = message.string if isinstance(message.string, tuple) else (message.string,)
         for original, translation in zip(originals, given, strict=True):
             assert _gaps(original) == _gaps(translation), original
+
+
+@pytest.mark.parametrize(
+    ("language", "familiar"),
+    [("de", r"\b(du|dein\w*|dir|dich)\b"), ("fr", r"\b(tu|ton|ta|tes|toi)\b")],
+)
+def test_staff_are_not_spoken_to_as_children_are(texts, language, familiar):
+    """Dutch says *je* to everybody, these two do not. A text that a pupil reads, too, is left out."""
+    translated, looked = translations.read(language), 0
+    for message in texts:
+        if message.id and all(file.startswith(STAFF) for file, _line in message.locations):
+            given = translated.get(message.id).string
+            said = given if isinstance(given, str) else " ".join(given)
+            assert not re.search(familiar, said, re.IGNORECASE), said
+            looked += 1
+    assert looked > 500
 
 
 def _gaps(text: str) -> list[str]:
