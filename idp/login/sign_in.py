@@ -144,7 +144,8 @@ def _try(house: House, attempt: Attempt, *, begin: bool) -> Outcome | Confirmed:
     if username is None:
         return Wrong()
     secret = attempt.secret[:_LONGEST_SECRET].encode(errors="replace").decode()
-    attempt = replace(attempt, username=username, secret=secret)
+    if username != attempt.username or secret != attempt.secret:
+        attempt = replace(attempt, username=username, secret=secret)
     now = house.clock.now()
     found, taken = _reserve(house, attempt, now)
     if isinstance(taken, Wait):

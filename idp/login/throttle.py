@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from statistics import median
 
 from idp import entropy
@@ -221,6 +222,7 @@ def address_rests(counters: Counters, *, key: bytes, address: str, now: datetime
     return bool(counters.closed([entropy.keyed_digest(key, Counter.ADDRESS, network(address))], now))
 
 
+@lru_cache(maxsize=10_000)
 def network(address: str) -> str:
     """The address, or for IPv6 its /64: one household or one machine owns at least that."""
     try:

@@ -97,7 +97,7 @@ def read(given: str, registry: Registry, asked_by: Callable[[str], Mapping[str, 
     app = registry.find(asked.get("client_id", ""))
     if app is None:
         return WayBack(url=given)
-    wanted = _acr_needed(asked.get("claims", ""))
+    wanted = _acr_needed(asked["claims"]) if "claims" in asked else []
     return WayBack(
         url=given,
         app=app,

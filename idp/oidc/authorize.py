@@ -118,7 +118,7 @@ def _issue(
         house,
         app=request.app,
         request=request,
-        session=replace(session, acr=step.acr),
+        session=session if session.acr == step.acr else replace(session, acr=step.acr),
         instellingsnummer=step.school,
         met=any(one.met for one in schools),
         now=now,
