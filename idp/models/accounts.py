@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.models.base import DIGEST, ID, SCHOOL, Base, words
@@ -88,9 +88,10 @@ class Session(Base):
     """Someone signed in on one browser. `sid` is what apps hear; the cookie is known by its digest only."""
 
     __tablename__ = "session"
+    __table_args__ = (Index(None, "account_uuid", "ended_at"),)
     sid: Mapped[str] = mapped_column(ID, primary_key=True)
     cookie_digest: Mapped[bytes] = mapped_column(unique=True)
-    account_uuid: Mapped[str] = mapped_column(ForeignKey("pupil.account_uuid"), index=True)
+    account_uuid: Mapped[str] = mapped_column(ForeignKey("pupil.account_uuid"))
     auth_time: Mapped[datetime]
     amr: Mapped[list[str]]
     acr: Mapped[str] = mapped_column(String(100))
