@@ -35,6 +35,22 @@ def look(house, db, story, today=TODAY, pupil=None):
     return found
 
 
+def test_a_school_is_told_with_what_the_app_and_the_pupil_know_of_each_other(house):
+    with house.database.transaction() as db:
+        story = make.story(db)
+
+        def told():
+            return [
+                (one.met, one.chosen) for one in visibility.schools_for(db, story.app, story.pupil, TODAY)
+            ]
+
+        assert told() == [(False, False)]
+        pseudonym.remember(db, house.keys, story.app, story.pupil, make.NOW)
+        assert told() == [(True, False)]
+        pseudonym.choose_school(db, story.app, story.pupil, story.school)
+        assert told() == [(True, True)]
+
+
 def classmate(db, story, klas=None, **enrolment):
     who = make.pupil(db)
     make.account(db, who)

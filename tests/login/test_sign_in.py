@@ -98,6 +98,24 @@ def test_SESS_01_a_new_sign_in_gets_a_new_session_and_the_old_one_ends(house):
     assert _look(house, second.cookie) is not None
 
 
+def test_SESS_09_of_more_sessions_than_allowed_the_oldest_gives_way_to_a_sign_in(house):
+    make_login.pupil(house)
+    house = replace(house, settings=house.settings.model_copy(update={"sessions_per_pupil": 2}))
+
+    def living(*all_of_them):
+        house.clock.move(seconds=1)
+        return [_look(house, one.cookie) is not None for one in all_of_them]
+
+    first = _try(house)
+    assert living(first) == [True]
+    second = _try(house)
+    assert living(first, second) == [True, True]
+    third = _try(house)
+    assert living(first, second, third) == [False, True, True]
+    instead = _try(house, previous=third.sid)
+    assert living(second, third, instead) == [True, False, True], "its own place was free"
+
+
 def test_PWD_03_a_temporary_password_expires_which_only_its_owner_hears(house):
     soon = house.clock.now() + timedelta(days=1)
     make_login.pupil(house, secret="pgu9J7Zn", kind=SecretKind.TEMPORARY, secret_expires_at=soon)

@@ -205,6 +205,23 @@ def test_HEAD_01_and_06_on_https_cookies_are_of_this_host_only(house, story):
     assert "Domain" not in cookie
 
 
+@pytest.mark.parametrize(
+    ("location", "leads_to"),
+    [
+        ("https://App.example:8443/cb?x=%2F&y=a+b", "https://App.example:8443/cb?x=%2F&y=a+b"),
+        ("/mijn-apps?x=één", "/mijn-apps?x=%C3%A9%C3%A9n"),
+        ("https://app.example/a b#c", "https://app.example/a%20b#c"),
+        ('/mijn-apps?<script>"', "/mijn-apps?%3Cscript%3E%22"),
+        ("/mijn-apps?\r\nSet-Cookie: x=y", "/mijn-apps?Set-Cookie:%20x=y"),
+    ],
+)
+def test_HTTP_12_an_address_is_led_to_as_it_is_and_quoted_where_it_must_be(app, location, leads_to):
+    with app.test_request_context("/"):
+        answer = web.see_other(location).get_wsgi_headers({})
+    assert answer["Location"] == leads_to
+    assert answer["Content-Length"] == "0"
+
+
 # ---------------------------------------------------------------- in clear
 
 
