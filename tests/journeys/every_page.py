@@ -414,14 +414,13 @@ def _(page, there):
 @stop("busy")
 def _(page, there):
     STOPS["password"](page, there)
-    gate, taken = there.house.hasher._gate, 0
-    while gate._places.acquire(blocking=False):
-        taken += 1
+    places = there.house.hasher._gate._places
+    taken = [places.get_nowait() for _ in range(places.qsize())]
     try:
         type_words(page, "zeilboot7")
     finally:
-        for _place in range(taken):
-            gate._places.release()
+        for place in taken:
+            places.put(place)
 
 
 @stop("wait-soon")
