@@ -55,6 +55,7 @@ def create_app(house: House) -> Flask:
     from idp.claims import pages as claims_pages
     from idp.claims import pages_register
     from idp.feeds import endpoints as feeding
+    from idp.login import doorstep as login_doorstep
     from idp.login import pages as login_pages
     from idp.login import pages_logo, pages_staff, pages_staff_setup, pages_upstream, sessions
     from idp.oidc import doorstep, endpoints, pages_sign_out
@@ -122,5 +123,7 @@ def create_app(house: House) -> Flask:
         pages_teachers,
     ):
         app.register_blueprint(staff.blueprint)
-    app.wsgi_app = doorstep.in_front_of(endpoints.in_front_of(app.wsgi_app, house), house)  # type: ignore[method-assign, assignment]
+    programs = endpoints.in_front_of(app.wsgi_app, house)
+    signing_in = login_doorstep.in_front_of(programs, house, app.extensions["blanks"])
+    app.wsgi_app = doorstep.in_front_of(signing_in, house)  # type: ignore[method-assign, assignment]
     return app

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from urllib.parse import parse_qsl
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -119,6 +120,12 @@ def words(database: Database, given: Mapping[str, str]) -> Mapping[str, str]:
     except SQLAlchemyError:
         return given
     return kept.parameters if kept else given
+
+
+def words_at(database: Database, address: str) -> Mapping[str, str]:
+    """The same of an authorization request at this local address, which anybody can write."""
+    query = address.partition("#")[0].partition("?")[2] if address.startswith("/") else ""
+    return words(database, dict(parse_qsl(query)))
 
 
 # ---------------------------------------------------------------- statements, built once

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl
 
 from babel import Locale
 from flask import Flask, Response, abort, current_app, make_response, render_template, request
@@ -305,8 +304,7 @@ def asked_by(address: str) -> Mapping[str, str]:
     """What an authorization request at this local address asks, in order or not. Reads the one of a page once."""
     notes = context.notes()
     if "asked_by" not in notes or notes.asked_by[0] != address:
-        query = address.partition("#")[0].partition("?")[2] if address.startswith("/") else ""
-        notes.asked_by = address, pushed.words(context.house().database, dict(parse_qsl(query)))
+        notes.asked_by = address, pushed.words_at(context.house().database, address)
     found: Mapping[str, str] = notes.asked_by[1]
     return found
 

@@ -15,8 +15,6 @@ browser holds a card. A name that does not exist gets the same pages in the same
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Hashable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -30,6 +28,7 @@ from idp.lately import Counter
 from idp.login import (
     browsers,
     cards,
+    first_pages,
     own_addresses,
     pages_card,
     pages_device,
@@ -45,7 +44,7 @@ from idp.login import (
     tries,
     usernames,
 )
-from idp.login.pages_frame import Who
+from idp.login.first_pages import Who
 from idp.login.sessions import SIGN_IN
 from idp.login.way_back import NOWHERE, WayBack
 
@@ -65,10 +64,7 @@ WHO_MESSAGES = frozenset({"kaart", "naam", "met kaart", "hulp", "klaar"})
 """What the page that asks for a name may say; anybody can write an address."""
 COUNTABLE = 10 * 60
 """A wait longer than this is not counted down: a child should do something else."""
-CARD_ADDRESS = re.compile(r"(?:https?://[^/\s]+/k/)?(K1[0-9A-Z]{26})", re.IGNORECASE)
-"""What a scanner types, or reads: the address on the card, or its token."""
-HELP_ADDRESS = re.compile(r"(?:https?://[^/\s]+/h/)?(H1[0-9A-Z]{26})", re.IGNORECASE)
-"""The same of a help code."""
+
 
 QUESTIONS = (
     lazy_gettext("Welk dier?"),
@@ -129,9 +125,9 @@ def _is_signed_in() -> bool:
 def _identify(way: WayBack) -> Response:
     typed = request.form.get("username", "")[:300]
     shared = "shared" in request.form
-    if card := CARD_ADDRESS.fullmatch(typed.strip()):
+    if card := first_pages.CARD_ADDRESS.fullmatch(typed.strip()):
         return _take_card(card.group(1), way, shared=shared, asked=True)
-    if link := HELP_ADDRESS.fullmatch(typed.strip()):
+    if link := first_pages.HELP_ADDRESS.fullmatch(typed.strip()):
         return pages_help.take(link.group(1), way)
     username = usernames.canonical(own_addresses.personal(context.house().settings, typed) or typed)
     if username is None:
@@ -243,47 +239,36 @@ def _who_page(
     way: WayBack, *, message: str | None, typed: str = "", shared: bool = False, status: int = 200
 ) -> Response:
     web.allow_reader()
-    response = pages_frame.everyday_page(
-        "login/who.html",
+    shown = first_pages.who_are_you(
+        context.house().settings,
         way,
-        {"action": way.page(), "typed": typed or (usernames.canonical(way.login_hint) or "")},
-        status=status,
         message=message if message in WHO_MESSAGES else None,
-        hosts=" ".join(own_addresses.hosts(context.house().settings)),
+        typed=typed,
         shared=shared,
         class_device=pages_frame.class_device() is not None,
     )
-    return pages_frame.renew_device(response)
+    return pages_frame.renew_device(pages_frame.everyday_page(shown, way, status=status))
 
 
 def _prove_page(way: WayBack, who: Who, *, message: str | None = None, status: int = 200) -> Response:
     if message is None and pages_card.enough(way, who):
         return pages_card.ask(way, who)
-    house = context.house()
-    with house.database.reading() as db:
-        step = sign_in.next_step(db, house.keys, who.username, house.clock.now())
-    sealed = pages_frame.sealed(who)
-    fill = {
-        "action": way.page(wie=sealed),
-        "wie": sealed,
-        "name": who.card.given_name if who.card else "",
-        "username": who.username,
-        "away": way.page(),
-        "help": way.page(sessions.HELP, wie=sealed),
-        "forgot": way.page(pages_mail.FORGOT, wie=sealed) if house.settings.sends_mail else "",
-    }
-    words: dict[str, Hashable] = {
-        "message": message,
-        "ask_shared": not who.asked and pages_frame.class_device() is None,
-        "shared": who.shared or pages_frame.class_device() is not None,
-    }
-    if step is sign_in.Step.PASSWORD:
-        return pages_frame.everyday_page("login/password.html", way, fill, status=status, **words)
-    words["screens"] = _screens(web.language())
-    words["typing"] = (message == "wrong" and bool(request.form.get("password"))) or pages_card.words_first(
-        who
+    shown = first_pages.prove_it(
+        context.house(),
+        way,
+        who,
+        pages_frame.browser(),
+        context.now(),
+        message=message,
+        class_device=pages_frame.class_device() is not None,
+        typed=message == "wrong" and bool(request.form.get("password")),
     )
-    return pages_frame.everyday_page("login/pictures.html", way, fill, status=status, **words)
+    return pages_frame.everyday_page(shown, way, status=status)
+
+
+@blueprint.app_template_global("four_screens")
+def _four_screens() -> Markup:
+    return _screens(web.language())
 
 
 @functools.cache

@@ -6,8 +6,8 @@ from flask import Response, request
 
 from idp import context, web
 from idp.login import cards, pages_frame, sessions, support
+from idp.login.first_pages import Who
 from idp.login.let_in import Visit
-from idp.login.pages_frame import Who
 from idp.login.way_back import WayBack
 
 
@@ -52,19 +52,6 @@ def come_in(way: WayBack, who: Who) -> Response:
     if outcome is None:
         return web.see_other(way.page(wie=pages_frame.sealed(who), geheim="1"))
     return pages_frame.welcome(way, outcome)
-
-
-def words_first(who: Who) -> bool:
-    """Do words to type come first? Only on a browser that knows this pupil, by a card or by an earlier sign-in."""
-    browser, house = pages_frame.browser(), context.house()
-    if who.card is None and browser.fresh:
-        return False
-    with house.database.reading() as db:
-        account_uuid = support.who_types(db, who.username)
-    if account_uuid is None:
-        return False
-    days = house.settings.known_browser_days
-    return who.card is not None or browser.knows(account_uuid, house.clock.today(), days=days)
 
 
 def _device_of() -> str | None:

@@ -2,69 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from flask import Response, make_response, render_template, request
 
 from idp import blanks, context, web
-from idp.login import browsers, cards, devices, sessions, way_back
+from idp.login import browsers, cards, devices, first_pages, sessions, way_back
 from idp.login.browsers import Browser
 from idp.login.cards import HeldCard
 from idp.login.devices import Device
+from idp.login.first_pages import Page, Who
 from idp.login.sign_in import Arrival, SignedIn
 from idp.login.way_back import WayBack
 from idp.models import DeviceKind
 
-WHO = "who"
-WHO_SECONDS = 60 * 60
 LONGEST_SECRET = 1000
-
-
-class About(NamedTuple):
-    """What an app says of itself, for parents."""
-
-    policy: str | None
-    tos: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Who:
-    """Whoever says to be at the keyboard."""
-
-    username: str
-    """Canonical."""
-    shared: bool
-    asked: bool = False
-    """The first page asked whether this device is shared; a card and a personal URL pass it by."""
-    card: HeldCard | None = None
-    """Set when this browser holds a card of this pupil."""
 
 
 def page(template: str, way: WayBack, *, status: int = 200, **words: Any) -> Response:
     """A page whose form may end, through redirects, at the app that sent this person."""
     if way.ends_at:
         web.allow_form_to(way.ends_at)
-    return make_response(render_template(template, next=way.url, **_app_of(way), **words), status)
+    return make_response(render_template(template, next=way.url, **first_pages.about(way), **words), status)
 
 
-def everyday_page(
-    template: str, way: WayBack, fill: Mapping[str, str], *, status: int = 200, **words: Hashable
-) -> Response:
-    """The same for a page that everybody sees: all that is somebody's own is in `fill` (idp/blanks.py)."""
+def everyday_page(shown: Page, way: WayBack, *, status: int = 200) -> Response:
+    """The same for a page that everybody sees: all that is somebody's own is put into blanks (idp/blanks.py)."""
     if way.ends_at:
         web.allow_form_to(way.ends_at)
-    body = blanks.filled(template, {"next": way.url, **fill}, {**_app_of(way), **words})
-    return make_response(body, status)
-
-
-def _app_of(way: WayBack) -> dict[str, Hashable]:
-    app = way.app
-    if app is None:
-        return {"app_name": None, "app_logo": None, "app_about": About(policy=None, tos=None)}
-    about = About(policy=app.policy_uri, tos=app.tos_uri)
-    return {"app_name": app.client_name, "app_logo": app.logo, "app_about": about}
+    return make_response(blanks.filled(shown.template, shown.fill, shown.words), status)
 
 
 def way() -> WayBack:
@@ -72,18 +40,14 @@ def way() -> WayBack:
 
 
 def sealed(who: Who) -> str:
-    inside = {"u": who.username, "s": int(who.shared), "a": int(who.asked)}
-    return context.house().keys.seal(WHO, inside, context.now())
+    return first_pages.sealed(context.house().keys, who, context.now())
 
 
 def unsealed(text: str) -> Who | None:
-    """None when it is older than an hour, or not ours: the person starts again with the same request."""
-    inside = context.house().keys.unseal(WHO, text, context.now(), seconds=WHO_SECONDS)
-    if inside is None:
-        return None
-    held = held_card()
-    mine = held if held is not None and held.username == inside["u"] else None
-    return Who(username=str(inside["u"]), shared=bool(inside["s"]), asked=bool(inside["a"]), card=mine)
+    """With the card that this browser holds, when it is of this pupil. None when it is older than an hour, or not ours."""
+    who = first_pages.unsealed(context.house().keys, text, context.now())
+    held = held_card() if who else None
+    return replace(who, card=held) if who and held is not None and held.username == who.username else who
 
 
 def held_card() -> HeldCard | None:

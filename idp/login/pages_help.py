@@ -13,7 +13,7 @@ from flask import Blueprint, Response, request
 from idp import context, web
 from idp.login import browsers, let_in, pages_frame, sessions, sign_in
 from idp.login import help as helping
-from idp.login.pages_frame import Who
+from idp.login.first_pages import Who
 from idp.login.sessions import HELP
 from idp.login.way_back import NOWHERE, WayBack
 

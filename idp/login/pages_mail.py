@@ -24,14 +24,14 @@ from idp.login import (
     sessions,
     usernames,
 )
-from idp.login.pages_frame import LONGEST_SECRET, Who
+from idp.login.first_pages import FORGOT, Who
+from idp.login.pages_frame import LONGEST_SECRET
 from idp.login.recovery import Link
 from idp.login.way_back import NOWHERE
 from idp.models import LinkKind
 
 blueprint = Blueprint("mail", __name__)
 MINE = "/mijn-gegevens"
-FORGOT = "/wachtwoord-vergeten"
 CONFIRM, CHOOSE = "/e-mail-bevestigen", "/wachtwoord-kiezen"
 _BEHIND = {LinkKind.CONFIRM: CONFIRM, LinkKind.RESET: CHOOSE}
 
