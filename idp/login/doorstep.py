@@ -122,7 +122,7 @@ def _words(text: str, known: frozenset[str]) -> dict[str, str] | None:
 
 def _cookies(house: House, environ: dict[str, Any]) -> dict[str, str] | None:
     """Those of a browser of nobody in particular; None when it holds a session, a card, or is a device of a school."""
-    found, issuer = parse_cookie(environ), house.settings.issuer
+    found, issuer = parse_cookie(environ).to_dict(), house.settings.issuer
     if any(
         found.get(manners.cookie_called(issuer, word))
         for word in (sessions.COOKIE, cards.COOKIE, devices.COOKIE)
