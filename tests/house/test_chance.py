@@ -71,6 +71,8 @@ class Source:
         while (above := self.above.get(node)) is not None and isinstance(above, ast.expr | ast.comprehension):
             if isinstance(above, ast.UnaryOp) and isinstance(above.op, ast.Not):
                 return True
+            if isinstance(above, ast.IfExp) and above.test is node:
+                return True
             node = above
         return False
 
@@ -197,6 +199,7 @@ def test_no_outcome_hangs_on_what_a_token_holds(path):
         'said = f"{answer.headers} {answer.text}"\nassert "2027" not in said',
         'for word in ("Ann", "Zandbak"):\n    assert word not in page.text',
         'def look():\n    return client.get("/").text\n\nassert "Hal" not in look()',
+        'def look():\n    page = client.get("/").text\n    gets = page.partition("x")[0]\n    return {1} if "3A" in gets else {}',
         '@pytest.mark.parametrize("word", ["Ann"])\ndef test(word):\n    assert word not in page.text',
     ],
 )
