@@ -22,12 +22,10 @@ from sqlalchemy import (
     Date,
     Executable,
     Integer,
-    ScalarSelect,
     and_,
     bindparam,
     delete,
     insert,
-    literal,
     select,
     update,
 )
@@ -102,14 +100,9 @@ def start(
     until: datetime | None = None,
     device: DeviceKind = DeviceKind.OTHER,
     class_device: str | None = None,
-    room: bool = False,
 ) -> Started:
-    """Begin a session, that ends at `until` at the latest. Beyond settings.sessions_per_pupil the oldest gives way.
-
-    `room`: the caller looked in this transaction, and there is (`full`).
-    """
-    if not room:
-        _make_room(db, account_uuid, now, most=house.settings.sessions_per_pupil)
+    """Begin a session, that ends at `until` at the latest. Beyond settings.sessions_per_pupil the oldest gives way."""
+    _make_room(db, account_uuid, now, most=house.settings.sessions_per_pupil)
     sid, cookie = entropy.identifier(), entropy.token(entropy.Token.SESSION, now)
     _BEGIN.later(
         db,
@@ -213,13 +206,19 @@ def end_expired(db: Connection, since: datetime, now: datetime, *, most: int) ->
 
 
 def _make_room(db: Connection, account_uuid: str, now: datetime, *, most: int) -> None:
-    _carry_out(db, _ending_oldest(), "too_many", now, of=account_uuid, most=most - 1)
+    """Looks first, in a statement of its own: one that waited for another sign-in of this pupil would not see its session."""
+    given = {"of": account_uuid, "most": most - 1}
+    if _FULL.first(db, given) is not None:
+        _carry_out(db, _ending_oldest(), "too_many", now, **given)
 
 
-def full(account: Any, most: Any) -> ScalarSelect[int]:
-    """SQL: something when more than `most` sessions of a pupil live; else NULL."""
-    living = select(literal(1)).where(Session.account_uuid == account, Session.ended_at.is_(None))
-    return living.limit(1).offset(most).scalar_subquery()
+_FULL = Prepared(
+    select(Session.sid)
+    .where(Session.account_uuid == bindparam("of"), Session.ended_at.is_(None))
+    .limit(1)
+    .offset(bindparam("most", type_=Integer))
+)
+"""Something when more than `most` sessions of a pupil live."""
 
 
 @cache

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any
 
-from sqlalchemy import Connection, Integer, bindparam, update
+from sqlalchemy import Connection, bindparam, update
 
 from idp import audit, prepared
 from idp.clock import day_of_law, midnight
@@ -285,8 +284,7 @@ def _right(
         throttle.succeeded(InDatabase(db), key=house.keys.throttle, passed=taken, now=now)
     if account.secret_expires_at is not None and account.secret_expires_at <= now:
         return Expired()
-    noted = _still_so(db, account, fresh, day_of_law(now), most=house.settings.sessions_per_pupil)
-    if noted is None:
+    if not _still_so(db, account, fresh, day_of_law(now)):
         return Wrong()
     if attempt is None:
         return Confirmed()
@@ -306,7 +304,6 @@ def _right(
         device=attempt.device,
         class_device=attempt.class_device.id if attempt.class_device else None,
         now=now,
-        room=noted.full is None,
     )
     audit.signed_in(db, account_uuid=account.account_uuid, amr=[*amr], acr=acr)
     onward = None
@@ -339,19 +336,18 @@ def _right(
     )
 
 
-def _still_so(db: Connection, account: Account, fresh: Stored | None, today: date, *, most: int) -> Any:
-    """Note the day (and a fresh hash), and hear whether the pupil's sessions are `full`.
+def _still_so(db: Connection, account: Account, fresh: Stored | None, today: date) -> bool:
+    """Note the day (and a fresh hash); False when the secret was changed or the account blocked meanwhile.
 
-    None when the secret was changed or the account blocked meanwhile.
+    From here on other sign-ins of this pupil wait until this one is done.
     """
     kept = fresh or account.stored
-    given = {"of": account.account_uuid, "before": account.stored.hash, "today": today, "most": most - 1}
-    return _note_sign_in().first(db, given | {"hash": kept.hash, "pepper": kept.pepper_id})
+    given = {"of": account.account_uuid, "before": account.stored.hash, "today": today}
+    return bool(_note_sign_in().run(db, given | {"hash": kept.hash, "pepper": kept.pepper_id}))
 
 
 @cache
 def _note_sign_in() -> Prepared:
-    most = bindparam("most", type_=Integer)
     return Prepared(
         update(AccountRow)
         .where(
@@ -362,7 +358,6 @@ def _note_sign_in() -> Prepared:
         .values(
             last_sign_in_on=bindparam("today"), secret_hash=bindparam("hash"), pepper_id=bindparam("pepper")
         )
-        .returning(sessions.full(bindparam("of"), most).label("full"))
     )
 
 

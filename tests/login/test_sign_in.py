@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from idp import audit, clock, config, context, entropy
 from idp.errors import Busy
@@ -114,6 +114,42 @@ def test_SESS_09_of_more_sessions_than_allowed_the_oldest_gives_way_to_a_sign_in
     assert living(first, second, third) == [False, True, True]
     instead = _try(house, previous=third.sid)
     assert living(second, third, instead) == [True, False, True], "its own place was free"
+
+
+def test_SESS_09_sign_ins_of_one_pupil_at_one_moment_keep_to_it_too(house):
+    """All of them wait for the first, and see its session when it is their turn."""
+    who = make_login.pupil(house)
+    house = replace(house, settings=house.settings.model_copy(update={"sessions_per_pupil": 2}))
+    known = [make_login.known_browser(who, house) for _ in range(4)]
+
+    def one(browser):
+        with audit.circumstances(audit.Circumstances(now=house.clock.now())):
+            return _try(house, browser=browser)
+
+    with ThreadPoolExecutor(len(known)) as pool:
+        if house.database.sqlite:
+            tries = [pool.submit(one, browser) for browser in known]
+        else:
+            with house.database.transaction() as db:
+                db.execute(select(Account.username).with_for_update())
+                tries = [pool.submit(one, browser) for browser in known]
+                _wait_for(house, len(known))
+        assert all(isinstance(one.result(), SignedIn) for one in tries)
+    with house.database.reading() as db:
+        living = select(func.count()).select_from(Session).where(Session.ended_at.is_(None))
+        assert db.scalar(living) == 2
+
+
+def _wait_for(house, many):
+    """Until so many wait for a row that somebody else holds."""
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    until = time.monotonic() + 60
+    while True:
+        with house.database.reading() as db:
+            if db.scalar(waiting) >= many:
+                return
+        assert time.monotonic() < until, "they never waited"
+        time.sleep(0.02)
 
 
 def test_PWD_03_a_temporary_password_expires_which_only_its_owner_hears(house):
