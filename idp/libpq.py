@@ -21,7 +21,7 @@ from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format, Transact
 from psycopg.pq.abc import PGconn, PGresult
 from sqlalchemy import Connection
 
-from idp import driver
+from idp import driver, entropy
 
 _LINK = "idp_link"
 _AUTO = (PyFormat.AUTO,)
@@ -65,7 +65,7 @@ class _Known:
 class _Link:
     """What is kept beside a connection, for as long as it lasts."""
 
-    __slots__ = ("connection", "converter", "known", "made", "pgconn")
+    __slots__ = ("connection", "converter", "known", "made", "pgconn", "word")
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.connection = connection
@@ -74,6 +74,8 @@ class _Link:
         """Of parameters."""
         self.known: dict[tuple[str, tuple[int, ...] | None], _Known] = {}
         self.made = 0
+        self.word = entropy.key_bytes(6).hex()
+        """In the names of its statements: a pooler between us and the server that mixes up connections finds none then, not a wrong one."""
 
     def execute(self, sql: str, values: Sequence[Any]) -> Answer:
         converter = self.converter
@@ -84,7 +86,7 @@ class _Link:
         known = self.known.get((sql, types)) or self._make_ready(sql, types)
         result = self._run(known, sent, formats)
         if result.status not in _FINE and result.error_field(DiagnosticField.SQLSTATE) in _STALE:
-            del self.known[sql, types]
+            self.known.clear()
             if self.pgconn.transaction_status == TransactionStatus.IDLE:
                 known = self._make_ready(sql, types)
                 result = self._run(known, sent, formats)
@@ -105,7 +107,7 @@ class _Link:
 
     def _make_ready(self, sql: str, types: tuple[int, ...] | None) -> _Known:
         self.made += 1
-        name = b"idp_%d" % self.made
+        name = f"idp_{self.word}_{self.made}".encode()
         result = self.pgconn.prepare(name, sql.encode(), types)
         if result.status not in _FINE:
             self._fail(result)

@@ -25,6 +25,10 @@ View = TypeVar("View", bound=Callable[..., Any])
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+FAILED = "idp.failed"
+"""Under this word of the environ a doorstep leaves what went wrong there: Flask alone knows what to say then."""
+
+
 class Door(StrEnum):
     """Who may enter a route. Every route has exactly one; `tests/house` proves it."""
 
@@ -87,6 +91,8 @@ def prepare(app: Flask, settings: Settings) -> None:
 def _begin() -> None:
     context.begin_request(entropy.request_id())
     asked = context.asked()
+    if FAILED in asked.environ:
+        raise asked.environ[FAILED]
     query = asked.query_string
     if len(query) > manners.LONGEST_QUERY or query.count(b"&") > manners.MOST_PARAMETERS:
         abort(414)

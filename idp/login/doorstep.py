@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 from werkzeug.http import parse_cookie
 
-from idp import blanks, entropy, manners, pushed
+from idp import blanks, entropy, manners, pushed, web
 from idp.blanks import Kept
 from idp.context import House
 from idp.login import browsers, cards, devices, first_pages, sessions, way_back
@@ -65,7 +65,8 @@ def in_front_of(inner: Wsgi, house: House, kept: Kept) -> Wsgi:
         try:
             visit = _visit(house, environ)
             said = _said(house, kept, visit) if visit else None
-        except Exception:  # noqa: BLE001 - `inner` tries again, and has a page for what goes wrong
+        except Exception as failure:  # noqa: BLE001 - raised again where there is a page to say so
+            environ[web.FAILED] = failure
             said = None
         if said is None:
             return inner(environ, start_response)

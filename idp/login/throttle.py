@@ -222,7 +222,7 @@ def address_rests(counters: Counters, *, key: bytes, address: str, now: datetime
     return bool(counters.closed([entropy.keyed_digest(key, Counter.ADDRESS, network(address))], now))
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=200)
 def network(address: str) -> str:
     """The address, or for IPv6 its /64: one household or one machine owns at least that."""
     try:

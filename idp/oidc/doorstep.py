@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 
 from werkzeug.http import parse_cookie
 
-from idp import audit, entropy, manners
+from idp import audit, entropy, manners, web
 from idp.context import House
 from idp.login import sessions
 from idp.oidc import arriving, authorize, responses
@@ -23,9 +23,6 @@ from idp.oidc.next_step import SignIn
 from idp.oidc.request import AuthorizationRequest
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
-
-FAILED = "idp.failed"
-"""Under this word of the environ what went wrong here goes on to Flask, which alone knows what to say then."""
 
 
 def in_front_of(inner: Wsgi, house: House) -> Wsgi:
@@ -40,7 +37,7 @@ def in_front_of(inner: Wsgi, house: House) -> Wsgi:
         try:
             location = _location(house, environ, cookie, request_id)
         except Exception as failure:  # noqa: BLE001 - raised again where there is a page to say so
-            environ[FAILED] = failure
+            environ[web.FAILED] = failure
             location = None
         if location is None:
             return inner(environ, start_response)

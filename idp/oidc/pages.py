@@ -27,7 +27,7 @@ from idp.login import sessions, throttle
 from idp.login.sessions import SignedIn
 from idp.login.sign_in import Arrival
 from idp.models import AccountType
-from idp.oidc import app_log, arriving, authorize, doorstep, responses
+from idp.oidc import app_log, arriving, authorize, responses
 from idp.oidc import request as requests
 from idp.oidc.arriving import Arrived
 from idp.oidc.authorize import Considered, Issued
@@ -68,8 +68,6 @@ def authorize_page() -> Response:
     """OpenID Connect Core 3.1.2."""
     if http.method != "GET":
         abort(405)
-    if doorstep.FAILED in http.environ:
-        raise http.environ[doorstep.FAILED]
     asked = _asked(http.query_string)
     if not isinstance(asked, AuthorizationRequest):
         return _not_in_order(asked)

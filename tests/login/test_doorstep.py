@@ -8,6 +8,8 @@ import pytest
 from flask import Flask
 from werkzeug.test import Client, EnvironBuilder, TestResponse, run_wsgi_app
 
+from idp import web
+from idp.blanks import Kept
 from idp.login import browsers, doorstep, first_pages
 from idp.login.first_pages import Who
 from idp.oidc import clients
@@ -214,6 +216,12 @@ def test_what_goes_wrong_here_is_a_page_of_flasks(client, app, house, story):
     answer = client.get(where)
     assert answer.status_code in {500, 503}
     assert answer.headers["X-Request-Id"] in answer.text
+    left = []
+    inner = doorstep.in_front_of(lambda environ, _start: [left.append(environ)], house, Kept())
+    inner(EnvironBuilder(where).get_environ(), None)
+    assert isinstance(left[0][web.FAILED], Exception), (
+        "Flask raises it, and does not wait for the database once more"
+    )
 
 
 def test_a_browser_that_knows_the_pupil_gets_the_same_page_here(plain, alone, house, story):
