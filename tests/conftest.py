@@ -70,7 +70,9 @@ def postgres_url() -> Iterator[str]:
         ],
         **quiet,
     )
+    # Nobody counts tables in between: what the planner knows, and so every plan, is the same at each run.
     options = f"-k {folder} -c listen_addresses='' -c fsync=off -c max_connections=100 -c timezone=UTC"
+    options += " -c autovacuum=off"
     subprocess.run(
         [*as_other, binaries / "pg_ctl", "-D", data, "-o", options, "-w", "-l", folder / "log", "start"],
         **quiet,

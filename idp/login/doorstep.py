@@ -7,6 +7,7 @@ were never shown yet, names that are none, cards and links that were typed, form
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -140,10 +141,9 @@ def _form(
     length = environ.get("CONTENT_LENGTH", "")
     if environ.get("CONTENT_TYPE") != FORM or not length.isdecimal() or int(length) > LONGEST:
         return None
-    body = environ["wsgi.input"]
-    text = body.read(int(length)).decode("latin-1")
-    body.seek(0)
-    sent = _words(text, IN_FORM)
+    body = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = io.BytesIO(body)
+    sent = _words(body.decode("latin-1"), IN_FORM)
     page = manners.page_in_time(cookies[manners.PAGE], now)
     if sent is None or page is None or "username" not in sent:
         return None

@@ -173,6 +173,28 @@ def test_other_forms_of_that_page_are_left_to_it(alone, form, more):
     assert sent_to(alone, form, **more)[1] == "left to others"
 
 
+def test_a_form_that_comes_through_a_socket_is_read_once_and_kept_for_the_page(alone, form):
+    """A server that does not keep bodies hands over a stream, which nobody can read a second time."""
+
+    class Stream:
+        def __init__(self, content):
+            self.content = content
+
+        def read(self, size):
+            given, self.content = self.content[:size], self.content[size:]
+            if not given:
+                raise AssertionError("a socket would wait here for good")
+            return given
+
+    sent = b"wie=x&csrf_token=y"
+    environ = EnvironBuilder("/aanmelden", method="POST").get_environ()
+    environ |= {"CONTENT_TYPE": doorstep.FORM, "CONTENT_LENGTH": str(len(sent)), "HTTP_COOKIE": form[0]}
+    environ["wsgi.input"] = Stream(sent)
+    body, _, _ = run_wsgi_app(alone.application, environ)
+    assert b"".join(body) == b"left to others"
+    assert environ["wsgi.input"].read() == sent
+
+
 @pytest.mark.parametrize("word", ["session", "card", "device"])
 def test_a_browser_that_holds_more_than_nothing_is_left_to_the_page(alone, client, house, word):
     client.get("/aanmelden")
