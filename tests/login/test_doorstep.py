@@ -6,7 +6,7 @@ import re
 
 import pytest
 from flask import Flask
-from werkzeug.test import Client, EnvironBuilder, TestResponse, run_wsgi_app
+from werkzeug.test import Client, EnvironBuilder, TestResponse
 
 from idp import web
 from idp.blanks import Kept
@@ -126,14 +126,20 @@ def form(client):
     return cookie, {"csrf_token": word, "username": "wim.claes"}
 
 
+def answered(alone, environ):
+    """The status and the body of the answer to this very request, which may be changed by it."""
+    said = []
+    body = b"".join(alone.application(environ, lambda status, _heads: said.append(status)))
+    return said[0][:3], body.decode()
+
+
 def sent_to(alone, form, *, heads=None, cookie=None, **words):
     """The status and the body of the answer, and what the request is afterwards."""
     shown, known = form
     given = {name: value for name, value in (known | words).items() if value is not None}
     builder = EnvironBuilder("/aanmelden", method="POST", data=given, headers=heads)
     environ = builder.get_environ() | {"HTTP_COOKIE": shown if cookie is None else cookie}
-    body, status, _ = run_wsgi_app(alone.application, environ)
-    return status[:3], b"".join(body).decode(), environ
+    return *answered(alone, environ), environ
 
 
 def test_a_form_that_no_page_of_ours_has_sent_is_not_answered_here(alone, form):
@@ -190,8 +196,7 @@ def test_a_form_that_comes_through_a_socket_is_read_once_and_kept_for_the_page(a
     environ = EnvironBuilder("/aanmelden", method="POST").get_environ()
     environ |= {"CONTENT_TYPE": doorstep.FORM, "CONTENT_LENGTH": str(len(sent)), "HTTP_COOKIE": form[0]}
     environ["wsgi.input"] = Stream(sent)
-    body, _, _ = run_wsgi_app(alone.application, environ)
-    assert b"".join(body) == b"left to others"
+    assert answered(alone, environ) == ("404", "left to others")
     assert environ["wsgi.input"].read() == sent
 
 
