@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from queue import Empty
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -20,6 +20,7 @@ from argon2.low_level import Type
 
 from idp.config import Settings
 from idp.errors import Busy
+from idp.places import places
 from idp.watching import measures
 
 LONGEST = 512
@@ -45,8 +46,8 @@ class Gate:
     """At most `slots` at a time, at most `queue` waiting, each at most `wait` seconds."""
 
     def __init__(self, *, slots: int, queue: int, wait: float) -> None:
-        self._free = _tokens(slots)
-        self._places = _tokens(slots + queue)
+        self._free = places(slots)
+        self._places = places(slots + queue)
         self._wait = wait
 
     @contextmanager
@@ -83,14 +84,6 @@ class Gate:
         finally:
             measures.hash_queue(-1)
         measures.hash_waited(time.perf_counter() - began)
-
-
-def _tokens(many: int) -> SimpleQueue[None]:
-    """A semaphore that is written in C: Python's costs ten times as much, right after a hash has emptied the caches."""
-    tokens: SimpleQueue[None] = SimpleQueue()
-    for _ in range(many):
-        tokens.put(None)
-    return tokens
 
 
 class Hasher:

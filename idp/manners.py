@@ -50,19 +50,20 @@ def for_every_answer(settings: Settings) -> Headers:
     return tuple(here)
 
 
-def for_every_redirect() -> Headers:
-    """The headers of an answer that only leads on, beside those of every answer."""
+def for_every_page() -> Headers:
+    """The headers of an answer to a person, beside those of every answer."""
     return (
         ("Content-Type", "text/html; charset=utf-8"),
-        ("Content-Length", "0"),
         ("Cache-Control", "no-store"),
-        (
-            "Content-Security-Policy",
-            "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-        ),
         *FOR_PAGES,
         ("Vary", "Cookie"),
     )
+
+
+def for_every_redirect() -> Headers:
+    """The same of one that only leads on."""
+    policy = "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    return (*for_every_page(), ("Content-Length", "0"), ("Content-Security-Policy", policy))
 
 
 def policy(nonce: str, *, form_target: str = "", reader: bool = False) -> str:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterable
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any
+
+from idp.places import places
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -39,7 +41,7 @@ def before(
     and `inner` refuses it. `apart`: requests with a large body, which `inner` reads itself when it knows the sender, and
     which take no seat; each part of it must come within `seconds`.
     """
-    free, room = _places(seats), _places(waiting)
+    free, room = places(seats), places(waiting)
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         large = apart(environ)
@@ -63,14 +65,6 @@ def before(
             free.put(None)
 
     return answer
-
-
-def _places(count: int) -> SimpleQueue[None]:
-    """A semaphore that costs a tenth: all of it is C."""
-    places: SimpleQueue[None] = SimpleQueue()
-    for _ in range(count):
-        places.put(None)
-    return places
 
 
 def _has_body(environ: dict[str, Any]) -> bool:

@@ -52,13 +52,7 @@ def in_front_of(inner: Wsgi, house: House, kept: Kept) -> Wsgi:
     """A WSGI application that answers those who come as most do, and leaves the rest to `inner`."""
     always = manners.for_every_answer(house.settings)
     for_redirects = [*always, *manners.for_every_redirect()]
-    for_pages = [
-        *always,
-        ("Content-Type", "text/html; charset=utf-8"),
-        ("Cache-Control", "no-store"),
-        *manners.FOR_PAGES,
-        ("Vary", "Cookie"),
-    ]
+    for_pages = [*always, *manners.for_every_page()]
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ.get("PATH_INFO") != sessions.SIGN_IN:
@@ -171,7 +165,7 @@ def _said(house: House, kept: Kept, visit: _Visit) -> str | tuple[bytes, list[tu
     if not visit.given.get("wie"):
         message = "met kaart" if way.needs_card else None
         shown = first_pages.who_are_you(house.settings, way, message=message)
-        return _page(house, kept, visit, shown, reader=True)
+        return _page(house, kept, visit, shown)
     claimed = first_pages.unsealed(house.keys, visit.given["wie"], visit.now)
     if claimed is None:
         return None
@@ -180,9 +174,7 @@ def _said(house: House, kept: Kept, visit: _Visit) -> str | tuple[bytes, list[tu
     return _page(house, kept, visit, first_pages.prove_it(house, way, claimed, browser, visit.now))
 
 
-def _page(
-    house: House, kept: Kept, visit: _Visit, shown: Page, *, reader: bool = False
-) -> tuple[bytes, list[tuple[str, str]]] | None:
+def _page(house: House, kept: Kept, visit: _Visit, shown: Page) -> tuple[bytes, list[tuple[str, str]]] | None:
     parts = kept.look(shown.template, visit.language, shown.fill, shown.words)
     if parts is None:
         return None
@@ -192,7 +184,7 @@ def _page(
     word = manners.word_with(house.keys, page)
     body = blanks.put_together(parts, shown.fill, csrf_token=word, nonce=nonce, here=visit.here)
     ends_at = manners.form_target(visit.way.ends_at or "")
-    own = [("Content-Security-Policy", manners.policy(nonce, form_target=ends_at, reader=reader))]
+    own = [("Content-Security-Policy", manners.policy(nonce, form_target=ends_at, reader=shown.reader))]
     if page != had:
         own.append(("Set-Cookie", manners.cookie(house.settings, manners.PAGE, page)))
     return body.encode(), own

@@ -77,6 +77,8 @@ class Page:
     """What is somebody's own."""
     words: Mapping[str, Hashable]
     """What is one of a small choice."""
+    reader: bool = False
+    """It may compile our reader of QR codes."""
 
 
 def who_are_you(
@@ -91,6 +93,7 @@ def who_are_you(
     """*Wie ben je?* `message`: what it says above the form, or None; `class_device`: of a school, so nobody is asked whether it is shared."""
     return Page(
         template="login/who.html",
+        reader=True,
         fill={
             "next": way.url,
             "action": way.page(),

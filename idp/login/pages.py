@@ -238,7 +238,6 @@ def _take_card(token: str, way: WayBack, *, shared: bool = False, asked: bool = 
 def _who_page(
     way: WayBack, *, message: str | None, typed: str = "", shared: bool = False, status: int = 200
 ) -> Response:
-    web.allow_reader()
     shown = first_pages.who_are_you(
         context.house().settings,
         way,

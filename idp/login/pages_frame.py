@@ -32,6 +32,8 @@ def everyday_page(shown: Page, way: WayBack, *, status: int = 200) -> Response:
     """The same for a page that everybody sees: all that is somebody's own is put into blanks (idp/blanks.py)."""
     if way.ends_at:
         web.allow_form_to(way.ends_at)
+    if shown.reader:
+        web.allow_reader()
     return make_response(blanks.filled(shown.template, shown.fill, shown.words), status)
 
 
