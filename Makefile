@@ -35,7 +35,7 @@ wheel: $(VENV)/.installed
 lock: $(VENV)/.installed-test
 	$(BIN)/python tools/lock.py
 
-$(VENV)/.installed: $(VENV)/.venv-made requirements/run.txt setup.cfg pyproject.toml package-lock.json requirements/argon2.txt tools/build_assets.py tools/npm.py tools/argon2_ahead.py tools/quick_argon2.py
+$(VENV)/.installed: $(VENV)/.venv-made requirements/run.txt setup.cfg pyproject.toml package-lock.json requirements/argon2.txt tools/build_assets.py tools/npm.py tools/argon2_served.py tools/quick_argon2.py
 $(VENV)/.installed-test: $(VENV)/.installed requirements/test.txt tests/oidc/clients/package-lock.json
 
 # Two at once in one environment: one installs, the other waits and finds it done. Where there is no flock (util-linux), each installs.

@@ -1,7 +1,10 @@
 """The Argon2 that this machine runs, perhaps built here by tools/quick_argon2.py, computes what everybody's does."""
 
+import ctypes
+import platform
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,10 +13,12 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from idp import listening
+
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-import argon2_ahead  # noqa: E402
+import argon2_served  # noqa: E402
 import quick_argon2  # noqa: E402
 
 
@@ -47,15 +52,42 @@ def test_it_is_built_from_the_source_that_is_pinned_with_tools_that_are_pinned()
     )
 
 
-def test_our_lines_go_only_into_the_source_that_they_were_made_for():
-    places = "\n".join(wanted * times for wanted, times, _ in argon2_ahead.CHANGES)
-    made = argon2_ahead.looking_ahead(places)
-    assert made.count("look_ahead(instance") == 3
-    assert made.count("*ahead) {") == 3
-    assert made.count(", instance, ahead);") == 3
-    for wanted, _, _ in argon2_ahead.CHANGES:
-        with pytest.raises(ValueError, match=r"opt\.c is another one"):
-            argon2_ahead.looking_ahead(places.replace(wanted, "", 1))
+@pytest.mark.parametrize("name", sorted(argon2_served.CHANGES))
+def test_our_lines_go_only_into_the_source_that_they_were_made_for(name):
+    changes = argon2_served.CHANGES[name]
+    places = "\n".join(wanted * times for wanted, times, _ in changes)
+    made = argon2_served.served(name, places)
+    for wanted, times, change in changes:
+        assert made.count(change.replace("{}", wanted).strip()) >= times
+        with pytest.raises(ValueError, match=rf"{re.escape(name)} is another one"):
+            argon2_served.served(name, places.replace(wanted, "", 1))
+
+
+def test_speed_is_measured_as_the_server_has_its_memory():
+    assert quick_argon2.AS_SERVED == listening.MEMORY
+
+
+def test_a_hash_may_take_turns_here_and_nothing_of_that_stays_with_its_thread():
+    """On Linux a hash asks for short turns, and gives them back: of `sched_getattr` 48 bytes (sched(7))."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    number = 315 if platform.machine() == "x86_64" else 275
+    attributes = ctypes.create_string_buffer(48)
+    seen = []
+    for _ in range(2):
+        assert libc.syscall(number, 0, attributes, 48, 0) == 0
+        seen.append(attributes.raw)
+        hash_secret_raw(b"p" * 32, b"s" * 16, 2, 19456, 1, 32, Type.ID)
+    assert seen[0] == seen[1]
+
+
+def test_many_hashes_at_once_are_right_each():
+    secrets = [b"%d" % number for number in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        hashes = list(
+            pool.map(lambda one: hash_secret_raw(one, b"s" * 16, 2, 4_096, 1, 32, Type.ID), secrets)
+        )
+    cost = {"salt": b"s" * 16, "length": 32, "iterations": 2, "lanes": 1, "memory_cost": 4_096}
+    assert hashes == [Argon2id(**cost).derive(secret) for secret in secrets]
 
 
 def test_without_a_compiler_it_says_so_and_leaves_everything_as_it_is(monkeypatch, capsys, tmp_path):
@@ -79,7 +111,7 @@ def test_an_image_needs_no_newer_processor_than_the_wheel_unless_whoever_builds_
         (None, None, False),
         ("0.1", f'{{"url": "file:///tmp/x/argon2-1-{quick_argon2.BUILD}-any.whl"}}', False),
     ],
-    ids=["built here", "built here before it looked ahead", "from the registry", "an older one, built here"],
+    ids=["built here", "built here on an earlier day", "from the registry", "an older one, built here"],
 )
 def test_what_was_built_here_is_not_built_again(monkeypatch, tmp_path, version, origin, built):
     version = version or re.match(r".*==([0-9.]+)", quick_argon2._pinned())[1]

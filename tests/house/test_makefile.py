@@ -12,7 +12,7 @@ import pytest
 MAKEFILE = Path(__file__).resolve().parents[2] / "Makefile"
 NEEDS = (
     "requirements/run.txt", "requirements/test.txt", "requirements/argon2.txt", "setup.cfg", "pyproject.toml",
-    "package-lock.json", "tools/build_assets.py", "tools/npm.py", "tools/argon2_ahead.py", "tools/quick_argon2.py",
+    "package-lock.json", "tools/build_assets.py", "tools/npm.py", "tools/argon2_served.py", "tools/quick_argon2.py",
     "tests/oidc/clients/package-lock.json",
 )  # fmt: skip
 STAND_IN = """#!/bin/sh
