@@ -10,9 +10,8 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from queue import Empty
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -20,7 +19,7 @@ from argon2.low_level import Type
 
 from idp.config import Settings
 from idp.errors import Busy
-from idp.places import places
+from idp.places import Places
 from idp.watching import measures
 
 LONGEST = 512
@@ -43,21 +42,19 @@ class Verdict:
 
 
 class Gate:
-    """At most `slots` at a time, at most `queue` waiting, each at most `wait` seconds."""
+    """At most `slots` at a time, at most `queue` waiting, each at most `wait` seconds: who came first goes first."""
 
     def __init__(self, *, slots: int, queue: int, wait: float) -> None:
-        self._free = places(slots)
-        self._places = places(slots + queue)
+        self._free = Places(slots)
+        self._places = Places(slots + queue)
         self._wait = wait
 
     @contextmanager
     def enter(self) -> Iterator[None]:
         """Raises Busy when the queue is full or the wait too long."""
-        try:
-            self._places.get_nowait()
-        except Empty:
+        if not self._places.take(0):
             measures.hash_refused("queue_full")
-            raise Busy("hash_queue_full") from None
+            raise Busy("hash_queue_full")
         try:
             self._take_turn()
             measures.hash_busy(1)
@@ -65,24 +62,23 @@ class Gate:
                 yield
             finally:
                 measures.hash_busy(-1)
-                self._free.put(None)
+                self._free.give_back()
         finally:
-            self._places.put(None)
+            self._places.give_back()
 
     def _take_turn(self) -> None:
-        with suppress(Empty):
-            self._free.get_nowait()
+        if self._free.take(0):
             measures.hash_waited(0.0)
             return
         began = time.perf_counter()
         measures.hash_queue(1)
         try:
-            self._free.get(timeout=self._wait)
-        except Empty:
-            measures.hash_refused("wait_too_long")
-            raise Busy("hash_wait_too_long") from None
+            in_time = self._free.take(self._wait)
         finally:
             measures.hash_queue(-1)
+        if not in_time:
+            measures.hash_refused("wait_too_long")
+            raise Busy("hash_wait_too_long")
         measures.hash_waited(time.perf_counter() - began)
 
 

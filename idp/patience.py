@@ -11,10 +11,9 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterable
-from queue import Empty
 from typing import Any
 
-from idp.places import places
+from idp.places import Places
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -41,28 +40,26 @@ def before(
     and `inner` refuses it. `apart`: requests with a large body, which `inner` reads itself when it knows the sender, and
     which take no seat; each part of it must come within `seconds`.
     """
-    free, room = places(seats), places(waiting)
+    free, room = Places(seats), Places(waiting)
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         large = apart(environ)
         if large or _has_body(environ):
-            try:
-                room.get_nowait()
-            except Empty:
+            if not room.take(0):
                 return _refuse("503 Service Unavailable", start_response, ("Retry-After", "1"))
             try:
                 if large:
                     return inner(_in_parts(environ, seconds), start_response)
                 wrong = _wrong_with(environ, largest, seconds)
             finally:
-                room.put(None)
+                room.give_back()
             if wrong:
                 return _refuse(wrong, start_response)
-        free.get()
+        free.take()
         try:
             return inner(environ, start_response)
         finally:
-            free.put(None)
+            free.give_back()
 
     return answer
 

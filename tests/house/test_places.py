@@ -1,0 +1,120 @@
+"""Who may go in next? Whoever came first; and nobody waits for longer than was said."""
+
+import threading
+import time
+
+import pytest
+
+from idp.errors import Busy
+from idp.hashing import Gate
+from idp.places import Places
+
+LONG = 30.0
+"""Seconds. Nothing here waits as long when all is well."""
+
+
+class Visitor(threading.Thread):
+    """Somebody who comes for a place, notes when it has one, and gives it back when told."""
+
+    def __init__(self, places, name, came_in, seconds=LONG):
+        super().__init__(name=name, daemon=True)
+        self.places, self.came_in, self.seconds = places, came_in, seconds
+        self.may_leave, self.refused = threading.Event(), False
+        self.start()
+
+    def run(self):
+        if not self.places.take(self.seconds):
+            self.refused = True
+            return
+        self.came_in.append(self.name)
+        assert self.may_leave.wait(LONG)
+        self.places.give_back()
+
+    def leaves(self):
+        self.may_leave.set()
+        self.join(LONG)
+        assert not self.is_alive()
+
+
+def until(true):
+    end = time.monotonic() + LONG
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_DOS_02_who_came_first_goes_first():
+    places, came_in, visitors = Places(1), [], []
+    for number, name in enumerate("abcdef"):
+        visitors.append(Visitor(places, name, came_in))
+        until(lambda number=number: len(places._waiting) == number if number else came_in)
+    for visitor in visitors:
+        visitor.leaves()
+    assert came_in == list("abcdef")
+
+
+def test_DOS_02_whoever_comes_back_at_once_does_not_overtake_who_waits():
+    places, came_in = Places(1), []
+    assert places.take()
+    waiting = Visitor(places, "waits", came_in)
+    until(lambda: places._waiting)
+    waiting.may_leave.set()
+    places.give_back()  # it is its place from here on, though it has not even woken up
+    assert not places.take(0)
+    assert places.take()
+    assert came_in == ["waits"]
+
+
+def test_as_many_are_inside_as_there_are_places():
+    places, came_in = Places(2), []
+    first, second = (Visitor(places, name, came_in) for name in ("first", "second"))
+    until(lambda: len(came_in) == 2)
+    assert not places.take(0)
+    third = Visitor(places, "third", came_in)
+    until(lambda: places._waiting)
+    second.leaves()
+    until(lambda: len(came_in) == 3)
+    for one in (first, third):
+        one.leaves()
+    assert places.take(0)
+    assert places.take(0)
+    assert not places.take(0)
+
+
+def test_whoever_waited_too_long_is_sent_away_and_takes_nobodys_place():
+    places, came_in = Places(1), []
+    assert places.take()
+    late = Visitor(places, "late", came_in, seconds=0.01)
+    late.join(LONG)
+    assert late.refused
+    assert not places._waiting
+    places.give_back()
+    for _ in range(4):
+        assert places.take(0)
+        places.give_back()
+
+
+def test_a_place_that_comes_at_the_very_last_moment_is_taken():
+    class Slow(Places):
+        """Between waiting in vain and going away, a place comes free."""
+
+        def _came_after_all(self, turn):
+            self.give_back()
+            return super()._came_after_all(turn)
+
+    places = Slow(1)
+    assert places.take()
+    assert places.take(0.01)
+    assert not places._waiting
+    assert not places.take(0)
+
+
+def test_DOS_02_a_gate_says_at_once_when_its_queue_is_full_and_later_when_the_wait_was_too_long():
+    gate = Gate(slots=1, queue=1, wait=0.01)
+    with gate.enter(), pytest.raises(Busy, match="hash_wait_too_long"), gate.enter():
+        pass
+    gate = Gate(slots=1, queue=0, wait=LONG)
+    with gate.enter(), pytest.raises(Busy, match="hash_queue_full"), gate.enter():
+        pass
+    with gate.enter():
+        pass
