@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from flask import Flask
+from markupsafe import escape
+from sqlalchemy import select, update
 from werkzeug.test import Client, EnvironBuilder, TestResponse
 
-from idp import web
+from idp import apps, manners, models, web
 from idp.blanks import Kept
 from idp.login import browsers, doorstep, first_pages
 from idp.login.first_pages import Who
 from idp.oidc import clients
 from tests import make
 from tests.make_browser import query
-from tests.make_tokens import SECRET
+from tests.make_tokens import SECRET, basic
 
 QUIET = {"X-Request-Id", "Content-Length"}
 EVERYDAY = {
@@ -258,3 +261,53 @@ def test_a_browser_that_knows_the_pupil_gets_the_same_page_here(plain, alone, ho
     for one in (plain, alone):
         one.set_cookie(name, browsers.cookie(house.keys, browser, now))
     assert told(plain.get(where)) == told(alone.get(where))
+
+
+@pytest.mark.parametrize("wishes", [{}, {"ui_locales": "de-AT"}, {"login_hint": "wim.claes"}], ids=str)
+def test_a_pushed_request_is_told_what_the_page_would_have_said(client, plain, alone, house, story, wishes):
+    heads = {"Authorization": basic(story.app.client_id, SECRET)}
+    kept = client.post("/par", data=dict(parse_qsl(query(story.app, **wishes))), headers=heads).json
+    named = urlencode({"client_id": story.app.client_id, "request_uri": kept["request_uri"]})
+    where = f"/aanmelden?{urlencode({'next': f'/authorize?{named}'})}"
+    first = told(plain.get(where))
+    assert told(alone.get(where)) == first == told(client.get(where))
+    assert ("wim.claes" in first[1]) == ("login_hint" in wishes)
+    assert ('<html lang="de"' in first[1]) == ("ui_locales" in wishes)
+
+
+def test_what_an_app_is_called_now_is_what_the_next_page_says(plain, alone, house, story):
+    where = address(house, story, EVERYDAY["an app"])
+    before = plain.get(where).text
+    assert escape("Rekenbuur") in before
+    with house.database.transaction() as db:
+        row = db.execute(select(models.App.registration).where(models.App.client_id == story.app.client_id))
+        renamed = row.scalar_one() | {"client_name": 'Reken & "Schrijf" <b>'}
+        named = {"client_name": renamed["client_name"], "registration": renamed}
+        db.execute(update(models.App).where(models.App.client_id == story.app.client_id).values(named))
+        apps.changed(db)
+    house.clock.move(minutes=1)
+    assert alone.get(where).text == "left to others"
+    after = told(plain.get(where))
+    assert told(alone.get(where)) == after
+    assert str(escape(renamed["client_name"])) in after[1]
+    assert "Rekenbuur" not in after[1]
+    assert "<b>" not in after[1]
+
+
+def test_a_form_of_a_page_that_was_left_open_for_too_long_is_left_to_the_page(alone, house, form):
+    house.clock.move(seconds=manners.PAGE_SECONDS - 1)
+    assert sent_to(alone, form)[0] == "303"
+    house.clock.move(seconds=1)
+    assert sent_to(alone, form)[1] == "left to others"
+
+
+def test_a_browser_with_the_cookie_of_an_old_page_gets_a_new_one(plain, alone, house, form):
+    name, _, old = form[0].partition("=")
+    cookies = []
+    for passed, browser in ((0, alone), (manners.PAGE_SECONDS, alone), (0, plain)):
+        house.clock.move(seconds=passed)
+        browser.set_cookie(name, old)
+        cookies.append(browser.get("/aanmelden").headers.get("Set-Cookie"))
+    kept, *new = cookies
+    assert kept is None
+    assert all(re.match(rf"{name}=[0-9a-f]+\.", cookie) and old not in cookie for cookie in new)
