@@ -67,7 +67,7 @@ def main():
     alg = "ES256" if args.es256 else "RS256"
     names = [*OURS[alg]]
     if not args.ours:
-        names += [name for name in PEERS[alg] if _is_ready(name)]
+        names += [name for name in PEERS[alg] if is_ready(name)]
     if not postgres.binaries():
         names = [name for name in names if ":pg" not in name]
     if args.providers:
@@ -97,7 +97,8 @@ def main():
     _report(results)
 
 
-def _is_ready(name):
+def is_ready(name):
+    """Is this peer installed? npm installs node oidc-provider now; says what is missing."""
     if name.startswith("node"):
         return _node_is_ready()
     there = Path(load_provider(name).ready).exists()

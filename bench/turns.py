@@ -23,13 +23,15 @@ from compare import client_for, load_provider, runner  # noqa: E402
 from opbench.load import measure  # noqa: E402
 from opbench.server import Server  # noqa: E402
 
+from bench import is_ready  # noqa: E402
+
 FIRST_PORT = 9130
 
 
 def a_server(name, number, *, pg, alg):
     """A peer by its name; of a folder, our own server with the code and the environment that are there."""
     if not Path(name).is_dir():
-        return load_provider(name)
+        return load_provider(name) if is_ready(name) else sys.exit(1)
     folder = Path(name).resolve()
     provider = type(load_provider("leersleutel"))(FIRST_PORT + 2 * number, alg, pg=pg)
     _, _, *words = provider.reset

@@ -288,7 +288,7 @@ def test_what_an_app_is_called_now_is_what_the_next_page_says(plain, alone, hous
     house.clock.move(minutes=1)
     assert alone.get(where).text == "left to others"
     after = told(plain.get(where))
-    assert told(alone.get(where)) == after
+    assert told(alone.get(where))[:2] == after[:2]
     assert str(escape(renamed["client_name"])) in after[1]
     assert "Rekenbuur" not in after[1]
     assert "<b>" not in after[1]
