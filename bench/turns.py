@@ -21,6 +21,7 @@ sys.path.insert(0, str(HERE))
 
 from compare import client_for, load_provider, runner  # noqa: E402
 from opbench.load import measure  # noqa: E402
+from opbench.provider import SCRATCH  # noqa: E402
 from opbench.server import Server  # noqa: E402
 
 from bench import is_ready  # noqa: E402
@@ -66,14 +67,15 @@ def main():
     parser.add_argument("-s", "--seconds", type=float, default=1.5)
     parser.add_argument("-c", "--concurrency", type=int, default=8)
     parser.add_argument("--pg", action="store_true", help="our own on PostgreSQL")
-    parser.add_argument("--es256", action="store_true")
+    parser.add_argument("--es256", action="store_true", help="our own sign with ES256")
     words = parser.parse_args()
     os.sched_setaffinity(0, {1})
+    SCRATCH.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as all_up:
         servers = []
         for number, name in enumerate(words.servers):
             provider = a_server(name, number, pg=words.pg, alg="ES256" if words.es256 else "RS256")
-            server = all_up.enter_context(Server(provider, 0))
+            server = all_up.enter_context(Server(provider, 0, log=f"/tmp/opbench-server-{number}.log"))
             servers.append((provider, server, client_for(provider)))
         for workload in words.workloads.split(","):
             every = rounds_of(workload, servers, words.rounds, words.seconds, words.concurrency)

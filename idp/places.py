@@ -32,7 +32,7 @@ class Places:
             turn = threading.Lock()
             turn.acquire()
             self._waiting.append(turn)
-        return turn.acquire(timeout=seconds) or self._came_after_all(turn)
+        return turn.acquire(timeout=min(seconds, threading.TIMEOUT_MAX)) or self._came_after_all(turn)
 
     def give_back(self) -> None:
         with self._mutex:

@@ -5,8 +5,8 @@ They change when and how memory is touched, never what is computed (RFC 9106, 3.
 - It looks ahead. Every block of its memory is made of the one before and of another one, anywhere: the processor waited
   for that one for a fifth of a hash. But the word that says where it is, is ready before the rest of its block. From then
   on the next one is fetched while the rest is computed, and where places do not depend on the secret, a block earlier.
-- It gives way. A hash takes as long as fifty requests; every eighth of a millisecond it lets those go first who wait for its
-  core. They find it warm then, and people are served in the order in which they came.
+- It gives way. A hash takes as long as fifty requests; every 256 blocks (some 60 microseconds) it lets those go first who wait
+  for its core, which they find warm then.
 - It leaves the caches to others: what is fetched will hardly be needed again, and memory is wiped past them. For that, and
   for wide registers, memory begins where a line of the cache does.
 """
@@ -77,7 +77,7 @@ static int take_turns(struct turn *turn, uint64_t nanoseconds) {
     if (nanoseconds) {
         memset(turn, 0, sizeof *turn);
         if (syscall(SYS_sched_getattr, 0, turn, sizeof *turn, 0) != 0
-            || (turn->policy != SCHED_OTHER && turn->policy != SCHED_BATCH)) {
+            || (turn->policy != SCHED_OTHER && turn->policy != SCHED_BATCH) || !turn->lasts) {
             return 0;
         }
     }
@@ -89,11 +89,11 @@ static int take_turns(struct turn *turn, uint64_t nanoseconds) {
     return syscall(SYS_sched_setattr, 0, &other, 0) == 0;
 }
 """
-"""Who gives way on Linux since 6.6 does so for one turn, so a hash takes the shortest ones there are: a tenth of a millisecond.
+"""Who gives way on Linux does so for a whole turn, so a hash takes the shortest ones there are: a tenth of a millisecond.
 
-With the usual ones of three milliseconds, a flood of other requests would keep everybody from signing in. A system that does
-not let itself be asked (a filter of system calls) gets no hash that gives way. Before Linux 6.12 the length of a turn is
-nobody's to choose, and giving way costs less.
+With the usual ones of one to three milliseconds, a flood of other requests would keep everybody from signing in (seen on Linux
+6.18). So where the length of a turn is nobody's to choose (before Linux 6.12, which says 0 then), or a filter of system calls
+does not let one ask, a hash does not give way.
 """
 
 BEFORE = """\

@@ -58,9 +58,9 @@ def test_DOS_02_whoever_comes_back_at_once_does_not_overtake_who_waits():
     assert places.take()
     waiting = Visitor(places, "waits", came_in)
     until(lambda: places._waiting)
-    waiting.may_leave.set()
     places.give_back()  # it is its place from here on, though it has not even woken up
     assert not places.take(0)
+    waiting.may_leave.set()
     assert places.take()
     assert came_in == ["waits"]
 
@@ -92,6 +92,17 @@ def test_whoever_waited_too_long_is_sent_away_and_takes_nobodys_place():
     for _ in range(4):
         assert places.take(0)
         places.give_back()
+
+
+def test_whoever_would_wait_for_longer_than_a_clock_counts_waits_until_there_is_a_place():
+    places, came_in = Places(1), []
+    assert places.take()
+    waiting = Visitor(places, "waits", came_in, seconds=1e12)
+    until(lambda: places._waiting)
+    places.give_back()
+    waiting.leaves()
+    assert came_in == ["waits"]
+    assert places.take(0)
 
 
 def test_a_place_that_comes_at_the_very_last_moment_is_taken():
