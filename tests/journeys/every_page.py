@@ -415,12 +415,12 @@ def _(page, there):
 def _(page, there):
     STOPS["password"](page, there)
     places = there.house.hasher._gate._places
-    taken = [places.get_nowait() for _ in range(places.qsize())]
+    taken = sum(iter(lambda: places.take(0), False))
     try:
         type_words(page, "zeilboot7")
     finally:
-        for place in taken:
-            places.put(place)
+        for _ in range(taken):
+            places.give_back()
 
 
 @stop("wait-soon")
