@@ -71,22 +71,22 @@ struct turn {
     uint32_t least, most;
 };
 
-/* How long may this thread run before others have their turn? 0: as it was. Says whether it is a thread like others. */
-static int take_turns(struct turn *turn, uint64_t nanoseconds) {
-    struct turn other;
-    if (nanoseconds) {
-        memset(turn, 0, sizeof *turn);
-        if (syscall(SYS_sched_getattr, 0, turn, sizeof *turn, 0) != 0
-            || (turn->policy != SCHED_OTHER && turn->policy != SCHED_BATCH) || !turn->lasts) {
-            return 0;
-        }
+static int take_turns(const struct turn *turn) {
+    return syscall(SYS_sched_setattr, 0, turn, 0) == 0;
+}
+
+/* Asks for the shortest turns there are, and keeps how it was. Says whether this thread has them now. */
+static int take_short_turns(struct turn *before) {
+    struct turn now;
+    memset(before, 0, sizeof *before);
+    if (syscall(SYS_sched_getattr, 0, before, sizeof *before, 0) != 0
+        || (before->policy != SCHED_OTHER && before->policy != SCHED_BATCH) || !before->lasts) {
+        return 0;
     }
-    other = *turn;
-    other.flags &= 1;
-    if (nanoseconds) {
-        other.lasts = nanoseconds;
-    }
-    return syscall(SYS_sched_setattr, 0, &other, 0) == 0;
+    before->flags &= 1; /* of what is told only SCHED_FLAG_RESET_ON_FORK is to be said again */
+    now = *before;
+    now.lasts = 100000;
+    return take_turns(&now);
 }
 """
 """Who gives way on Linux does so for a whole turn, so a hash takes the shortest ones there are: a tenth of a millisecond.
@@ -97,13 +97,13 @@ does not let one ask, a hash does not give way.
 """
 
 BEFORE = """\
-    struct turn turn;
-    int in_turns = take_turns(&turn, 100000);
+    struct turn before;
+    int in_turns = take_short_turns(&before);
 """
 
 AFTER = """\
     if (in_turns) {
-        take_turns(&turn, 0);
+        take_turns(&before);
     }
 """
 
