@@ -47,10 +47,8 @@ Arrived = AuthorizationRequest | Refused | Untrusted
 def arrive(house: House, given: Pairs, *, source: str = "") -> Arrived:
     """What these parameters, from a browser, ask. `source`: its network address. Raises Busy."""
     names = [name for name, _ in given if name not in MANY]
-    if BY_REFERENCE.isdisjoint(names):
-        return _read(house, given)
     outside = {name: value for name, value in given if value}
-    if len({*names}) < len(names):
+    if BY_REFERENCE.isdisjoint(outside) or len({*names}) < len(names):
         return _read(house, given)
     if outside.keys() >= BY_REFERENCE:
         return _refused(

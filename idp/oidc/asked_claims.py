@@ -8,6 +8,7 @@ which every ID token has anyway.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ MOST = 20
 """Values of one claim."""
 PLACES = ("userinfo", "id_token")
 _VALUED = frozenset({"acr", "sub"})
+_HALF = re.compile(r"[\ud800-\udfff]")
+"""Half a character: JSON can say it, an address and a database cannot."""
 _KNOWN = catalogue.NAMES | {"acr", "auth_time"}
 
 
@@ -90,7 +93,7 @@ def _wish(place: str, name: str, wish: Any) -> dict[str, Any] | None:
         raise Unreadable(f"values of {name} in claims must be a list of at most {MOST}")
     if place != "id_token" or name not in _VALUED:
         return None
-    if not all(isinstance(value, str) for value in values):
+    if not all(isinstance(value, str) and not _HALF.search(value) for value in values):
         raise Unreadable(f"values of {name} in claims must be text")
     wanted: dict[str, Any] = {"essential": True} if essential else {}
     return (wanted | ({"values": values} if values else {})) or None

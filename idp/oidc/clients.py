@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -169,10 +168,8 @@ def _subject(assertion: str) -> str:
     if len(assertion) > LONGEST_ASSERTION:
         raise refused("The assertion is too long.")
     try:
-        payload = assertion.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        subject = claims["sub"]
-    except (ValueError, LookupError, TypeError, RecursionError):
+        subject = app_keys.strictly(assertion.split(".")[1])["sub"]
+    except (ValueError, LookupError, RecursionError):
         raise refused("The assertion cannot be read.") from None
     if not isinstance(subject, str):
         raise refused("The assertion has no subject.")

@@ -42,9 +42,10 @@ MOST = 50
 
 NO_LIST = Problem("no_list_of_addresses", "must be a list of at most {most} addresses", most=MOST)
 TWICE = Problem("twice", "is there twice")
+ODD_SECTOR = Problem("odd_sector", "must be a host in lower case, such as app.example")
 NOT_YES_OR_NO = Problem("not_yes_or_no", "must be true or false")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,100}")
-_SECTOR = re.compile(r"[a-z0-9._~\[\]:-]{1,253}")
+SECTOR = re.compile(r"[a-z0-9._~\[\]:-]{1,253}")
 T = TypeVar("T")
 
 
@@ -305,7 +306,13 @@ def request_uris(value: Any, here: Here) -> list[str]:
     return _unless(wrong, [*value])
 
 
+def response_types(value: Any, here: Here) -> list[str]:
+    """None is what we store of an app that signs nobody in."""
+    return [] if value == [] else words("code")(value, here)
+
+
 def sector_name(value: Any, _here: Here) -> str:
-    if not isinstance(value, str) or not _SECTOR.fullmatch(value):
-        raise Mistake(Problem("odd_sector", "must be a host in lower case, such as app.example"))
+    """A host; or the client_id of an app that no host tells apart, with its capitals."""
+    if not isinstance(value, str) or not (SECTOR.fullmatch(value) or _CLIENT_ID.fullmatch(value)):
+        raise Mistake(ODD_SECTOR)
     return value

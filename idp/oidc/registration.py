@@ -69,7 +69,7 @@ def validate(
             said = "has no key here: there are keys for {words}"
             problems[name] = [Problem("no_key_here", said, words=", ".join(algorithms))]
     _together(problems, read, metadata)
-    read["sector"] = _sector(problems, read, existing)
+    read["sector"] = _sector(problems, read, here)
     if problems:
         raise Refused(problems)
     return {name: read[name] for name in FIELDS if name in read}
@@ -182,15 +182,16 @@ def _together(problems: Problems, read: dict[str, Any], given: Mapping[str, Any]
     for broken, name, problem in rules:
         if broken and name not in problems:
             problems[name] = [problem]
-    if not people:
-        read["response_types"] = []
+    read["response_types"] = ["code"] if people else []
 
 
-def _sector(problems: Problems, read: dict[str, Any], existing: App | None) -> str:
+def _sector(problems: Problems, read: dict[str, Any], here: fields.Here) -> str:
     """Whose pseudonyms: apps with one sector know a pupil by the same `sub`. Frozen once registered."""
-    said = read.get("sector")
+    said, existing, itself = read.get("sector"), here.existing, str(read.get("client_id", ""))
+    if said is not None and said != itself and not fields.SECTOR.fullmatch(said):
+        problems["sector"] = [fields.ODD_SECTOR]
     if uri := read.get("sector_identifier_uri"):
-        named = _place(uri)
+        named = place(uri)
         if said not in {None, named}:
             wrong = "is not the host of sector_identifier_uri ({host})"
             problems["sector"] = [Problem("sector_elsewhere", wrong, host=named)]
@@ -204,20 +205,26 @@ def _sector(problems: Problems, read: dict[str, Any], existing: App | None) -> s
         return existing.sector
     if said:
         return str(said)
-    hosts = sorted({_place(uri) for uri in read["redirect_uris"]})
+    if not here.loopback_ok and all(on_this_machine(uri) for uri in read["redirect_uris"]):
+        return itself  # every machine is called so: apps that live there are no family
+    hosts = sorted({place(uri) for uri in read["redirect_uris"]})
     if len(hosts) > 1 and read["subject_type"] == "pairwise":
         wrong = (
             "is missing: redirect_uris are on several hosts ({hosts}), so say in whose name the app knows a pupil, "
             "such as https://app.example/redirect_uris.json (or, an operator only, give `sector`)"
         )
         problems["sector_identifier_uri"] = [Problem("sector_missing", wrong, hosts=", ".join(hosts))]
-    return hosts[0] if hosts else str(read.get("client_id", ""))
+    return hosts[0] if hosts else itself
 
 
-def _place(uri: str) -> str:
-    """The host; on this machine with its port, since there the port tells apps apart."""
+def place(uri: str) -> str:
+    """The host; on this machine with its port, since in a demo the port tells apps apart."""
     address = addresses.read(uri, loopback_http=True)
     return f"{address.host}:{address.port or 80}" if address.loopback else address.host
+
+
+def on_this_machine(uri: str) -> bool:
+    return addresses.read(uri, loopback_http=True).loopback
 
 
 FIELDS: dict[str, fields.Reader] = {
@@ -228,7 +235,7 @@ FIELDS: dict[str, fields.Reader] = {
     "post_logout_redirect_uris": fields.address_list,
     "scope": fields.scope,
     "grant_types": fields.words(*GRANT_TYPES),
-    "response_types": fields.words("code"),
+    "response_types": fields.response_types,
     "token_endpoint_auth_method": fields.word(*AUTH_METHODS),
     "token_endpoint_auth_signing_alg": fields.word(*fields.SIGNED_BY_APPS),
     "jwks": fields.jwks,

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from idp import errors, fetching
+from idp.addresses import NotAnAddress
+from idp.apps import App
 from idp.fetching import NotFetched
+from idp.oidc import registration
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,3 +49,16 @@ def problem(document: Mapping[str, Any], *, loopback: bool) -> Problem | None:
         missing = errors.Problem("not_in_document", "do not all stand at sector_identifier_uri")
         return Problem(field="redirect_uris", problem=missing)
     return None
+
+
+def elsewhere(document: Mapping[str, Any], existing: App) -> list[str]:
+    """Hosts to which this document takes an app, beside that of its sector and those where it is already."""
+    redirects = document.get("redirect_uris")
+    if not isinstance(redirects, list):
+        return []
+    try:
+        hosts = {registration.place(uri) for uri in redirects}
+    except NotAnAddress:
+        return []  # the one door of registrations says so
+    known = {registration.place(uri) for uri in existing.redirect_uris} | {existing.sector}
+    return sorted(hosts - known)

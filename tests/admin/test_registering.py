@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -372,6 +373,34 @@ def test_what_subjects_hang_on_is_frozen(client, mine):
     assert put(client, mine, subject_type="public").json["error"] == "invalid_client_metadata"
     other = put(client, mine, client_id="another")
     assert (other.status_code, other.json["error"]) == (400, "invalid_client_metadata")
+
+
+def test_JWT_12_an_app_does_not_take_the_names_of_another_host_along_to_its_own(house, client, token):
+    """It says that it lives at another maker's host, gets that sector, and then moves home."""
+    said = post(client, token, redirect_uris=["https://rekenbuur.example/cb"]).json
+    home = ["https://evil.example/cb"]
+    for uris in (home, ["https://rekenbuur.example/cb", *home], ["http://127.0.0.1/cb"]):
+        answer = put(client, said, redirect_uris=uris)
+        assert (answer.status_code, answer.json["error"]) == (400, "invalid_client_metadata")
+        assert "sector_identifier_uri" in answer.json["error_description"]
+    app = registered(house, said["client_id"])
+    assert (app.sector, app.redirect_uris) == ("rekenbuur.example", ("https://rekenbuur.example/cb",))
+    assert put(client, said, redirect_uris=["https://rekenbuur.example/other"]).status_code == 200
+
+
+def test_an_app_moves_when_the_host_of_its_sector_names_the_new_address(house, sector):
+    house = replace(house, settings=house.settings.model_copy(update={"demo": True}))
+    uri, listed = sector
+    _, token = issue(house)
+    old, new = ["https://old.example/cb"], ["https://new.example/cb"]
+    listed.extend(old + new)
+    now = house.clock.now()
+    metadata = PLAIN | {"redirect_uris": old, "sector_identifier_uri": uri}
+    first = registering.register(house, token, metadata, now=now)
+    there = metadata | {"client_id": first.client_id, "redirect_uris": new}
+    moved = registering.change(house, first.client_id, first.token, there, now=now)
+    assert moved.metadata["redirect_uris"] == new
+    assert moved.metadata["sector"] == uri.removeprefix("http://").removesuffix("/sector")
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

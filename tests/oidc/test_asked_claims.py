@@ -44,6 +44,8 @@ def understood(asked, app=APP):
         '{"id_token":{"acr":{"values":[7]}}}',
         '{"id_token":{"acr":{"value":{}}}}',
         '{"id_token":{"sub":{"value":["x"]}}}',
+        '{"id_token":{"sub":{"value":"\\ud800"}}}',
+        '{"id_token":{"acr":{"values":["x","\\udfff"]}}}',
         '{"userinfo":{"name":null,"name":null}}',
         '{"userinfo":{},"userinfo":{}}',
         '{"userinfo":{"name":{"value":NaN}}}',

@@ -131,6 +131,19 @@ def test_ROBJ_02_a_request_uri_is_never_fetched(client, story):
     assert said(client.get(asked), story.app)["error"] == "request_uri_not_supported"
 
 
+@pytest.mark.parametrize("empty", ["request=", "request_uri=", "request=&request_uri="])
+def test_what_has_no_value_was_not_sent(client, house, story, empty):
+    """RFC 6749 section 3.1: a form of an app that sends every field, filled in or not."""
+    sign_in(client, house, story.pupil)
+    assert said(client.get(f"/authorize?{query(story.app)}&{empty}"), story.app)["code"]
+
+
+def test_HTTP_07_half_a_character_in_claims_is_a_plain_no(client, story):
+    claims = '{"id_token":{"sub":{"value":"\\ud800"}}}'
+    answer = client.get(f"/authorize?{query(story.app, claims=claims)}")
+    assert said(answer, story.app)["error"] == "invalid_request"
+
+
 def test_HTTP_06_a_repeated_parameter_is_refused(client, story):
     told = said(client.get(f"/authorize?{query(story.app)}&nonce=other"), story.app)
     assert told["error"] == "invalid_request"

@@ -414,3 +414,26 @@ def test_JWT_18_a_name_that_comes_twice_makes_it_unreadable(bench):
 def test_JWT_18_a_payload_that_is_no_object_is_refused(bench, payload):
     story = keyed(bench)
     assert refused(send(bench, story, signed(payload), client_id=story.app.client_id))
+
+
+HALF = rb'"\ud800"'
+
+
+def test_HTTP_07_half_a_character_as_subject_names_nobody(bench):
+    """Anybody can send it: no key is needed to get as far as looking for the app."""
+    answer = send(
+        bench, keyed(bench), unsigned({"alg": "RS256"}, {}).replace("e30", encoded(b'{"sub":%b}' % HALF))
+    )
+    assert refused(answer)
+
+
+@pytest.mark.parametrize("name", [b"jti", b"iss", b"aud", b"other"])
+def test_HTTP_07_half_a_character_makes_an_assertion_unreadable(bench, name):
+    story = keyed(bench)
+    good = {word: said for word, said in claims_for(bench, story).items() if word != name.decode()}
+    payload = orjson.dumps(good)[:-1] + b',"%b":%b}' % (name, HALF)
+    assert refused(send(bench, story, signed(payload), client_id=story.app.client_id))
+
+
+def encoded(text):
+    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()

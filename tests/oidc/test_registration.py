@@ -242,8 +242,26 @@ def test_the_scope_of_staff_is_taken_because_apps_of_leerid_always_ask_for_it():
     assert "vo" in validated(scope="openid profile vo ov_leerling")["scope"].split()
 
 
-def test_on_this_machine_the_port_tells_apps_apart():
-    assert validated(redirect_uris=["http://localhost:5001/cb"])["sector"] == "localhost:5001"
+def test_in_a_demo_the_port_tells_apps_apart():
+    made = validated(loopback_ok=True, redirect_uris=["http://localhost:5001/cb"])
+    assert made["sector"] == "localhost:5001"
+
+
+def test_JWT_12_apps_on_the_machines_of_pupils_do_not_share_a_sector():
+    """Every machine calls itself 127.0.0.1: two makers with that address would know a pupil by one name."""
+    words = {"application_type": "native", "token_endpoint_auth_method": "none"}
+    words |= {"redirect_uris": ["http://127.0.0.1/cb", "http://[::1]/cb"]}
+    for client_id in ("rekenbuur", "Leesland"):
+        made = validated(client_id=client_id, **words)
+        assert made["sector"] == client_id
+        assert registration.validate(made, today=TODAY, loopback_ok=False, existing=None) == made
+    both = {**words, "redirect_uris": ["https://app.example/cb", "http://127.0.0.1/cb"]}
+    assert "sector_identifier_uri" in problems(client_id="rekenbuur", **both)
+
+
+def test_a_sector_that_is_no_host_is_only_ever_the_app_itself():
+    assert "host" in problems(client_id="rekenbuur", sector="Leesland")["sector"][0]
+    assert validated(client_id="rekenbuur", sector="leesland")["sector"] == "leesland"
 
 
 @pytest.mark.parametrize(
@@ -298,6 +316,16 @@ def test_an_app_that_speaks_for_itself_needs_no_redirect():
     )
     assert made["response_types"] == []
     assert made["sector"] == "rooster"
+
+
+def test_what_is_stored_of_an_app_that_speaks_for_itself_validates_to_itself():
+    made = validated(
+        redirect_uris=[],
+        client_id="Rooster",
+        grant_types=["client_credentials"],
+        scope=fields.MACHINE_SCOPES[0],
+    )
+    assert registration.validate(made, today=TODAY, loopback_ok=False, existing=None) == made
 
 
 def jwks(*keys, **words):

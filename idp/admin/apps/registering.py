@@ -286,7 +286,7 @@ def _document(house: House, metadata: Any, initial: InitialToken, *, existing: A
             "invalid_client_metadata",
             "subject_type: public tells who a pupil is, so it needs the scope ov_leerling.",
         )
-    _check_sector(house, known)
+    _check_sector(house, known, existing)
     return known
 
 
@@ -308,7 +308,13 @@ def _scope(known: Mapping[str, Any], initial: InitialToken, existing: App | None
     return " ".join(scope for scope in catalogue.SCOPES if scope in allowed & (wanted | {"openid"}))
 
 
-def _check_sector(house: House, known: Mapping[str, Any]) -> None:
+def _check_sector(house: House, known: Mapping[str, Any], existing: App | None) -> None:
+    """A sector stays for ever, so an app that moves away from its host must show that this host knows of it."""
+    if existing is not None and "sector_identifier_uri" not in known:
+        moved = sector_documents.elsewhere(known, existing)
+        if moved:
+            told = f"redirect_uris: {', '.join(moved)} is not {existing.sector}: name a sector_identifier_uri there."
+            raise Refused("invalid_client_metadata", told, client_id=existing.client_id)
     wrong = sector_documents.problem(known, loopback=house.settings.calls_this_machine)
     if wrong is not None:
         raise Refused("invalid_client_metadata", f"{wrong.field}: {wrong.problem}.")
