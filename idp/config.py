@@ -339,6 +339,9 @@ class Settings(Mail, Upstream, Waiting, Watching):
         return self.personal_url.rstrip("/") or f"{self.issuer}/mijn"
 
 
+AS_WHO_SERVES = "run this as the user who serves"
+
+
 def cores() -> int:
     """How many this process may use: a container or `taskset` gives fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -355,12 +358,7 @@ def read(environ: Mapping[str, str] | None = None, *, data: Path | None = None, 
     }
     words = {name: value for name, value in words.items() if not name.startswith("key_file_")}
     folder = data or Path(words.get("data", Settings.model_fields["data"].default))
-    values: dict[str, Any] = {}
-    if (folder / FILE).exists():
-        try:
-            values = tomllib.loads((folder / FILE).read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as mistake:
-            raise ConfigurationError([f"{folder / FILE}: {mistake}"]) from None
+    values = _from_file(folder / FILE)
     values |= {name: _split(name, text) for name, text in words.items()}
     values |= {name: value for name, value in given.items() if value is not None}
     values["data"] = folder
@@ -368,6 +366,17 @@ def read(environ: Mapping[str, str] | None = None, *, data: Path | None = None, 
         return Settings(**values)
     except ValidationError as mistakes:
         raise ConfigurationError([_sentence(one) for one in mistakes.errors()]) from None
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as mistake:
+        raise ConfigurationError([f"{file}: {mistake}"]) from None
+    except OSError as closed:
+        raise ConfigurationError([f"{file}: {closed.strerror}; {AS_WHO_SERVES}"]) from None
 
 
 def _split(name: str, text: str) -> Any:

@@ -12,6 +12,7 @@ restarted, say), all that wait are given up with it.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -23,14 +24,18 @@ from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import Connection, Engine, Result, Select, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from idp import driver, entropy, journal
 from idp.marks import OPTION, Marks
 
 T = TypeVar("T")
-RETRIED = frozenset({"40001", "40P01"})
-"""PostgreSQL: serialization failure, deadlock. The same transaction works the next time."""
+RETRIED = frozenset({"40001", "40P01", "0A000", "26000"})
+"""PostgreSQL: serialization failure, deadlock; a statement made ready before a migration, or thrown away since (`libpq.py`
+has forgotten it by then). The same transaction works the next time."""
+_ONLY_READS = "25006"
+"""PostgreSQL: a standby, or a server that was told to take no writes."""
 _TRIES = 4
 _SPARE = 3
 """Connections beyond those of the pool that may wait, ready."""
@@ -59,7 +64,8 @@ class Database:
             "execution_options": {OPTION: marks},
         }
         if self.sqlite:
-            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            file = Path(url.removeprefix("sqlite:///"))
+            file.parent.mkdir(parents=True, exist_ok=True)
             options |= {"connect_args": {"timeout": 15, "cached_statements": 512}, "pool_size": pool}
         else:
             # what is asked often is made ready by libpq.py; psycopg would throw that away after a savepoint, with its own
@@ -70,6 +76,7 @@ class Database:
             }
         self.engine: Engine = create_engine(url, pool_timeout=10, max_overflow=_SPARE + 2, **options)
         if self.sqlite:
+            event.listen(self.engine, "do_connect", lambda *_: _ours_alone(file))
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
             self._reader = self.engine
@@ -262,12 +269,31 @@ def _works_again(failure: DBAPIError, *, when_lost: bool) -> bool:
     return broken_off or (when_lost and failure.connection_invalidated)
 
 
+def is_away(failure: Exception) -> bool:
+    """Is it the database that fails (gone, full, busy, damaged, or it takes no writes), and not what we asked of it?"""
+    if isinstance(failure, OperationalError | InterfaceError | PoolTimeout) or type(failure) is DatabaseError:
+        return True
+    if not isinstance(failure, DBAPIError):
+        return False
+    return failure.connection_invalidated or getattr(failure.orig, "sqlstate", None) in RETRIED | {
+        _ONLY_READS
+    }
+
+
 def by_and_by(
     db: Connection, statement: Select[*tuple[Any, ...]], *, rows: int = 2_000
 ) -> Result[*tuple[Any, ...]]:
     """The rows of a long answer, some at a time instead of all in memory (a cursor of PostgreSQL wants a transaction)."""
     alone = db.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
     return db.execute(statement if alone else statement.execution_options(yield_per=rows))
+
+
+def _ours_alone(file: Path) -> None:
+    """SQLite makes a file that is not there for everybody to read. Made by us it is not, nor what SQLite keeps beside it."""
+    with suppress(
+        OSError
+    ):  # it is there; or cannot be, which SQLite says in the words that everybody waits for
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

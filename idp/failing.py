@@ -9,15 +9,13 @@ from typing import Any
 import structlog
 from flask import Flask, Response, current_app, g, jsonify, make_response, request
 from flask_login import AnonymousUserMixin
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from idp import context
+from idp import context, database
 from idp.errors import Busy, Refusal
 from idp.web import PROGRAMS, NotOurs, refusal_page
 
-AWAY = (OperationalError, InterfaceError, PoolTimeout)
 log = structlog.get_logger(__name__)
 AWAY_SECONDS = 5
 """After which a request may be tried again when the database is away."""
@@ -28,8 +26,6 @@ def prepare(app: Flask) -> None:
     app.register_error_handler(Refusal, _refused)
     app.register_error_handler(NotOurs, _expired)
     app.register_error_handler(HTTPException, _http)
-    for away in AWAY:
-        app.register_error_handler(away, _away)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -48,7 +44,7 @@ def to_program(error: Exception, request_id: str) -> No:
         _log_refusal(error, request_id)
         wait = [("Retry-After", str(error.retry_after))] if isinstance(error, Busy) else []
         return No(status=error.status, error=error.code, headers=wait)
-    if isinstance(error, AWAY) or _lost(error):
+    if database.is_away(error):
         _log_failure("database_away", error, request_id)
         wait = [("Retry-After", str(AWAY_SECONDS))]
         return No(status=Busy.status, error="temporarily_unavailable", headers=wait)
@@ -104,17 +100,13 @@ def _away(error: Exception) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    if _lost(error):
+    if database.is_away(error):
         return _away(error)
     _forget_who()
     if _wants_json():
         return _answer(error)
     _log_failure("unexpected", error, context.request_id())
     return refusal_page("broken", 500)
-
-
-def _lost(error: Exception) -> bool:
-    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def _forget_who() -> None:

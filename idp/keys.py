@@ -37,13 +37,14 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
 from idp import entropy, marks
-from idp.config import ConfigurationError
+from idp.config import AS_WHO_SERVES, ConfigurationError
 
 ENVIRON = "IDP_KEY_FILE_"
 ANNOUNCED = ".announced"
 NUMBERED = ("pepper", "cookie", "audit", "anchor")
 """Kinds of which there may be several; the newest is used."""
 SINGLE = ("pairwise", "national-number", "throttle", "refresh", "sandbox")
+NEVER_CHANGE = ("pairwise", "national-number")
 SIGNING = "signing"
 UPSTREAM = "upstream.secret"
 _STAMP, _NONCE = 8, 16
@@ -154,6 +155,16 @@ def create(folder: Path) -> list[str]:
     return made
 
 
+def irreplaceable(folder: Path) -> list[str]:
+    """Those that are missing here, and that no new one can stand in for once the database is in use."""
+    lost = [f"{kind}-1" for kind in ("pepper",) if not any(folder.glob(f"{kind}-*"))]
+    lost += [name for name in NEVER_CHANGE if not (folder / name).exists()]
+    given = {name for name in os.environ if name.startswith(ENVIRON)}
+    return [
+        name for name in lost if not any(one.startswith(_variable(name.removesuffix("-1"))) for one in given)
+    ]
+
+
 def add(folder: Path, kind: str, *, announce: bool = False) -> str:
     """A new key of one of the NUMBERED kinds, which takes over from the newest at the next start. Returns its name.
 
@@ -183,13 +194,20 @@ def take_over(folder: Path, kind: str) -> str | None:
 
 
 def load(folder: Path) -> Keys:
-    """Read every key. Raises ConfigurationError naming all that is missing, open to others, or broken."""
+    """Read every key. Raises ConfigurationError naming all that is missing, open to others, closed to us, or broken."""
+    try:
+        return _load(folder)
+    except OSError as closed:
+        raise ConfigurationError([f"{closed.filename}: {closed.strerror}; {AS_WHO_SERVES}"]) from None
+
+
+def _load(folder: Path) -> Keys:
     problems: list[str] = []
     found = {**_from_files(folder, problems), **_from_environ(problems)}
-    missing = [name for name in SINGLE if name not in found]
-    missing += [f"{kind}-1" for kind in NUMBERED if not _numbered(found, kind)]
+    lost = [name for name in SINGLE if name not in found]
+    lost += [f"{kind}-1" for kind in NUMBERED if not _numbered(found, kind)]
     upstream = _upstream_secret(folder, problems)
-    problems += [f"key `{name}` is missing in {folder}: run `idp init`" for name in missing]
+    problems += [f"key `{name}` is missing in {folder}: run `idp init`" for name in lost]
     if problems:
         raise ConfigurationError(problems)
     peppers, cookies = _numbered(found, "pepper"), _numbered(found, "cookie")

@@ -15,9 +15,23 @@ import pytest
 from click.testing import CliRunner
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import insert, update
+from sqlalchemy.exc import DBAPIError
 from werkzeug.test import Client
 
-from idp import audit, cli, clock, config, context, keys, listening, models, serving, steps, upgrading
+from idp import (
+    audit,
+    cli,
+    clock,
+    config,
+    context,
+    failing,
+    keys,
+    listening,
+    models,
+    serving,
+    steps,
+    upgrading,
+)
 from idp.config import ConfigurationError
 from idp.errands import job_book, jobs
 from idp.watching import doctor, health, spans, watched
@@ -327,6 +341,41 @@ def test_the_doctor_says_when_everybody_may_read_the_settings(served, mode, note
     said = found(served, doctor.Weight.NOTE).get("idp.toml")
     assert (said is not None) == noted
     assert not noted or "chmod 600" in said.do
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "noted"), [(0o755, 0o644, True), (0o700, 0o644, False), (0o755, 0o600, False)]
+)
+def test_the_doctor_says_when_everybody_may_read_the_embedded_database(served, tmp_path, folder, file, noted):
+    if not served.database.sqlite:
+        pytest.skip("PostgreSQL keeps its own files")
+    there = tmp_path / "idp.sqlite"
+    tmp_path.chmod(folder)
+    there.chmod(file)
+    said = [
+        one for one in doctor.examine(served) if one.weight is doctor.Weight.NOTE and str(there) in one.seen
+    ]
+    assert (["chmod 600" in one.do for one in said]) == [True] * noted
+
+
+def test_a_database_that_takes_no_writes_is_no_place_to_send_people(served, another):
+    if served.database.sqlite:
+        pytest.skip("PostgreSQL has standbys")
+    with served.database.reading() as db:
+        name = db.exec_driver_sql("SELECT current_database()").scalar()
+        db.exec_driver_sql(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    try:
+        reading = another(served)
+        assert health.look(reading).why == ("database_read_only",)
+        assert "target_session_attrs" in found(reading, doctor.Weight.BAD)["database"].do
+        with pytest.raises(DBAPIError) as refused, reading.database.transaction() as db:
+            make.story(db)
+        no = failing.to_program(refused.value, "1")
+        assert (no.status, no.error, no.headers) == (503, "temporarily_unavailable", [("Retry-After", "5")])
+    finally:
+        with served.database.reading() as db:
+            db.exec_driver_sql(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+    assert health.look(served).why == ()
 
 
 def test_the_doctor_says_that_no_list_of_directors_came_and_that_enrolments_wait(served):

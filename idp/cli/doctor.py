@@ -34,6 +34,9 @@ def examine(data: Path | None, *, as_json: bool) -> None:
     except ConfigurationError as mistakes:
         _show(doctor.unreadable(folder, mistakes.problems), as_json=as_json)
         sys.exit(MISUSED)
+    except OSError as closed:
+        _show(doctor.unreadable(folder, [f"{closed.filename}: {closed.strerror}"]), as_json=as_json)
+        sys.exit(MISUSED)
     try:
         findings = doctor.examine(house)
     finally:

@@ -16,13 +16,17 @@ import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from idp import audit, config, context, upgrading
+from idp import audit, config, context, database, steps, upgrading
 from idp.config import ConfigurationError
 from idp.errors import Refusal
 
 F = TypeVar("F", bound=Callable[..., Any])
 REFUSED, MISUSED = 1, 2
+_MAY_NOT = "42501"
+"""PostgreSQL: the role of `database_url` has no right to it."""
 ADVICE = {
     "app_disabled_already": "it is closed already: `idp app enable` opens it",
     "app_has_no_secret": "it signs in with a key, or is public: there is no secret to renew",
@@ -57,7 +61,7 @@ def json_option(command: F) -> F:
 
 
 def orderly(command: F) -> F:
-    """Turn refusals and mistakes in settings into one clear message and the right exit code."""
+    """Turn refusals, mistakes in settings and what is away or closed into one clear message and the right exit code."""
 
     @functools.wraps(command)
     def run(*given: Any, **words: Any) -> Any:
@@ -72,6 +76,21 @@ def orderly(command: F) -> F:
             click.echo(f"idp: refused ({refusal.code}){told}", err=True)
             if refusal.code in ADVICE:
                 click.echo(f"idp: {ADVICE[refusal.code]}", err=True)
+            sys.exit(REFUSED)
+        except (DBAPIError, PoolTimeout) as failure:
+            cause = getattr(failure, "orig", failure)
+            if not database.is_away(failure) and getattr(cause, "sqlstate", None) != _MAY_NOT:
+                raise
+            click.echo(
+                f"idp: the database does not answer, or takes nothing from us: {str(cause).partition(chr(10))[0]}",
+                err=True,
+            )
+            click.echo("idp: `idp doctor` looks at it; run this again when it is well", err=True)
+            sys.exit(REFUSED)
+        except OSError as failure:
+            if failure.filename is None:
+                raise
+            click.echo(f"idp: {failure.filename}: {failure.strerror}", err=True)
             sys.exit(REFUSED)
 
     return run  # type: ignore[return-value]
@@ -91,7 +110,7 @@ def opened(data: Path | None, *, actor: str = "operator:cli") -> Iterator[contex
         structlog.configure(logger_factory=lambda *_: structlog.WriteLogger(sys.stderr))
     house = context.open_house(settings_of(data))
     try:
-        if not upgrading.is_current(house.database):
+        if steps.behind(upgrading.current(house.database)):
             raise ConfigurationError(["the database is not up to date: run `idp upgrade`"])
         with audit.circumstances(audit.Circumstances(now=house.clock.now(), actor=actor, source="cli")):
             yield house

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
-from idp import config, context, keys, serving, upgrading
+from idp import config, context, keys, serving, steps, upgrading
 from idp.admin.privacy import retention
 from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say, settings_of
 from idp.config import ConfigurationError
+from idp.database import Database
 from idp.demo import demo as demonstration
 from idp.oidc import signing
 
@@ -27,13 +29,16 @@ def init(data: Path | None, issuer: str | None, database_url: str | None) -> Non
     Safe to repeat: what is there stays as it is.
     """
     folder = data or Path("var")
-    folder.mkdir(parents=True, exist_ok=True)
     file = folder / config.FILE
     given = {"issuer": issuer, "database_url": database_url}
     settings = config.read(data=folder, issuer=issuer, database_url=database_url)
+    if file.exists():
+        _fits(config.read(data=folder), settings, file)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _no_strangers(settings)
     if not file.exists():
         chosen = {name: value for name, value in given.items() if value} or {"issuer": settings.issuer}
-        lines = "".join(f'{name} = "{value}"\n' for name, value in chosen.items())
+        lines = "".join(f"{name} = {_quoted(value)}\n" for name, value in chosen.items())
         file.touch(mode=0o600)  # the address of a database may hold its password
         file.write_text(f"# All settings: docs/settings.md\n{lines}", encoding="utf-8")
         click.echo(f"made {file}")
@@ -43,15 +48,60 @@ def init(data: Path | None, issuer: str | None, database_url: str | None) -> Non
     click.echo(f"ready: idp serve --data {folder}")
 
 
+def _fits(there: config.Settings, wanted: config.Settings, file: Path) -> None:
+    """Raises ConfigurationError where the command says another thing than the file that stays as it is."""
+    problems = [
+        f"{name}: {file} is there and says otherwise; change it there, or choose another --data"
+        for name in ("issuer", "database_url")
+        if getattr(there, name) != getattr(wanted, name)
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _no_strangers(settings: config.Settings) -> None:
+    """New keys belong to a new database. Raises ConfigurationError when it is in use: they would fit nothing in it."""
+    if not (lost := keys.irreplaceable(settings.keys_folder)):
+        return
+    store = Database(settings.database)
+    try:
+        begun = upgrading.current(store) is not None
+    finally:
+        store.close()
+    if begun:
+        raise ConfigurationError([_put_back(settings, name, "the database is in use") for name in lost])
+
+
+_LOST = {
+    "pairwise": "With a new one every app would meet every pupil as a stranger",
+    "national-number": "With a new one no pupil would be known again at another school",
+    "pepper-1": "With a new one nobody could sign in",
+}
+
+
+def _put_back(settings: config.Settings, name: str, why: str) -> str:
+    return (
+        f"key `{name}` is missing in {settings.keys_folder}, and {why}: copy keys/ from another machine or a backup. "
+        + _LOST[name]
+    )
+
+
+def _quoted(value: str) -> str:
+    """As TOML writes a text: JSON's way is one of its ways."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _bring_up_to_date(settings: config.Settings) -> None:
     for name in keys.create(settings.keys_folder):
         click.echo(f"made key {settings.keys_folder / name}: copy it to every other machine before it starts")
     house = context.open_house(settings)
-    before, after = upgrading.upgrade(house.database)
+    try:
+        before, after = _upgraded(house.database)
+    finally:
+        house.close()
     click.echo(
         f"database: {before or 'empty'} → {after}" if before != after else f"database: {after}, up to date"
     )
-    house.database.close()
     with opened(settings.data) as ready:
         with ready.database.transaction() as db:
             made = signing.ensure(db, ready, ready.clock.now())
@@ -59,12 +109,35 @@ def _bring_up_to_date(settings: config.Settings) -> None:
             click.echo(f"made signing key {kid}")
 
 
+def _upgraded(database: Database) -> tuple[str | None, str | None]:
+    """Raises ConfigurationError when a newer version was here before us."""
+    at = upgrading.current(database)
+    if at is not None and at not in steps.known():
+        raise ConfigurationError(
+            [
+                (
+                    f"the database is at step {at}, which this version does not know: a newer one upgraded it. This one "
+                    "serves it as it is; there is nothing to upgrade"
+                )
+            ]
+        )
+    return upgrading.upgrade(database)
+
+
 @click.command()
 @data_option
 @orderly
 def upgrade(data: Path | None) -> None:
     """Bring the database up to date with this version. The previous version may keep running meanwhile."""
-    _bring_up_to_date(settings_of(data))
+    settings = settings_of(data)
+    if lost := keys.irreplaceable(settings.keys_folder):
+        raise ConfigurationError(
+            [
+                *(_put_back(settings, name, "only `idp init` makes it") for name in lost),
+                f"or is the installation in another folder than {settings.data}? Say which with --data, or IDP_DATA",
+            ]
+        )
+    _bring_up_to_date(settings)
 
 
 @click.command()
@@ -103,12 +176,15 @@ def check_config(data: Path | None, *, as_json: bool) -> None:
     settings = settings_of(data)
     house = context.open_house(settings)
     problems = []
-    if not upgrading.is_current(house.database):
-        problems.append("the database is not up to date: run `idp upgrade`")
-    else:
-        problems += signing.check(house)
-    if house.redis is not None and not house.redis.answers():
-        problems.append("redis_url: Redis does not answer, so the database counts wrong tries meanwhile")
+    try:
+        if steps.behind(upgrading.current(house.database)):
+            problems.append("the database is not up to date: run `idp upgrade`")
+        else:
+            problems += signing.check(house)
+        if house.redis is not None and not house.redis.answers():
+            problems.append("redis_url: Redis does not answer, so the database counts wrong tries meanwhile")
+    finally:
+        house.close()
     shown = {"issuer": settings.issuer, "database": house.database.engine.dialect.name, "problems": problems}
     if as_json:
         say(shown)

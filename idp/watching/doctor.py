@@ -6,6 +6,7 @@ and what should have happened by now. Each finding says what is seen and what to
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -100,6 +101,8 @@ def _settings(house: House) -> Finds:
             "everybody on this machine may read or change it, and it may hold the password of the database",
             f"chmod 600 {file}, as the user who runs it",
         )
+    if house.database.sqlite:
+        yield from _embedded(Path(house.database.url.removeprefix("sqlite:///")))
     yield _well("settings", f"issuer {known.issuer}, {known.workers or config.cores()} workers")
     if known.loopback:
         yield _note("settings", "the issuer is this machine only", "for real use: an issuer on https")
@@ -123,6 +126,24 @@ def _settings(house: House) -> Finds:
     if not known.metrics_port:
         yield _note(
             "watching", "nobody counts what happens here", "set metrics_port, and let Prometheus read it"
+        )
+
+
+def _embedded(file: Path) -> Finds:
+    """The file that an embedded database is: ours alone, and ours to write."""
+    if not file.exists():
+        return
+    if not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)):
+        yield _bad(
+            "database",
+            f"{file}, or the folder that it is in, is not for this user to write: nobody can sign in",
+            "run this as the user who serves; is that its owner?",
+        )
+    if stat.S_IMODE(file.stat().st_mode) & 0o004 and stat.S_IMODE(file.parent.stat().st_mode) & 0o001:
+        yield _note(
+            "database",
+            f"everybody on this machine may read {file}: names of pupils, and what is kept of their secrets",
+            f"chmod 600 {file}*, as its owner",
         )
 
 
@@ -170,6 +191,7 @@ def _database(house: House) -> Finds:
             took = house.clock.monotonic() - began
             version = ".".join(str(part) for part in db.dialect.server_version_info or ())
             room = None
+            reads_only = not house.database.sqlite and health.only_reads(db)
             if not house.database.sqlite:
                 room = int(db.execute(text("SELECT current_setting('max_connections')")).scalar_one())
     except SQLAlchemyError as failure:
@@ -192,6 +214,12 @@ def _database(house: House) -> Finds:
         )
     else:
         yield _well("database", f"{name}, step {step}, answered in {took * 1000:.1f} ms")
+    if reads_only:
+        yield _bad(
+            "database",
+            "it takes no writes: it is a standby, or was told so (default_transaction_read_only)",
+            "let database_url find the one that does (target_session_attrs=read-write, docs/high-availability.md)",
+        )
     if took > SLOW:
         yield _note(
             "database", f"it took {took:.2f} s to answer", "look at its load, and at the network in between"

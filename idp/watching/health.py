@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import listening, steps
@@ -37,6 +37,7 @@ AGAIN = 2.0
 WHY = {
     "stopping": "it is being stopped: send requests elsewhere",
     "database_away": "the database does not answer",
+    "database_read_only": "the database takes no writes: it is a standby, or was told so",
     "database_behind": "the database is not up to date: run `idp upgrade`",
     "keys": "a key that signs now is missing here or does not fit: `idp doctor` says which",
 }
@@ -85,8 +86,11 @@ def look(house: House) -> Seen:
     try:
         with house.database.reading() as db:
             step = db.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            reads_only = not house.database.sqlite and only_reads(db)
         if steps.behind(step):
             return Seen(why=("database_behind",))
+        if reads_only:
+            return Seen(why=("database_read_only",))
         keys = signing.check(house)
         with house.database.reading() as db:
             now = house.clock.now()
@@ -102,6 +106,11 @@ def look(house: House) -> Seen:
     except SQLAlchemyError:
         return Seen(why=("database_away",))
     return Seen(why=why, warn=tuple(word for word, doubt in doubts.items() if doubt and word not in why))
+
+
+def only_reads(db: Connection) -> bool:
+    """Does PostgreSQL refuse whatever we would write?"""
+    return db.execute(text("SHOW transaction_read_only")).scalar() == "on"
 
 
 def skew(house: House, *, here: Clock | None = None) -> timedelta:

@@ -49,6 +49,9 @@ def test_every_unit_runs_a_command_that_exists_and_every_timer_has_its_unit(unit
             "workers are told by the first process, after it has drained"
         )
         assert int(read["Service"]["TimeoutStopSec"]) >= 30 + 6
+        assert (read["Service"]["Restart"], read["Unit"]["StartLimitIntervalSec"]) == ("on-failure", "0"), (
+            "after a power cut the database may be up minutes later"
+        )
 
 
 @pytest.mark.parametrize("name", PROXIES)

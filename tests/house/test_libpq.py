@@ -154,6 +154,23 @@ def test_in_a_transaction_it_is_refused_once_and_made_ready_for_the_next(databas
         assert found(db) == []
 
 
+@pytest.mark.parametrize("change", ["ALTER TABLE thing ALTER naam TYPE varchar(40)", "DEALLOCATE ALL"])
+def test_work_that_meets_in_a_transaction_what_is_of_no_use_any_more_is_done_again(database, change):
+    """As somebody meets it who signs in while a migration changes a table."""
+    with database.transaction() as db:
+        assert found(db) == []
+    tries = []
+
+    def work(db) -> list[Any]:
+        tries.append(1)
+        if len(tries) == 1:
+            db.execute(text(change))
+        ADD.run(db, {"id": 1, "naam": "a"})
+        return found(db)
+
+    assert (database.retrying(work), len(tries)) == ([(1, "a")], 2)
+
+
 def test_what_was_made_ready_outlives_a_savepoint_that_is_taken_back(database):
     """psycopg throws away every statement of a connection then, when it made some ready itself."""
     count = select(column("id")).select_from(THINGS)

@@ -1,0 +1,126 @@
+"""What an operator reads when an installation is not as it should be: one sentence that says what to do, and nothing changed."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+
+import pytest
+from click.testing import CliRunner
+
+from idp import cli, config
+from tests.make_commands import at_a_prompt
+
+
+def run(*words: object, code: int, **environment: str) -> str:
+    """As from an interpreter that would show a traceback: nothing but what we say may be said."""
+    done = CliRunner(env=environment).invoke(cli.main, [str(word) for word in words])
+    assert done.exit_code == code, (words, done.output, done.exception)
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / "data"
+    run("init", "--data", folder, "--issuer", "https://id.school.example", code=0)
+    return folder
+
+
+@pytest.fixture
+def data(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "data")
+
+
+@pytest.fixture
+def nobody_answers():
+    """An address of PostgreSQL where a port is taken, and nobody listens."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"postgresql://idp:Geheim123@127.0.0.1:{held.getsockname()[1]}/idp"
+
+
+def test_upgrade_makes_no_second_installation_where_there_is_none(tmp_path):
+    said = run("upgrade", "--data", tmp_path / "typo", code=2)
+    assert "pairwise" in said
+    assert "--data" in said
+    assert not (tmp_path / "typo").exists()
+
+
+@pytest.mark.parametrize("lost", ["pairwise", "national-number", "pepper-1"])
+def test_a_key_that_the_database_hangs_on_is_never_made_anew(data, lost):
+    key = data / "keys" / lost
+    kept = key.read_text(encoding="ascii")
+    key.unlink()
+    for command in ("init", "upgrade"):
+        said = run(command, "--data", data, code=2)
+        assert f"key `{lost}` is missing" in said
+        assert "copy keys/" in said
+        assert not key.exists()
+    given = {f"IDP_KEY_FILE_{lost.upper().replace('-', '_')}": kept}
+    assert "up to date" in run("upgrade", "--data", data, code=0, **given)
+    assert not key.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--issuer", "https://id.other.example"), ("--database-url", "sqlite:////nowhere/x.sqlite")],
+)
+def test_init_does_not_pass_over_what_it_was_told_in_silence(data, option, value):
+    before = (data / config.FILE).read_text(encoding="utf-8")
+    said = run("init", "--data", data, option, value, code=2)
+    assert f"{option[2:].replace('-', '_')}: {data / config.FILE} is there and says otherwise" in said
+    assert (data / config.FILE).read_text(encoding="utf-8") == before
+    run("init", "--data", data, "--issuer", "https://id.school.example", code=0)
+
+
+def test_an_address_with_quotes_and_backslashes_is_kept_as_it_is(tmp_path):
+    url = f"sqlite:///{tmp_path}/a\"b\\c'd#é.sqlite"
+    run("init", "--data", tmp_path, "--issuer", "https://id.school.example", "--database-url", url, code=0)
+    assert config.read({}, data=tmp_path).database == url
+
+
+def test_init_writes_nothing_before_the_database_answers(tmp_path, nobody_answers):
+    words = ("init", "--data", tmp_path / "new", "--issuer", "https://id.school.example")
+    run(*words, "--database-url", nobody_answers, code=1)
+    assert [*(tmp_path / "new").iterdir()] == []
+    run(*words, code=0)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("check-config",), ("upgrade",), ("serve", "--port", "65001"), ("rights", "list"), ("jobs", "due")],
+)
+def test_a_database_that_is_away_is_said_in_a_sentence_without_its_password(data, nobody_answers, words):
+    said = run(*words, "--data", data, code=1, IDP_DATABASE_URL=nobody_answers)
+    assert "the database does not answer" in said
+    assert "idp doctor" in said
+    assert "Traceback" not in said
+    assert "Geheim123" not in said
+
+
+def test_a_file_that_is_no_database_is_said_in_a_sentence(data):
+    (data / "idp.sqlite").write_text("no database at all, " * 200, encoding="ascii")
+    assert "file is not a database" in run("rights", "list", "--data", data, code=1)
+
+
+def test_what_cannot_be_read_is_named(data):
+    (data / config.FILE).unlink()
+    (data / config.FILE).mkdir()
+    for command, code in (("check-config", 2), ("doctor", 2), ("serve", 2)):
+        said = run(command, "--data", data, code=code)
+        assert f"{data / config.FILE}: Is a directory" in said
+
+
+def test_the_version_before_goes_on_working_from_the_command_line_too(house, tmp_path):
+    """While machines change one after the other: its timers, and whoever gives a right."""
+    idp = at_a_prompt(house, tmp_path)
+    with house.database.transaction() as db:
+        db.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    idp("rights", "list")
+    said = idp("upgrade", code=2).output
+    assert "step 9999" in said
+    assert "newer" in said
+    with house.database.transaction() as db:
+        db.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    assert "run `idp upgrade`" in idp("rights", "list", code=2).output
