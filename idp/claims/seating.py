@@ -68,10 +68,18 @@ class Seating:
             if packed is not None
         ]
 
-    def klassen(self, account_uuid: str) -> frozenset[str]:
-        """The klas_id of every class in which this pupil sits, whenever."""
+    def klassen(self, account_uuid: str, since: date | None = None) -> frozenset[str]:
+        """The klas_id of every class in which this pupil sits, whenever; or on this day or later."""
         packed = self._by.get(account_uuid)
-        return frozenset(self._klassen[number] for number in packed[::FIELDS]) if packed else frozenset()
+        if packed is None:
+            return frozenset()
+        first = since.toordinal() if since else 0
+        return frozenset(self._klassen[klas] for klas, _, end in _seats(packed) if not end or end >= first)
+
+    def on(self, account_uuid: str, day: date) -> frozenset[str]:
+        """The klas_id of every class in which this pupil sits on this day."""
+        here = self.of(account_uuid)
+        return frozenset(klas for klas, begin, end in here if begin <= day and (end is None or end >= day))
 
     def count(self, account_uuid: str) -> int:
         """How many seats this pupil has."""

@@ -109,7 +109,8 @@ def _moves(plan: Plan) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     leave: dict[str, set[str]] = {}
     come: dict[str, set[str]] = {}
     for uuid in {*plan.standing.seats.pupils, *plan.memberships.pupils}:
-        old, new = plan.standing.seats.klassen(uuid), plan.memberships.klassen(uuid)
+        old = plan.standing.seats.klassen(uuid, plan.today)
+        new = plan.memberships.klassen(uuid, plan.today)
         for klas_id in old - new:
             leave.setdefault(klas_id, set()).add(uuid)
         for klas_id in new - old:
@@ -121,7 +122,7 @@ def _sizes(plan: Plan, *, standing: bool) -> dict[str, int]:
     seats = plan.standing.seats if standing else plan.memberships
     sizes: dict[str, int] = {}
     for uuid in seats.pupils:
-        for klas_id in seats.klassen(uuid):
+        for klas_id in seats.klassen(uuid, plan.today):
             sizes[klas_id] = sizes.get(klas_id, 0) + 1
     return sizes
 

@@ -48,7 +48,7 @@ class Standing:
         """The klas_id of every class that this pupil is in by now; nothing for who is not enrolled."""
         if account_uuid not in self.enrolled:
             return frozenset()
-        return frozenset(klas_id for klas_id, begin, _ in self.seats.of(account_uuid) if begin <= today)
+        return self.seats.on(account_uuid, today)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +118,7 @@ def plan(
     classes, coming, told, kept_for = _resolved(found, instellingsnummer, who)
     standing = _standing(db, instellingsnummer, today)
     _carry(standing, kept_for, classes, coming)
-    counts = {"classes": len(classes)} | _changes(standing.seats, coming)
+    counts = {"classes": len(classes)} | _changes(standing.seats, coming, today)
     counts |= {"refused": sum(1 for problem in told if problem.weight is Weight.ROW)}
     counts |= {"ignored": found.ignored}
     return Plan(
@@ -279,11 +279,11 @@ def _carry(
                 coming.add(uuid, klas_id, begin, end)
 
 
-def _changes(there: Seating, coming: Seating) -> dict[str, int]:
-    """How many pupils come into a class, stay in one and leave one."""
+def _changes(there: Seating, coming: Seating, today: date) -> dict[str, int]:
+    """How many pupils come into a class, stay in one and leave one, by the classes of today and later."""
     counts = {"add": 0, "keep": 0, "end": 0}
     for uuid in coming.pupils:
-        now, before = coming.klassen(uuid), there.klassen(uuid)
+        now, before = coming.klassen(uuid, today), there.klassen(uuid, today)
         counts["add"] += len(now - before)
         counts["keep"] += len(now & before)
         counts["end"] += len(before - now)
@@ -303,13 +303,13 @@ def _holds(
     before: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     for uuid in standing.seats.pupils:
-        counted, stays = standing.today(uuid, today), coming.klassen(uuid)
+        counted, stays = standing.today(uuid, today), coming.on(uuid, today)
         before.update(counted)
-        if not (summer and stays):
+        if not (summer and coming.klassen(uuid, today)):
             lost.update(counted - stays)
     sizes: Counter[str] = Counter()
     for uuid in coming.pupils:
-        sizes.update(coming.klassen(uuid))
+        sizes.update(coming.on(uuid, today))
     emptied = [k for k in before if lost[k] == before[k] and not sizes[k]]
     if emptied:
         yield Hold(

@@ -6,7 +6,7 @@ reported, not removed: the end date of the assignment is the end date of the rig
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
@@ -134,6 +134,7 @@ def plan(db: Connection, found: lists.Listed[Row], *, today: date) -> Plan:
     change: list[Changed] = []
     keep = 0
     seen: set[tuple[str, str, date]] = set()
+    usable: list[Row] = []
     for row in found.rows:
         key = (row.instellingsnummer, row.persoon_id)
         if (kind := kinds.get(row.instellingsnummer)) in {None, SchoolKind.SANDBOX}:
@@ -144,6 +145,9 @@ def plan(db: Connection, found: lists.Listed[Row], *, today: date) -> Plan:
             told.append(Problem(code="director_twice", line=row.line))
             continue
         seen.add((*key, row.begindatum))
+        usable.append(row)
+    assigned = _assigned(usable, there, today)
+    for row in usable:
         known: Any = people.get(row.persoon_id)
         forgotten = (
             known is not None and not known.naam and row.einddatum is not None and row.einddatum < today
@@ -151,7 +155,7 @@ def plan(db: Connection, found: lists.Listed[Row], *, today: date) -> Plan:
         told_now = (row.voornaam, row.naam, row.e_mail)
         if not forgotten and (known is None or (known.voornaam, known.naam, known.e_mail) != told_now):
             persons[row.persoon_id] = row
-        right = next((r for r in there.get(key, ()) if _same_assignment(row, r, today)), None)
+        right = assigned.get(row.line)
         until = _until(row, right, today)
         if right is None:
             give.append(Given(row=row, einddatum=until))
@@ -233,13 +237,28 @@ def _apply(db: Connection, *, house: House, planned: Plan) -> Plan:
     return fresh
 
 
-def _same_assignment(row: Row, right: Any, today: date) -> bool:
-    """The same begin, or days in common: an assignment that was prolonged or ended."""
+def _assigned(rows: list[Row], there: Mapping[tuple[str, str], Sequence[Any]], today: date) -> dict[int, Any]:
+    """The right that each assignment gave before, by line: one of the same begin, else one with days in common."""
+    found: dict[int, Any] = {}
+    taken: set[str] = set()
+    for same_begin in (True, False):
+        for row in rows:
+            if row.line in found:
+                continue
+            for right in there.get((row.instellingsnummer, row.persoon_id), ()):
+                fits = row.begindatum == right.begindatum if same_begin else _moved(row, right, today)
+                if fits and right.id not in taken:
+                    found[row.line] = right
+                    taken.add(right.id)
+                    break
+    return found
+
+
+def _moved(row: Row, right: Any, today: date) -> bool:
+    """An assignment that begins on another day than was told, and takes no right away that runs today."""
     until = row.einddatum or max(today, right.einddatum)
-    return bool(
-        row.begindatum == right.begindatum
-        or (row.begindatum <= right.einddatum and right.begindatum <= until)
-    )
+    overlaps = row.begindatum <= right.einddatum and right.begindatum <= until
+    return bool(overlaps and not right.begindatum <= today < row.begindatum)
 
 
 def _until(row: Row, right: Any, today: date) -> date:

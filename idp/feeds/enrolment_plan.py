@@ -22,6 +22,8 @@ from idp.models import Enrolment, School, SchoolKind
 
 SUMMER = ((6, 15), (9, 30))
 """Between these days (month, day) enrolments end by the hundreds, and nobody needs to look."""
+PAUSE = timedelta(days=7)
+"""Between two groups of a pupil who changes from one to the other: a weekend, and a little more."""
 FIELDS = (
     "voornaam",
     "naam",
@@ -189,7 +191,7 @@ def plan_school(
     unclear = bool(found.of_no_school) or None in named
     missing = len(gone)
     gone = [period for period in gone if not unclear and period["stamnummer"] not in named]
-    lost = _lost(there, gone, change, today)
+    lost = _lost(there, gone, change, [row for row, _ in usable], today)
     return SchoolPlan(
         instellingsnummer=number,
         pupils=tuple(people.created.values()),
@@ -250,11 +252,32 @@ def _gone(there: Sequence[Period], matched: set[str], today: date) -> list[Perio
     return [period for period in there if period["einddatum"] >= today and period["id"] not in matched]
 
 
-def _lost(there: Sequence[Period], gone: list[Period], change: list[Change], today: date) -> int:
-    """How many enrolments are active today and would not be after this."""
+def _lost(
+    there: Sequence[Period], gone: list[Period], change: list[Change], rows: list[Row], today: date
+) -> int:
+    """How many enrolments are active today and would not be after this, or not until the day that was known."""
     ended = {period["id"] for period in gone}
-    ended |= {c.id for c in change if not c.row.begindatum <= today <= c.row.einddatum}
-    return sum(1 for period in there if _covers(period, today) and period["id"] in ended)
+    changed = {c.id: c.row for c in change}
+    ended |= {name for name, row in changed.items() if not row.begindatum <= today <= row.einddatum}
+    said: dict[str, list[Row]] = {}
+    for row in rows:
+        said.setdefault(row.stamnummer, []).append(row)
+    return sum(
+        1
+        for period in there
+        if _covers(period, today)
+        and (
+            period["id"] in ended
+            or ((row := changed.get(period["id"])) and _cut_short(row, period, said[row.stamnummer]))
+        )
+    )
+
+
+def _cut_short(row: Row, period: Period, rows: list[Row]) -> bool:
+    """Would it end earlier, and is the pupil in no other group from then on?"""
+    until = period["einddatum"]
+    goes_on = (one.begindatum <= row.einddatum + PAUSE and one.einddatum >= until for one in rows)
+    return row.einddatum < until and not any(goes_on)
 
 
 def _holds(lost: int, active: int, today: date, settings: Settings) -> Iterator[Hold]:

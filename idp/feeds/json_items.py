@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from idp.feeds.problems import Broken
-from idp.feeds.reading import MEGABYTE, UTF_16, Bytes, Limits, no_constant, once
+from idp.feeds.reading import MEGABYTE, Bytes, Limits, looks_like_text, no_constant, once
 
 PART = 65_536
 LARGEST_ITEM = MEGABYTE
@@ -64,8 +64,7 @@ class _Text:
         raw = self._file.read(max(PART, len(self._buffer)))
         if not self._started:
             self._started = True
-            if raw.startswith(UTF_16) or b"\x00" in raw[:64]:
-                raise Broken("utf_16")
+            looks_like_text(raw)
             raw = raw.removeprefix(codecs.BOM_UTF8)
             self._ended = not raw
             if not raw:

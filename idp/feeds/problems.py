@@ -31,6 +31,10 @@ CODES: dict[str, tuple[Weight, str]] = {
     "too_many_classes": (F, "The file has more classes than allowed."),
     "line_too_long": (F, "A line is longer than allowed."),
     "utf_16": (F, "The file is UTF-16: save it as UTF-8."),
+    "packed": (
+        F,
+        "The file is packed, or a workbook: save it as CSV; with gzip, say Content-Encoding: gzip or name it .gz.",
+    ),
     "not_utf_8": (F, "The file is not UTF-8 (Windows-1252, perhaps): save it as UTF-8."),
     "broken_quotes": (F, "A quote stands where none may be (RFC 4180)."),
     "unclosed_quote": (F, "A quote is opened and never closed."),

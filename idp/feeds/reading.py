@@ -23,6 +23,8 @@ from idp.feeds.problems import Broken
 MEGABYTE = 1024 * 1024
 Source = bytes | Path | BinaryIO
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+PACKED = (b"\x1f\x8b", b"PK\x03\x04")
+"""How gzip begins, and a zip or a workbook."""
 _TOKENS = {
     delimiter: re.compile(rf'(?:"((?:[^"]|"")*)"|([^"{delimiter}\r\n]*))({delimiter}|\Z)')
     for delimiter in ",;"
@@ -114,14 +116,21 @@ def text_lines(file: Bytes, *, encoding: str = "utf-8") -> Iterator[tuple[int, s
     number = 1
     while raw := file.readline(number):
         if number == 1:
-            if raw.startswith(UTF_16) or b"\x00" in raw[:64]:
-                raise Broken("utf_16")
+            looks_like_text(raw)
             raw = raw.removeprefix(codecs.BOM_UTF8)
         try:
             yield number, raw.decode(encoding)
         except UnicodeDecodeError:
             raise Broken("not_utf_8", number) from None
         number += 1
+
+
+def looks_like_text(start: bytes) -> None:
+    """Do these first bytes of a file begin a text of ours? Raises Broken."""
+    if start.startswith(PACKED):
+        raise Broken("packed")
+    if start.startswith(UTF_16) or b"\x00" in start[:64]:
+        raise Broken("utf_16")
 
 
 def encoding(file: Bytes, *, otherwise: str) -> str:

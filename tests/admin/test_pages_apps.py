@@ -226,6 +226,16 @@ def found(client, where, words, **fields):
     return client.get(answer.headers["Location"])
 
 
+@pytest.mark.parametrize("words", ["lukasik", "dhondt", "d\u2019hondt", "61-7"])
+def test_a_pupil_is_found_as_forgivingly_as_in_the_list_of_the_school(client, house, one, story, words):
+    with house.database.transaction() as db:
+        named = {"voornaam": "Bo", "naam": "d'Hondt-Łukasik", "stamnummer": "61-7"}
+        make.enrolment(db, make.pupil(db), story.school, **named)
+    page = found(client, f"{PATH}/leerlingen", words)
+    assert "Łukasik" in page.text
+    assert "Gaston Logie" not in page.text
+
+
 @pytest.mark.parametrize("where", ["leerlingen", "wat"])
 def test_LEAK_names_that_were_typed_stand_sealed_in_the_address(client, house, one, story, where):
     with house.database.transaction() as db:

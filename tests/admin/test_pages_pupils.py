@@ -106,6 +106,18 @@ def test_a_search_forgives_accents_capitals_order_and_parts(house, school, words
     assert names(look(house, school, words=words)) == found
 
 
+@pytest.mark.parametrize(
+    "words", ["12-34/B", "1234", "d\u2019hondt", "dhondt", "'t lukasz", "ŁUKASZ", "", "  "]
+)
+def test_a_pupil_is_meant_whatever_signs_are_typed(words):
+    assert pupil_list.finder(words)("Łukasz", "d'Hondt 't Kint", "12-34/B", None)
+
+
+@pytest.mark.parametrize("words", ["%", "'", "peeters", "12-35", "lukasz hondt peeters"])
+def test_signs_alone_and_other_words_mean_nobody(words):
+    assert not pupil_list.finder(words)("Łukasz", "d'Hondt 't Kint", "12-34/B", None)
+
+
 def test_filters_and_orders(house, school):
     assert look(house, school).total == 5
     assert names(look(house, school, group="G2")) == ["Carabin", "البحر"]

@@ -167,6 +167,9 @@ def test_our_own_format_comes_as_csv_json_lines_or_an_array():
         ("informat", b"[" * 100_000, "not_json"),
         ("informat", b"\xff\xfe[\x00", "utf_16"),
         ("informat", b'[{"x": "\xff"}]', "not_utf_8"),
+        ("informat", b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "packed"),
+        ("leersleutel", b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "packed"),
+        ("wisa", b"PK\x03\x04\x14\x00\x06\x00", "packed"),
         ("leersleutel", b'[{"wachtwoord": "x"}]', "unknown_column"),
         ("leersleutel", b"klas_id;naam\n1;2\n", "unknown_column"),
         ("leersleutel", b"klas_id;klascode\n1;2\n", "missing_column"),
@@ -343,6 +346,10 @@ def _held(house, before, after, **words):
 
 TEN = [(str(n), "1A") for n in range(10)]
 OTHERS = [(str(n), "1B") for n in range(10, 40)]
+LAST_YEAR = {"begindatum": "2025-09-01", "einddatum": "2026-11-22"}
+"""It ended yesterday."""
+NEXT_YEAR = {"begindatum": "2027-09-01"}
+EVERYBODY = ["class_emptied", "many_memberships_gone"]
 
 
 @pytest.mark.parametrize(
@@ -362,6 +369,11 @@ OTHERS = [(str(n), "1B") for n in range(10, 40)]
             [*TEN, ("11", "2")],
             ["many_memberships_gone"],
         ),
+        ([*TEN, *OTHERS], [(*one, LAST_YEAR) for one in TEN + OTHERS], EVERYBODY),
+        ([*TEN, *OTHERS], [(*one, NEXT_YEAR) for one in TEN + OTHERS], EVERYBODY),
+        (TEN + OTHERS, [(*one, LAST_YEAR) for one in TEN[:6]] + TEN[6:] + OTHERS, ["class_halved"]),
+        (TEN + OTHERS, [(*one, {"einddatum": "2027-06-30"}) for one in TEN + OTHERS], []),
+        ([*TEN, ("39", "1C", LAST_YEAR)], [*TEN, ("39", "1C", LAST_YEAR)], []),
     ],
 )
 def test_a_delivery_that_empties_classes_is_held(house, before, after, expected):

@@ -179,6 +179,46 @@ def test_identifiers_come_in_pages_with_an_etag_and_since_a_moment(house, client
         assert client.get(path, headers=theirs, query_string=query).status_code == 400
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limiet": "00000199999999999999999999"},
+        {"limiet": "000001000000"},
+        {"limiet": "9" * 5000},
+        {"limiet": "²"},
+        {"gewijzigd_sinds": "0001-01-01T00:00:00+23:59"},
+        {"gewijzigd_sinds": "9999-12-31T23:59:59-23:59"},
+        {"gewijzigd_sinds": "9999-12-31T23:59:59Z"},
+        {"gewijzigd_sinds": "2026-11-23T02:15:00"},
+        {"gewijzigd_sinds": ""},
+    ],
+)
+def test_a_limit_or_a_moment_out_of_this_world_is_refused_in_words(client, theirs, query):
+    answer = client.get(f"{API}/scholen/999002/leerlingen", headers=theirs, query_string=query)
+    assert answer.status_code == 400
+    assert answer.json["error_description"]
+
+
+def test_the_moment_of_an_answer_can_be_put_in_an_address_as_it_stands(client, theirs):
+    path = f"{API}/scholen/999002/leerlingen"
+    moment = client.get(path, headers=theirs).json["moment"]
+    assert client.get(f"{path}?gewijzigd_sinds={moment}", headers=theirs).status_code == 200
+
+
+def test_a_change_that_was_under_way_during_an_answer_is_told_in_the_next(house, client, theirs):
+    path = f"{API}/scholen/999002/leerlingen"
+    house.clock.move(minutes=10)
+    first = client.get(path, headers=theirs).json
+    uuid = first["leerlingen"][0]["account_uuid"]
+    began = house.clock.now() - timedelta(minutes=2)  # before the answer; written after it
+    house.clock.move(minutes=1)
+    mine = models.Enrolment.account_uuid == uuid
+    with house.database.transaction() as db:
+        db.execute(update(models.Enrolment).where(mine).values(changed_at=began))
+    then = client.get(path, headers=theirs, query_string={"gewijzigd_sinds": first["moment"]}).json
+    assert [one["account_uuid"] for one in then["leerlingen"]] == [uuid]
+
+
 # ---------------------------------------------------------------- classes
 
 

@@ -442,6 +442,26 @@ def test_ends_by_date_count_as_ends_too(house):
 
 
 @pytest.mark.parametrize(
+    ("end", "again", "waits"),
+    [
+        ("2026-11-23", None, True),  # all of them would be out tonight
+        ("2027-06-30", None, True),
+        ("2026-11-30", ("2026-12-07", "2027-08-31"), False),  # another group from then on
+        ("2026-11-30", ("2026-12-07", "2027-06-30"), True),
+        ("2026-11-30", ("2027-09-01", "2028-08-31"), True),  # only the next school year
+        ("2028-08-31", None, False),
+    ],
+)
+def test_an_end_that_comes_nearer_counts_as_an_end_unless_the_pupil_goes_on(house, end, again, waits):
+    make.schools(house)
+    make.bring(house, make.file(*many(20)))
+    rows = many(20, einddatum=end)
+    if again is not None:
+        rows += many(20, begindatum=again[0], einddatum=again[1], administratieve_groep="1e lj B")
+    assert held(make.look(house, make.file(*rows))) == (["999001"] if waits else [])
+
+
+@pytest.mark.parametrize(
     ("today", "held"),
     [
         (date(2027, 6, 14), True),

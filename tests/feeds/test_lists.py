@@ -156,6 +156,33 @@ def test_an_end_row_ends_the_right_and_a_prolonged_one_prolongs_it(house):
     }
 
 
+@pytest.mark.parametrize("rows", [(0, 1), (1, 0)])
+def test_two_assignments_of_one_director_that_overlap_are_two_rights_every_week(house, rows):
+    make.schools(house)
+    first = BART
+    second = BART.replace("2026-09-01;2027-08-31", "2027-03-01;2028-08-31")
+    bring_directors(house, (HEAD + first).encode())
+    both = (HEAD + "".join((first, second)[n] for n in rows)).encode()
+    assert some(bring_directors(house, both).counts) == {"give": 1, "keep": 1}
+    assert rights(house) == [
+        ("999002", "d-2", date(2026, 9, 1), date(2027, 8, 31)),
+        ("999002", "d-2", date(2027, 3, 1), date(2028, 8, 31)),
+    ]
+    for _ in range(2):
+        assert some(bring_directors(house, both).counts) == {"keep": 2}
+
+
+def test_an_assignment_that_is_yet_to_begin_takes_no_running_right_away(house):
+    make.schools(house)
+    bring_directors(house, (HEAD + BART).encode())
+    later = BART.replace("2026-09-01;2027-08-31", "2027-03-01;2028-08-31")
+    assert some(bring_directors(house, (HEAD + later).encode()).counts) == {"give": 1}
+    assert rights(house)[0] == ("999002", "d-2", date(2026, 9, 1), date(2027, 8, 31))
+    earlier = BART.replace("2026-09-01", "2026-08-15")
+    assert some(bring_directors(house, (HEAD + earlier + later).encode()).counts) == {"change": 1, "keep": 1}
+    assert rights(house)[0] == ("999002", "d-2", date(2026, 8, 15), date(2027, 8, 31))
+
+
 def test_a_permanent_right_is_renewed_in_its_last_year(house):
     make.schools(house)
     bring_directors(house, (HEAD + ANN).encode())

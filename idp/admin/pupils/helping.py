@@ -6,7 +6,6 @@ chose. Classes count only while the school shares and the agreed text names teac
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -18,6 +17,7 @@ from idp import audit
 from idp.admin import finding
 from idp.admin.accounts import bulk
 from idp.admin.printing.handout import Handout
+from idp.admin.pupils import pupil_list
 from idp.admin.staff import access
 from idp.claims import consent, visibility
 from idp.context import House
@@ -98,11 +98,10 @@ def pupils(
         .where(*wanted)
         .order_by(Enrolment.voornaam, Enrolment.naam, Enrolment.account_uuid, Enrolment.begindatum.desc())
     ).mappings()
-    asked = _folded(words[:100]).split()
+    means = pupil_list.finder(words[:100])
     found: dict[tuple[str, str], Pupil] = {}
     for row in rows:
-        said = _folded(f"{row['voornaam']} {row['naam']} {row['username']}")
-        if all(word in said for word in asked):
+        if means(row["voornaam"], row["naam"], row["username"]):
             found.setdefault((row["account_uuid"], row["instellingsnummer"]), Pupil(**row))
     return tuple(found.values())[:most]
 
@@ -125,12 +124,6 @@ def _is_uuid(text: str) -> bool:
         return str(UUID(text)) == text
     except ValueError:
         return False
-
-
-def _folded(text: str) -> str:
-    """Without capitals and accents."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(one for one in plain if not unicodedata.combining(one))
 
 
 def require(

@@ -150,6 +150,25 @@ def fold(text: str) -> str:
     return plain.lower().translate(_SIGNS)
 
 
+def finder(words: str) -> Callable[..., bool]:
+    """Whether a pupil is meant: called with first name, last name, and what else is known by (stamnummer, user name).
+
+    All the words must be somewhere in those; a name may be written as one. Words of nothing but signs mean nobody.
+    """
+    wanted = fold(words).split()
+    anyone = not words.strip()
+
+    def means(voornaam: str, naam: str, *others: str | None) -> bool:
+        if not wanted:
+            return anyone
+        first, last = fold(voornaam), fold(naam)
+        whole = f"{first}{last}".replace(" ", "")
+        said = " ".join((first, last, whole, *(fold(other) for other in others if other)))
+        return all(word in said for word in wanted)
+
+    return means
+
+
 # ---------------------------------------------------------------- inside
 
 
@@ -215,9 +234,7 @@ def _klassen(db: Connection, instellingsnummer: str, today: date) -> dict[str, t
 
 def _matching(whole: _School, asked: Asked) -> list[Any]:
     klas = asked.klas if whole.shares else ""
-    words = fold(asked.words).split()
-    if asked.words.strip() and not words:
-        return []
+    means = finder(asked.words)
     kept = [
         row
         for row in whole.rows
@@ -226,7 +243,7 @@ def _matching(whole: _School, asked: Asked) -> list[Any]:
         and (asked.type is None or row.type is asked.type)
         and (asked.account is None or asked.account is (row.type is not None))
         and (asked.state is None or state_of(row) is asked.state)
-        and (not words or _says(row, words))
+        and means(row.voornaam, row.naam, row.stamnummer, row.username)
     ]
     by_name = {row.account_uuid: (fold(row.naam), fold(row.voornaam), row.stamnummer) for row in kept}
     kept.sort(key=lambda row: by_name[row.account_uuid])
@@ -237,15 +254,6 @@ def _matching(whole: _School, asked: Asked) -> list[Any]:
     elif asked.down:
         kept.reverse()
     return kept
-
-
-def _says(row: Any, words: list[str]) -> bool:
-    """Are all these words in the name (also written as one), the stamnummer or the user name?"""
-    first, last = fold(row.voornaam), fold(row.naam)
-    said = " ".join((first, last, f"{first}{last}".replace(" ", ""), row.stamnummer.lower()))
-    if row.username:
-        said = f"{said} {row.username.replace('.', ' ')}"
-    return all(word in said for word in words)
 
 
 def _key(

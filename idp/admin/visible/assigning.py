@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from idp import apps
+from idp.admin.pupils import pupil_list
 from idp.admin.visible import reach
 from idp.apps import App
 from idp.claims import agreements, visibility
@@ -168,10 +169,11 @@ def pupils(here: Desk, *, words: str = "", page: int = 1) -> Part[tuple[reach.St
     by_pupil: dict[str, list[reach.Stay]] = {}
     for stay in here.people.stays:
         by_pupil.setdefault(stay.account_uuid, []).append(stay)
+    means = pupil_list.finder(words[:100])
     found = [
         tuple(sorted(stays, key=lambda stay: stay.day))
         for stays in by_pupil.values()
-        if has(f"{stays[0].voornaam} {stays[0].naam} {stays[0].stamnummer}", words)
+        if means(stays[0].voornaam, stays[0].naam, stays[0].stamnummer)
     ]
     return part(found, page)
 
