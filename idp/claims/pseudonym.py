@@ -20,7 +20,7 @@ from idp.apps import App
 from idp.claims import visibility
 from idp.errors import Invalid, NotFound
 from idp.keys import Keys
-from idp.models import ID, AppPupil, Pupil, RuleKind, VisibilityRule
+from idp.models import ID, AppPupil, Pupil, RightScope, RuleKind, VisibilityRule
 from idp.models import App as AppRow
 from idp.prepared import Prepared
 
@@ -114,7 +114,8 @@ def merge(db: Connection, *, surviving: str, merged: str) -> None:
 
     The surviving one keeps its identifiers and every `sub` it has, and lists the merged one as history; an app that
     knew only the merged one keeps the `sub` it saw. What belonged to the merged one is given to nobody else, and its
-    tokens stop working. Rules that made apps visible for the merged one hold for the surviving one.
+    tokens stop working. Rules that made apps visible for the merged one hold for the surviving one, and teachers who
+    were to help the one help the other.
 
     Raises NotFound `pupil_unknown`; Invalid `already_merged`, `same_pupil`. The same merge again changes nothing.
     """
@@ -136,6 +137,7 @@ def merge(db: Connection, *, surviving: str, merged: str) -> None:
     theirs = and_(AppPupil.account_uuid == merged, AppPupil.client_id.in_(apps))
     db.execute(update(AppPupil).where(theirs).values(account_uuid=surviving))
     _retarget_rules(db, surviving, merged)
+    _retarget_scopes(db, surviving, merged)
     audit.accounts_merged(db, surviving=surviving, merged=merged)
 
 
@@ -192,3 +194,11 @@ def _retarget_rules(db: Connection, surviving: str, merged: str) -> None:
             .values(einddatum=visibility.later(einddatum, standing.einddatum))
         )
         db.execute(delete(rule).where(rule.id == rule_id))
+
+
+def _retarget_scopes(db: Connection, surviving: str, merged: str) -> None:
+    scope = RightScope
+    theirs = and_(scope.kind == RuleKind.PUPIL, scope.target == merged)
+    both = select(scope.right_id).where(scope.kind == RuleKind.PUPIL, scope.target == surviving)
+    db.execute(delete(scope).where(theirs, scope.right_id.in_(both.scalar_subquery())))
+    db.execute(update(scope).where(theirs).values(target=surviving))

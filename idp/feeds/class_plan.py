@@ -114,7 +114,7 @@ def plan(
     frame |= {"snapshot_at": snapshot_at, "operator": operator, "package": package, "refused": refused}
     if refused:
         return Plan(**frame, problems=(refused,))
-    who = _Pupils(db, instellingsnummer, found)
+    who = _Pupils(db, instellingsnummer, found, today)
     classes, coming, told, kept_for = _resolved(found, instellingsnummer, who)
     standing = _standing(db, instellingsnummer, today)
     _carry(standing, kept_for, classes, coming)
@@ -166,17 +166,20 @@ def refusal(
 class _Pupils:
     """Who is meant by a stamnummer or UUID at this school?"""
 
-    def __init__(self, db: Connection, school: str, found: Reading) -> None:
+    def __init__(self, db: Connection, school: str, found: Reading, today: date) -> None:
         self.began: dict[str, date] = {}
+        """When the enrolment began of now; or else the next one, or the last."""
+        until: dict[str, date] = {}
         self._by_stamnummer: dict[str, str] = {}
         query = (
-            select(Enrolment.account_uuid, Enrolment.stamnummer, Enrolment.begindatum)
+            select(Enrolment.account_uuid, Enrolment.stamnummer, Enrolment.begindatum, Enrolment.einddatum)
             .where(Enrolment.instellingsnummer == school)
             .order_by(Enrolment.begindatum)
         )
-        for uuid, stamnummer, begindatum in db.execute(query):
+        for uuid, stamnummer, begindatum, einddatum in db.execute(query):
             self._by_stamnummer[stamnummer] = uuid
-            self.began[uuid] = begindatum
+            if until.get(uuid, date.min) < today:
+                self.began[uuid], until[uuid] = begindatum, einddatum
         self._by_uuid: dict[str, str] = {}
         for some in chunks(found.uuids()):
             wanted = or_(Pupil.account_uuid.in_(some), Pupil.leerid_uuid.in_(some))

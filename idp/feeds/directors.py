@@ -16,6 +16,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from idp import audit, entropy
 from idp.audit import feeds as audit_feeds
+from idp.audit import staff as audit_staff
 from idp.context import House
 from idp.feeds import deliveries, lists, problems, reading
 from idp.feeds.cells import Cells
@@ -83,6 +84,10 @@ class Plan:
     keep: int = 0
     missing: tuple[tuple[str, str], ...] = ()
     """Running rights (instellingsnummer, person_id) that the list does not have: for the operator to look at."""
+    stopped: tuple[tuple[str, str, date], ...] = ()
+    """Who has no right at a school any more, and had one until that day."""
+    revived: tuple[tuple[str, str], ...] = ()
+    """Whose right at a school had ended, and runs again."""
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -163,6 +168,12 @@ def plan(db: Connection, found: lists.Listed[Row], *, today: date) -> Plan:
             change.append(Changed(id=right.id, begindatum=row.begindatum, einddatum=until))
         else:
             keep += 1
+    ends = {right.id: (key, right.einddatum) for key, rights in there.items() for right in rights}
+    had = {key for key, end in ends.values() if end >= today}
+    moved = {one.id: (ends[one.id][0], one.einddatum) for one in change}
+    runs = {key for key, end in (ends | moved).values() if end >= today}
+    new = {(one.row.instellingsnummer, one.row.persoon_id) for one in give if one.einddatum >= today}
+    stopped = [(*key, max(end for one, end in ends.values() if one == key)) for key in had - runs - new]
     named = {(school, person) for school, person, _ in seen}
     missing = [
         key for key, rights in there.items() if key not in named and any(r.einddatum >= today for r in rights)
@@ -175,6 +186,8 @@ def plan(db: Connection, found: lists.Listed[Row], *, today: date) -> Plan:
         change=tuple(change),
         keep=keep,
         missing=tuple(sorted(missing)),
+        stopped=tuple(sorted(stopped)),
+        revived=tuple(sorted(runs - had - new)),
         problems=tuple(sorted(told, key=lambda problem: problem.line or 0)),
     )
 
@@ -220,6 +233,12 @@ def _apply(db: Connection, *, house: House, planned: Plan) -> Plan:
     for other in fresh.change:
         days = {"begindatum": other.begindatum, "einddatum": other.einddatum}
         db.execute(update(Right).where(Right.id == other.id).values(**days))
+    of_directors: dict[str, Any] = {"right": RightKind.DATABEHEERDER}
+    for school, person, until in fresh.stopped:
+        about = of_directors | {"person_id": person, "instellingsnummer": school}
+        audit_staff.right_stopped(db, **about, until=until.isoformat())
+    for school, person in fresh.revived:
+        audit.right_given(db, **of_directors, person_id=person, instellingsnummer=school)
     delivery = deliveries.record(
         db,
         kind=deliveries.DIRECTORS,

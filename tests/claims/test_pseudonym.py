@@ -6,7 +6,7 @@ import concurrent.futures
 import json
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
 from idp import apps, models
 from idp.claims import disclose, pseudonym
@@ -140,6 +140,20 @@ def test_after_a_merge_every_app_keeps_the_subject_it_saw(house):
         )
         assert kept == [subs["both"][1]]
         assert pseudonym.expected(db, house.keys, sibling, surviving) == subs["merged"]
+
+
+def test_teachers_of_either_pupil_are_teachers_of_the_one_they_turn_out_to_be(house):
+    with house.database.transaction() as db:
+        surviving, merged, other, school = make.pupil(db), make.pupil(db), make.pupil(db), make.school(db)
+        chosen = {}
+        for pupils in ((merged,), (surviving, merged), (surviving,), (other,)):
+            right = make.right(db, make.person(db), school, kind=models.RightKind.TEACHER)
+            chosen[right] = {other if one == other else surviving for one in pupils}
+            rows = [{"right_id": right, "kind": models.RuleKind.PUPIL, "target": one} for one in pupils]
+            db.execute(insert(models.RightScope), rows)
+        pseudonym.merge(db, surviving=surviving, merged=merged)
+        found = db.execute(select(models.RightScope.right_id, models.RightScope.target)).all()
+    assert sorted(map(tuple, found)) == sorted((right, one) for right, ones in chosen.items() for one in ones)
 
 
 def test_after_merges_the_surviving_account_lists_all_the_others(house):

@@ -330,6 +330,20 @@ def test_a_row_without_a_begin_counts_from_the_enrolment(house):
     assert next(iter(made.memberships)).begindatum == date(2026, 9, 1)
 
 
+def test_a_row_without_a_begin_counts_from_the_enrolment_of_now_and_not_of_next_year(house):
+    school(house)
+    years = (("2024-09-01", "2025-08-31"), ("2026-09-01", "2027-08-31"), ("2027-09-01", "2028-08-31"))
+    rows = [
+        make.row(str(n), instellingsnummer="999002", begindatum=first, einddatum=last)
+        for n, some in enumerate((years, years[:1], years[2:]))
+        for first, last in some
+    ]
+    make.bring(house, make.file(*rows))
+    source = ours(*((str(n), "1A", {"begindatum": None}) for n in range(3)))
+    made = plan(house, source, "leersleutel", operator=True)
+    assert [one.begindatum.year for one in made.memberships] == [2026, 2024, 2027]
+
+
 # ---------------------------------------------------------------- held
 
 

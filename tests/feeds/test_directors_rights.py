@@ -72,6 +72,27 @@ def test_a_right_that_an_end_row_ends_is_gone_at_the_next_request(house, directo
     assert browser.get(PATH).status_code == 403
 
 
+def test_the_trail_of_the_school_tells_which_right_the_list_ended_and_gave_again(house, director):
+    two = line(begindatum="2026-11-01", end="2027-06-30")
+    director(line())
+    for rows in (
+        (line(end="2026-11-22"), two),  # the other one gives the right now
+        (line(end="2026-11-22"), two | {"einddatum": "2026-11-22"}),
+        (line(end="2026-11-22"), two | {"einddatum": "2026-11-22"}),
+        (line(end="2026-11-22"), two),
+    ):
+        week(house, *rows)
+    with house.database.reading() as db:
+        mine = models.AuditEvent.event.in_(("right_given", "right_stopped"))
+        rows = db.execute(select(models.AuditEvent).where(mine).order_by(models.AuditEvent.id)).all()
+    assert [(one.event, one.instellingsnummer, one.object) for one in rows[1:]] == [
+        ("right_given", "999001", "person:d-7"),
+        ("right_stopped", "999001", "person:d-7"),
+        ("right_given", "999001", "person:d-7"),
+    ]
+    assert rows[2].details == {"right": "leerid-databeheerder", "until": "2027-06-30"}
+
+
 def test_a_right_ends_at_midnight_while_the_director_is_signed_in(house, director):
     browser = director(line(end="2026-11-23"))
     house.clock.move(hours=13, minutes=59)  # 23:59 in Brussels
