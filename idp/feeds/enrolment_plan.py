@@ -256,21 +256,16 @@ def _lost(
     there: Sequence[Period], gone: list[Period], change: list[Change], rows: list[Row], today: date
 ) -> int:
     """How many enrolments are active today and would not be after this, or not until the day that was known."""
-    ended = {period["id"] for period in gone}
-    changed = {c.id: c.row for c in change}
-    ended |= {name for name, row in changed.items() if not row.begindatum <= today <= row.einddatum}
     said: dict[str, list[Row]] = {}
     for row in rows:
         said.setdefault(row.stamnummer, []).append(row)
-    return sum(
-        1
-        for period in there
-        if _covers(period, today)
-        and (
-            period["id"] in ended
-            or ((row := changed.get(period["id"])) and _cut_short(row, period, said[row.stamnummer]))
-        )
-    )
+    before = {period["id"]: period for period in there}
+    ended = {period["id"] for period in gone}
+    for one in change:
+        runs = one.row.begindatum <= today <= one.row.einddatum
+        if not runs or _cut_short(one.row, before[one.id], said[one.row.stamnummer]):
+            ended.add(one.id)
+    return sum(1 for period in there if _covers(period, today) and period["id"] in ended)
 
 
 def _cut_short(row: Row, period: Period, rows: list[Row]) -> bool:
