@@ -185,10 +185,16 @@ def _refusal(to: AuthorizationRequest | Refused, no: No) -> Refused:
     )
 
 
+def too_many(house: House, source: str) -> bool:
+    """Count one more request of a stranger that would be kept: together they cannot fill the table."""
+    network = (id(house.database), throttle.network(source))
+    return _lately.add(network, house.clock.now()) > MOST_OF_ONE_NETWORK
+
+
 def _keep(house: House, arrived: AuthorizationRequest, source: str) -> AuthorizationRequest:
-    """Put it away; from now on an address names it. Strangers cannot fill the table: Busy."""
+    """Put it away; from now on an address names it. Raises Busy."""
     now = house.clock.now()
-    if _lately.add((id(house.database), throttle.network(source)), now) > MOST_OF_ONE_NETWORK:
+    if too_many(house, source):
         raise Busy("too_many_requests", retry_after=60)
     with house.database.transaction() as db:
         request_uri = pushed.keep(

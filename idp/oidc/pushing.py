@@ -17,7 +17,7 @@ from idp.context import House
 from idp.lately import Counter
 from idp.oidc import app_log, arriving, clients, responses
 from idp.oidc.arriving import NotKept
-from idp.oidc.server import Answer, Asked, Server
+from idp.oidc.server import RETRY_AFTER, Answer, Asked, Server
 
 log = structlog.get_logger(__name__)
 
@@ -28,12 +28,17 @@ _refusals = Counter(window=clients.WINDOW)
 
 
 def push(server: Server, asked: Asked) -> Answer:
-    """201 with `request_uri` and `expires_in`, or an error of RFC 6749 and OpenID Connect."""
+    """201 with `request_uri` and `expires_in`, or an error of RFC 6749 and OpenID Connect.
+
+    Anybody can be a public app, so of one network there are so many of those, and no more.
+    """
     house = server.house
     try:
         app = clients.authenticate(house, asked, now=asked.now)
     except OAuth2Error as error:
         return server.refuse(error)
+    if app.public and arriving.too_many(house, asked.source or ""):
+        return _answer(429, {"error": "temporarily_unavailable"}, ("Retry-After", RETRY_AFTER))
     parameters = {name: value for name, value in asked.form.items() if name not in PROOFS}
     kept = arriving.push(house, app, parameters)
     if isinstance(kept, NotKept):
@@ -43,8 +48,8 @@ def push(server: Server, asked: Asked) -> Answer:
     return _answer(201, {"request_uri": request_uri, "expires_in": seconds})
 
 
-def _answer(status: int, body: dict[str, Any]) -> Answer:
-    return Answer(status=status, body=body, headers=HEADERS)
+def _answer(status: int, body: dict[str, Any], *headers: tuple[str, str]) -> Answer:
+    return Answer(status=status, body=body, headers=[*HEADERS, *headers])
 
 
 def _note(house: House, app: App, no: NotKept) -> None:

@@ -200,6 +200,7 @@ def test_a_refusal_uses_nothing_up(house, client):
         ({"logo_uri": "javascript:alert(1)"}, "invalid_client_metadata"),
         ({"client_name": "a\u202eb"}, "invalid_client_metadata"),
         ({"default_max_age": -1}, "invalid_client_metadata"),
+        ({"scope": ["openid"]}, "invalid_client_metadata"),
     ],
 )
 def test_RURI_16_and_SSRF_01_metadata_that_cannot_be_are_refused_by_the_standards_words(

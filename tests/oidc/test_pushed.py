@@ -326,6 +326,22 @@ def test_strangers_cannot_fill_the_table(client, house, story):
     assert arriving.by_form(house, given, source=source).kept
 
 
+def test_strangers_cannot_fill_the_table_as_a_public_app_either(client, house, story):
+    """Its client_id is all that it takes, and everybody can read that."""
+    with house.database.transaction() as db:
+        public = make.story(db, client_id="native", token_endpoint_auth_method="none").app
+    assert push(client, public, auth=False, client_id="native").status_code == 201
+    counted = arriving._lately._counts
+    key = next(key for key in counted if key[0] == id(house.database))
+    counted[key] = (house.clock.now(), arriving.MOST_OF_ONE_NETWORK)
+    answer = push(client, public, auth=False, client_id="native")
+    assert (answer.status_code, answer.json) == (429, {"error": "temporarily_unavailable"})
+    assert (answer.headers["Retry-After"], len(rows(house))) == ("60", 1)
+    assert push(client, story.app).status_code == 201, "whoever proves itself goes on"
+    house.clock.move(minutes=11)
+    assert push(client, public, auth=False, client_id="native").status_code == 201
+
+
 def test_RACE_eight_sessions_that_come_with_one_request_give_one_code(client, house, story):
     asked = push(client, story.app).json["request_uri"]
     start, won = threading.Barrier(8), []

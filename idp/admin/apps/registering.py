@@ -300,8 +300,10 @@ def _name_of(known: Mapping[str, Any]) -> str:
 def _scope(known: Mapping[str, Any], initial: InitialToken, existing: App | None) -> str:
     """What was asked, as far as the token allows it, or an operator gave it since; everything when nothing was asked."""
     allowed = {*initial.scope.split(), *(existing.scopes if existing else ())}
-    asked = known.get("scope")
-    wanted = {*asked.split()} if isinstance(asked, str) else {*initial.scope.split()}
+    asked = known.get("scope", initial.scope)
+    if not isinstance(asked, str):
+        raise Refused("invalid_client_metadata", "scope: must be text: scopes with a space between them.")
+    wanted = {*asked.split()}
     grants = known.get("grant_types")
     if not (isinstance(grants, list) and "refresh_token" in grants):
         wanted.discard("offline_access")
