@@ -245,6 +245,10 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Dit is het laatste geheim dat werkt."),
         _("Maak eerst een nieuw, of sluit de app."),
     ),
+    "two_secrets": (
+        _("Er zijn al twee geheimen die werken."),
+        _("Beëindig eerst het geheim dat niemand gebruikt, of vul 0 dagen in: dan houden beide meteen op."),
+    ),
     "not_confirmed": (_("Er gebeurde niets."), _("Typ het id van de app om te bevestigen.")),
     "request_decided": (_("Hierover werd al beslist."), _("Kijk hieronder wat er nog wacht.")),
     "request_outdated": (

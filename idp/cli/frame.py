@@ -40,6 +40,7 @@ ADVICE = {
     "secret_unknown": "`idp app secrets CLIENT_ID` has the ids",
     "supplier_unknown": "`idp supplier list` has the suppliers; `idp supplier keep` takes one up again that ended",
     "token_unknown": "`idp api-token list` and `idp app initial-token list` have the ids; what was revoked stays so",
+    "two_secrets": "two are good already: `idp app end-secret` ends the one that is not in use, `--overlap 0` both",
     "version_unknown": "`idp app history CLIENT_ID` has the versions",
 }
 """What to do about refusals that an operator meets, beside the code that scripts read."""

@@ -222,6 +222,11 @@ def test_two_secrets_live_side_by_side_until_the_overlap_ends(house):
     assert oldest[0] == clients.digest(one.client_secret)
     assert (oldest[1] - house.clock.now()).days == 13
     with house.database.transaction() as db:
+        with pytest.raises(Invalid, match="two_secrets"):
+            app_secrets.renew(db, "rekenbuur", now=house.clock.now())
+        assert registered.load(db, "rekenbuur").secrets == (newest, oldest), "a second press ends neither"
+        first = app_secrets.listing(db, "rekenbuur")[1]
+        app_secrets.end(db, "rekenbuur", first.id, now=house.clock.now())
         third = app_secrets.renew(db, "rekenbuur", now=house.clock.now())
         kept = [digest for digest, _ in registered.load(db, "rekenbuur").secrets]
         assert kept == [clients.digest(third), clients.digest(second)], "never more than two"

@@ -9,7 +9,7 @@ import pytest
 
 from idp import audit, models
 from idp.admin.api import api_tokens
-from idp.admin.apps import app_form, app_list, apps
+from idp.admin.apps import app_form, app_list, app_secrets, apps
 from idp.app import create_app
 from idp.models import RightKind
 from idp.oidc import registration
@@ -93,6 +93,18 @@ def test_OPER_04_a_secret_is_renewed_ended_and_never_shown_again(house, client, 
     old = re.findall(r'name="id" value="([^"]+)"', shown)[1]
     assert path(make_staff.post(client, f"{APP}/doe", at=APP, wat="eindig", id=old)).startswith(APP)
     assert make_staff.post(client, f"{APP}/doe", at=APP, wat="eindig", id=old).status_code == 404
+
+
+def test_FAULT_11_a_secret_asked_for_twice_leaves_the_one_that_the_app_runs_on(house, client, mira):
+    make_staff.post(client, f"{APP}/doe", at=APP, wat="geheim", dagen="5")
+    with house.database.reading() as db:
+        before = app_secrets.listing(db, "rekenbuur")
+    again = make_staff.post(client, f"{APP}/doe", at=APP, wat="geheim", dagen="5")
+    assert again.status_code == 400
+    assert "Er zijn al twee geheimen die werken." in again.text
+    assert "lsk_" not in again.text
+    with house.database.reading() as db:
+        assert app_secrets.listing(db, "rekenbuur") == before
 
 
 def test_an_app_is_closed_opened_and_removed_only_by_name(house, client, mira):

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
-from idp import config, models
+from idp import config, errors, models
 from idp.admin.apps import app_secrets
 from idp.claims import consent, visibility
 from idp.login import accounts, sessions
@@ -516,6 +516,10 @@ class Machine(Ground):
                 signing.rotate(db, self.house, "ES256", now)
         elif what == "renew":
             days = 7 if overlaps else 0
+            if overlaps and sum(until is None or now < until for _, until in to.secrets) > 1:
+                with self.house.database.transaction() as db, pytest.raises(errors.Invalid):
+                    app_secrets.renew(db, to.client_id, now=now, overlap_days=days)
+                return
             with self.house.database.transaction() as db:
                 secret = app_secrets.renew(db, to.client_id, now=now, overlap_days=days)
             (before, until), ends = to.secrets[-1], now + timedelta(days=days)

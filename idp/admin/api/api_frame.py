@@ -37,6 +37,7 @@ STATUSES = {
     "app_works_already": 409,
     "app_has_no_secret": 409,
     "last_secret": 409,
+    "two_secrets": 409,
     "request_decided": 409,
     "request_outdated": 409,
     "school_does_not_share": 409,

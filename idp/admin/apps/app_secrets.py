@@ -57,13 +57,15 @@ def listing(db: Connection, client_id: str) -> list[Secret]:
 
 
 def renew(db: Connection, client_id: str, *, now: datetime, overlap_days: int = OVERLAP_DAYS) -> str:
-    """A new secret, shown once; the one it replaces stays good for `overlap_days` (0: not at all).
+    """A new secret, shown once; the one it replaces stays good for `overlap_days` (0: no older one does).
 
-    At most two are good at a time: anything older ends now. Raises NotFound `app_unknown`, Invalid
-    `app_has_no_secret`.
+    At most two are good at a time, and somebody says which of two ends: a button that is pressed twice must not take
+    away the one that the app runs on. Raises NotFound `app_unknown`, Invalid `app_has_no_secret`, `two_secrets`.
     """
     _usable(db, client_id)
     old = listing(db, client_id)
+    if overlap_days > 0 and sum(one.good(now) for one in old) > 1:
+        raise Invalid("two_secrets", client_id)
     ends = now + timedelta(days=overlap_days)
     for place, secret in enumerate(old):
         this = AppSecret.id == secret.id
