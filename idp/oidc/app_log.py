@@ -152,6 +152,23 @@ def _line(row: Mapping[Any, Any]) -> Line:
 
 
 _ADVICE = (
+    (
+        "request_uri has expired or was used",
+        "Push anew for every sign-in: one request_uri leads to one code, and a browser brings it within expires_in.",
+    ),
+    ("request_uri is unknown", "Send the request_uri as /par gave it, with the client_id that pushed it."),
+    ("request and request_uri together", "Send one of the two."),
+    (
+        "request is not signed with",
+        "Sign the request with a key of the registered jwks or jwks_uri, by the registered algorithm, with its kid.",
+    ),
+    ("request has expired", "Sign a new request for every sign-in, and keep the app's clock right."),
+    ("request must have our issuer", "Use our issuer, exactly, as aud of the signed request."),
+    (
+        "an acr that the request needs",
+        "Ask acr as essential only where nothing else will do; acr_values is a wish.",
+    ),
+    ("the pupil said", "The pupil chose not to go on: that is no mistake of the app."),
     ("redirect_uri is missing", "Send redirect_uri, exactly as it is registered."),
     ("is repeated", "Send every parameter once."),
     ("given more than once", "Send every parameter once."),

@@ -7,6 +7,7 @@ allowed: no cookie counts at these addresses.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,7 +40,8 @@ class Origins:
                     self._known = _origins(apps.load_all(db))
             except SQLAlchemyError:
                 pass  # the request itself says that the database is away
-        return origin in self._known
+        here = _HERE.fullmatch(origin)
+        return (here[1] if here else origin) in self._known
 
 
 def headers(origins: Origins, path: str, environ: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -60,7 +62,20 @@ def headers(origins: Origins, path: str, environ: Mapping[str, Any]) -> list[tup
 
 
 def _origins(registered: list[apps.App]) -> frozenset[str]:
-    addresses = [
-        urlsplit(uri) for app in registered if app.public and not app.disabled for uri in app.redirect_uris
-    ]
-    return frozenset(f"{parts.scheme}://{parts.netloc}" for parts in addresses)
+    public = [app for app in registered if app.public and not app.disabled]
+    return frozenset(_origin(uri) for app in public for uri in app.redirect_uris)
+
+
+def _origin(uri: str) -> str:
+    """As browsers say it: in small letters, without a port that everybody knows. On this machine any port is the app's."""
+    parts = urlsplit(uri)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    named = f"{parts.scheme}://{host}"
+    if parts.port in {None, _USUAL.get(parts.scheme)} or _HERE.fullmatch(named):
+        return named
+    return f"{named}:{parts.port}"
+
+
+_HERE = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::[0-9]{1,5})?")
+"""A public app on the machine of its user chooses its port (request_checks.may_return_to, RFC 8252 section 7.3)."""
+_USUAL = {"https": 443, "http": 80}

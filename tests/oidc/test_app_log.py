@@ -144,6 +144,27 @@ def test_every_reason_has_an_advice_of_its_own():
         assert said.endswith((".", ")."))
 
 
+@pytest.mark.parametrize(
+    ("because", "word"),
+    [
+        ("request_uri has expired or was used", "Push"),
+        ("request_uri is unknown, or of another app", "/par"),
+        ("invalid_request: request and request_uri together", "one of the two"),
+        ("request is not signed with a registered key and algorithm of this app", "request"),
+        ("request has expired", "request"),
+        ("request must have our issuer as aud", "request"),
+        ("the pupil cannot sign in, or did not, with an acr that the request needs", "acr_values"),
+        ("the pupil said: not now", "no mistake"),
+        ("is not signed with a registered key and algorithm", "assertion"),
+        ("has expired", "assertion"),
+        ("must have our issuer, token endpoint or /par as aud", "assertion"),
+    ],
+)
+def test_what_is_said_of_a_request_is_not_about_an_assertion(because, word):
+    assert word in app_log.advice(because)
+    assert ("assertion" in app_log.advice(because)) is (word == "assertion")
+
+
 @pytest.fixture
 def idp(house):
     """The idp command on this house's database."""

@@ -167,6 +167,26 @@ def test_HTTP_10_a_page_of_a_public_app_may_ask_for_tokens_and_nobody_elses(clie
         assert "Access-Control-Allow-Origin" not in client.get(path, headers=mine).headers
 
 
+def test_HTTP_10_origins_are_compared_as_browsers_say_them(client, house):
+    uris = ["https://Spa.Example:443/cb", "http://localhost/cb", "http://[::1]:5000/cb"]
+    with house.database.transaction() as db:
+        make.app(db, "spa", token_endpoint_auth_method="none", redirect_uris=uris)
+        make.app(db, "server", redirect_uris=["http://127.0.0.1:5173/cb"])
+    for origin in ("https://spa.example", "http://localhost:5173", "http://localhost", "http://[::1]:9"):
+        answer = client.post("/token", headers={"Origin": origin})
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+    for origin in (
+        "https://spa.example:8443",
+        "https://localhost:5173",
+        "http://127.0.0.1:5173",
+        "http://localhost.evil.example",
+        "http://localhost:5173@evil.example",
+        "http://localhost:123456",
+    ):
+        answer = client.post("/token", headers={"Origin": origin})
+        assert "Access-Control-Allow-Origin" not in answer.headers, origin
+
+
 # ---------------------------------------------------------------- headers
 
 
