@@ -91,7 +91,10 @@ class Settings(Mail, Upstream, Waiting, Watching):
     host: str = Field("127.0.0.1", description="Address to listen on, or a name of this machine")
     port: int = Field(8080, ge=1, le=65535, description="Port to listen on")
     workers: int = Field(0, ge=0, description="Worker processes; 0: one per core")
-    threads: Count = Field(8, description="Threads a worker")
+    threads: Count = Field(
+        8,
+        description="Requests that a worker works on at a time; who waits for a hash or another server does not count",
+    )
     trusted_proxies: int = Field(
         0, ge=0, description="How many proxies of ours stand in front (their X-Forwarded-… headers count)"
     )

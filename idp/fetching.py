@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from urllib.parse import urlencode, urlsplit
 
-from idp import addresses
+from idp import addresses, places
 from idp.clock import Clock
 
 SECONDS = 3.0
@@ -58,6 +58,7 @@ class Fetched:
     body: bytes = field(repr=False)
 
 
+@places.away()
 def get(
     uri: str,
     *,
@@ -75,6 +76,7 @@ def get(
         _seats.release()
 
 
+@places.away()
 def post(
     uri: str,
     form: Mapping[str, str],

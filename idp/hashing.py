@@ -17,6 +17,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import Type
 
+from idp import places
 from idp.config import Settings
 from idp.errors import Busy
 from idp.places import Places
@@ -42,7 +43,10 @@ class Verdict:
 
 
 class Gate:
-    """At most `slots` at a time, at most `queue` waiting, each at most `wait` seconds: who came first goes first."""
+    """At most `slots` at a time, at most `queue` waiting, each at most `wait` seconds: who came first goes first.
+
+    Nobody keeps a seat here, neither who waits nor who hashes: whoever needs no hash is not kept waiting by those who do.
+    """
 
     def __init__(self, *, slots: int, queue: int, wait: float) -> None:
         self._free = Places(slots)
@@ -55,16 +59,17 @@ class Gate:
         if not self._places.take(0):
             measures.hash_refused("queue_full")
             raise Busy("hash_queue_full")
-        try:
-            self._take_turn()
-            measures.hash_busy(1)
+        with places.away():
             try:
-                yield
+                self._take_turn()
+                measures.hash_busy(1)
+                try:
+                    yield
+                finally:
+                    measures.hash_busy(-1)
+                    self._free.give_back()
             finally:
-                measures.hash_busy(-1)
-                self._free.give_back()
-        finally:
-            self._places.give_back()
+                self._places.give_back()
 
     def _take_turn(self) -> None:
         if self._free.take(0):

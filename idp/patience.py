@@ -36,6 +36,7 @@ def before(
 ) -> Wsgi:
     """A WSGI application that hands `inner` whole bodies only, to at most `seats` requests at a time.
 
+    Whoever waits for a hash or for another server leaves its seat meanwhile (`places.away`).
     At most `waiting` requests wait for a body at a time. One that is longer than `largest` bytes is cut off just beyond it,
     and `inner` refuses it. `apart`: requests with a large body, which `inner` reads itself when it knows the sender, and
     which take no seat; each part of it must come within `seconds`.
@@ -55,11 +56,11 @@ def before(
                 room.give_back()
             if wrong:
                 return _refuse(wrong, start_response)
-        free.take()
+        free.sit()
         try:
             return inner(environ, start_response)
         finally:
-            free.give_back()
+            free.get_up()
 
     return answer
 

@@ -26,7 +26,7 @@ from idp.watching import health, measures, spans, watched
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 WAITING_PER_SEAT = 16
-"""Requests that one worker holds for every thread that works: the others wait for a body, or for their turn."""
+"""Requests that one worker holds for every thread that works: the others wait for a body, or for their turn. Who waits for a hash comes on top."""
 
 BODIES_PER_SEAT = WAITING_PER_SEAT - 1
 """Of these, how many may wait for a body: there is a thread left for every seat."""
@@ -106,7 +106,7 @@ def serve(settings: Settings, data: Path, *, workers: int | None = None, beside:
         address=address,
         port=settings.port,
         workers=count,
-        threads=settings.threads * WAITING_PER_SEAT,
+        threads=settings.threads * WAITING_PER_SEAT + settings.hash_queue + settings.hashes_at_a_time,
         drain=settings.drain_seconds,
     )
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import socket
 import threading
+from contextlib import suppress
 
 import pytest
 
-from idp import patience
+from idp import fetching, patience
+from idp.hashing import Gate
 
 LARGEST = 64 * 1024
 
@@ -138,3 +141,66 @@ def test_bodies_that_come_at_the_same_time_stay_apart():
     for thread in threads:
         thread.join()
     assert sorted(server.seen) == texts
+
+
+class Busy:
+    """Every seat of this server is taken by somebody who waits inside; whoever asks `/` needs nothing to wait for."""
+
+    def __init__(self, waits, *, seats=2):
+        self.app = patience.before(self.inner, seats=seats, waiting=1, largest=LARGEST)
+        self.waits = waits
+        self.threads = [threading.Thread(target=self.asked, args=("/wait",)) for _ in range(seats)]
+        self.inside = threading.Semaphore(0)
+        for thread in self.threads:
+            thread.start()
+            assert self.inside.acquire(timeout=60)
+
+    def inner(self, environ, start_response):
+        if environ["PATH_INFO"] == "/wait":
+            self.inside.release()
+            self.waits()
+        start_response("200 OK", [])
+        return [b""]
+
+    def asked(self, path):
+        said = []
+        list(self.app({"REQUEST_METHOD": "GET", "PATH_INFO": path}, lambda status, _: said.append(status)))
+        return said
+
+    def is_served(self):
+        """Is who asks now answered, while the others still wait?"""
+        answered = []
+        asking = threading.Thread(target=lambda: answered.extend(self.asked("/")), daemon=True)
+        asking.start()
+        asking.join(60)
+        return answered == ["200 OK"] and all(thread.is_alive() for thread in self.threads)
+
+
+def test_DOS_02_whoever_needs_no_hash_is_served_while_others_wait_for_theirs():
+    gate = Gate(slots=1, queue=8, wait=60)
+
+    def hashes():
+        with gate.enter():
+            pass
+
+    with gate.enter():
+        server = Busy(hashes)
+        assert server.is_served()
+    for thread in server.threads:
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def test_another_server_that_is_slow_takes_no_seat():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = f"http://localhost:{silent.getsockname()[1]}/"
+
+        def fetches():
+            with suppress(fetching.NotFetched):
+                fetching.get(where, loopback=True, seconds=60)
+
+        server = Busy(fetches)
+        assert server.is_served()
+    for thread in server.threads:
+        thread.join(60)
+        assert not thread.is_alive()

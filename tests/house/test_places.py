@@ -7,7 +7,7 @@ import pytest
 
 from idp.errors import Busy
 from idp.hashing import Gate
-from idp.places import Places
+from idp.places import Places, away
 
 LONG = 30.0
 """Seconds. Nothing here waits as long when all is well."""
@@ -129,3 +129,71 @@ def test_DOS_02_a_gate_says_at_once_when_its_queue_is_full_and_later_when_the_wa
         pass
     with gate.enter():
         pass
+
+
+class Worker(threading.Thread):
+    """Somebody who works on a seat, steps out, and says what happened."""
+
+    def __init__(self, seats, name, said):
+        super().__init__(name=name, daemon=True)
+        self.seats, self.said = seats, said
+        self.may_return, self.may_go = threading.Event(), threading.Event()
+        self.start()
+
+    def run(self):
+        self.seats.sit()
+        try:
+            with away():
+                self.said.append(f"{self.name} is away")
+                assert self.may_return.wait(LONG)
+            self.said.append(f"{self.name} is back")
+            assert self.may_go.wait(LONG)
+        finally:
+            self.seats.get_up()
+
+
+def test_who_steps_out_leaves_the_seat_to_others_and_comes_back_before_whoever_is_new():
+    seats, said = Places(1), []
+    stepped_out = Worker(seats, "first", said)
+    until(lambda: said == ["first is away"])
+    assert seats.take()  # so the seat was free
+    new = Visitor(seats, "new", said)
+    until(lambda: seats._waiting)
+    stepped_out.may_return.set()
+    until(lambda: seats._returning)
+    seats.give_back()
+    until(lambda: "first is back" in said)
+    assert "new" not in said
+    stepped_out.may_go.set()
+    new.leaves()
+    assert said == ["first is away", "first is back", "new"]
+    assert seats.take(0)
+    assert not seats.take(0)
+
+
+def test_who_comes_back_with_an_error_has_its_seat_again_and_gives_it_back_once():
+    seats = Places(1)
+    seats.sit()
+    with pytest.raises(ZeroDivisionError), away():
+        assert seats.take(0)
+        seats.give_back()
+        raise ZeroDivisionError
+    assert not seats.take(0)
+    seats.get_up()
+    assert seats.take(0)
+    assert not seats.take(0)
+
+
+def test_whoever_has_no_seat_steps_out_of_nothing_and_a_seat_is_left_once():
+    seats = Places(1)
+    with away():
+        assert seats.take(0)
+        seats.give_back()
+    seats.sit()
+    with away(), away():
+        assert seats.take(0)
+        assert not seats.take(0)
+        seats.give_back()
+    seats.get_up()
+    assert seats.take(0)
+    assert not seats.take(0)
