@@ -19,6 +19,7 @@ from idp.apps import App
 from idp.models import AuditEvent
 from idp.oidc import beside
 from idp.oidc.beside import Beside
+from idp.oidc.request_checks import UNREADABLE
 
 EVENTS = {
     "authorization_refused": "/authorize",
@@ -76,7 +77,8 @@ class Line:
 def received(parameters: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """What may be kept of a request: plain values and addresses as they came; of the rest, that it was there."""
     kept: dict[str, Any] = {}
-    for name, value in parameters:
+    for name, came in parameters:
+        value = UNREADABLE.sub("?", came)
         if name in kept:
             kept[name] = f"{kept[name]} (and again)"
         elif name in ADDRESSES:

@@ -251,7 +251,7 @@ def key(number: int, given: Any) -> dict[str, str]:
         said = "key {number} is private: give the public half, and make a new pair"
         raise Mistake(Problem("key_private", said, number=number))
     kept = {word: given[word] for word in ("kty", "kid", "alg", "use", *members) if word in given}
-    if any(not isinstance(word, str) or len(word) > 2000 for word in kept.values()):
+    if any(not isinstance(word, str) or len(word) > 2000 or not word.isprintable() for word in kept.values()):
         raise Mistake(Problem("key_unreadable", "key {number} cannot be read", number=number))
     if given.get("use", "sig") != "sig" or given.get("alg", SIGNING[0]) not in SIGNED_BY_APPS:
         said = "key {number} is not for signing with one of: {words}"

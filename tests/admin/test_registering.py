@@ -16,7 +16,7 @@ from idp.admin.apps import registering
 from idp.admin.privacy import retention
 from idp.claims import visibility
 from idp.oidc import discovery
-from tests import make
+from tests import make, make_signed
 from tests.make_browser import query
 
 PLAIN = {"client_name": "Leesland", "redirect_uris": ["https://leesland.example/cb"]}
@@ -374,6 +374,23 @@ def test_what_subjects_hang_on_is_frozen(client, mine):
     assert put(client, mine, subject_type="public").json["error"] == "invalid_client_metadata"
     other = put(client, mine, client_id="another")
     assert (other.status_code, other.json["error"]) == (400, "invalid_client_metadata")
+
+
+@pytest.mark.parametrize("sign", ["\x00", "\n", "\u202e"])
+def test_HTTP_07_a_key_is_not_named_by_what_cannot_be_seen(client, house, token, sign):
+    key = make_signed.RSA.as_dict(private=False) | {"kid": f"a{sign}b"}
+    answer = post(client, token, jwks={"keys": [key]})
+    assert (answer.status_code, answer.json["error"]) == (400, "invalid_client_metadata")
+
+
+@pytest.mark.parametrize("name", ["scope", "client_id", "request_uri", "redirect_uri"])
+def test_HTTP_07_a_refusal_with_a_zero_byte_is_remembered_without_it(client, house, name):
+    """Anybody may send it, without any token."""
+    answer = client.post("/register", json={name: "a\x00b"}, headers=bearer("lsi_x"))
+    assert (answer.status_code, answer.json["error"]) == (401, "invalid_token")
+    with house.database.reading() as db:
+        details = db.execute(select(models.AuditEvent.details)).scalar_one()
+    assert details["received"] == {name: "a?b"}
 
 
 def test_JWT_12_an_app_does_not_take_the_names_of_another_host_along_to_its_own(house, client, token):
