@@ -146,7 +146,9 @@ def test_notices_are_for_the_supplier_and_for_the_app_that_proves_itself(house, 
     assert len(items) == len(feed.json["items"])
     kinds = {one["_idp"]["kind"] for one in items.values()}
     assert {"registration", "switch"} <= kinds
-    assert items["switch:rekenbuur:code_seconds_until:2027-06-30"]["_idp"]["until"] == "2027-06-30"
+    ends = items["switch:rekenbuur:code_seconds_until:2027-06-30"]["_idp"]
+    assert ends["until"] == "2027-06-30"
+    assert ends["effective"] == "2027-06-30T22:00:00+00:00", "midnight in Brussels: the whole day counts"
     proof = base64.b64encode(f"rekenbuur:{secret}".encode()).decode()
     program = create_app(house).test_client()
     same = program.get("/leverancier/meldingen.json", headers={"Authorization": f"Basic {proof}"})

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
 from idp.admin.apps import app_history, app_planning, app_secrets
+from idp.clock import midnight
 from idp.context import House
 from idp.oidc import signing
 
@@ -108,16 +109,14 @@ def _ends(db: Connection, client_id: str, now: datetime) -> Iterator[Notice]:
     document, _version = app_planning.document_of(db, client_id)
     for name, meaning in SWITCHES.items():
         if name in document:
-            last = datetime.combine(date.fromisoformat(str(document[name])), time.max, UTC).replace(
-                microsecond=0
-            )
+            over = midnight(date.fromisoformat(str(document[name])) + timedelta(days=1))
             yield Notice(
                 id=f"switch:{client_id}:{name}:{document[name]}",
                 kind="switch",
                 title=f"{name} is {document[name]}",
                 text=meaning,
-                at=last,
-                effective=last,
+                at=over,
+                effective=over,
                 about={"field": name, "until": str(document[name])},
             )
     for secret in app_secrets.listing(db, client_id):
