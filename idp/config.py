@@ -104,9 +104,11 @@ class Settings(Mail, Upstream, Waiting, Watching):
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="How much to log")
 
-    argon2_memory_kib: int = Field(19456, ge=8192, description="Argon2id memory, KiB (OWASP: 19456)")
-    argon2_time: int = Field(2, ge=1, description="Argon2id passes")
-    argon2_parallelism: int = Field(1, ge=1, description="Argon2id lanes")
+    argon2_memory_kib: int = Field(
+        19456, ge=8192, le=2**20, description="Argon2id memory, KiB (OWASP: 19456)"
+    )
+    argon2_time: int = Field(2, ge=1, le=100, description="Argon2id passes")
+    argon2_parallelism: int = Field(1, ge=1, le=64, description="Argon2id lanes")
     hash_slots: int = Field(
         0, ge=0, description="Hashes at a time in one worker; 0: one for every core that falls to it"
     )
@@ -148,7 +150,7 @@ class Settings(Mail, Upstream, Waiting, Watching):
     shared_idle_minutes: Minutes = Field(15, description="The same, on a shared device")
     school_day_ends: str = Field(
         "17:00",
-        pattern="^[0-2][0-9]:[0-5][0-9]$",
+        pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$",
         description="A session on a shared device ends at this hour",
     )
     class_device_code_minutes: Minutes = Field(
@@ -242,6 +244,11 @@ class Settings(Mail, Upstream, Waiting, Watching):
             raise ValueError("must be scheme and host only, without path, query or slash at the end")
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise ValueError("http is for this machine only: use https, or http://localhost")
+        if value != _as_browsers_write(value):
+            raise ValueError(
+                "must be as browsers write it, or every form would seem foreign: in small letters, xn--… for letters with "
+                "accents, and without a port that goes without saying (443)"
+            )
         return value
 
     @field_validator("upstream_issuer", "personal_url")
@@ -266,7 +273,7 @@ class Settings(Mail, Upstream, Waiting, Watching):
         brands.logo(value)
         return value
 
-    @field_validator("database_url")
+    @field_validator("database_url", "purge_database_url")
     @classmethod
     def _database_url(cls, value: str) -> str:
         if value.startswith("postgresql://"):
@@ -369,6 +376,19 @@ def read(environ: Mapping[str, str] | None = None, *, data: Path | None = None, 
         return Settings(**values)
     except ValidationError as mistakes:
         raise ConfigurationError([_sentence(one) for one in mistakes.errors()]) from None
+
+
+def _as_browsers_write(origin: str) -> str:
+    """Small letters, ASCII only, no port that goes without saying: how an `Origin` header says it."""
+    parts = urlsplit(origin)
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError("has a port that does not exist") from None
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    name = (parts.hostname or "").encode("ascii", "ignore").decode()
+    host = f"[{name}]" if ":" in name else name
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in {None, usual} else "")
 
 
 def _from_file(file: Path) -> dict[str, Any]:

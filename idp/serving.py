@@ -88,15 +88,9 @@ def serve(settings: Settings, data: Path, *, workers: int | None = None, beside:
 
     `beside` what else this process does; otherwise a smaller process takes its place (see idp/listening.py).
     """
-    where = f"port {settings.port} of {settings.host}"
-    try:
-        address = listening.an_address(settings.host)
-        free = listening.is_free(address, settings.port)
-    except OSError as failure:
-        raise ConfigurationError([f"{where}: {failure.strerror}; choose another with --host"]) from None
-    if not free:
-        ours = "stop what listens there, or choose another with --port"
-        raise ConfigurationError([f"{where} is taken by another process, or not for this user: {ours}"])
+    address = _free(settings.host, settings.port, "choose another with --host", "--port")
+    if settings.metrics_port:
+        _free(settings.metrics_host, settings.metrics_port, "see metrics_host", "metrics_port")
     _ready(settings)
     count = workers or settings.workers or config.cores()
     if settings.metrics_port:
@@ -109,6 +103,20 @@ def serve(settings: Settings, data: Path, *, workers: int | None = None, beside:
         threads=settings.threads * WAITING_PER_SEAT + settings.hash_queue + settings.hashes_at_a_time,
         drain=settings.drain_seconds,
     )
+
+
+def _free(host: str, port: int, no_such_host: str, another: str) -> str:
+    """The address to listen on. Raises ConfigurationError when there is none, or somebody is there."""
+    where = f"port {port} of {host}"
+    try:
+        address = listening.an_address(host)
+        free = listening.is_free(address, port)
+    except OSError as failure:
+        raise ConfigurationError([f"{where}: {failure.strerror}; {no_such_host}"]) from None
+    if not free:
+        ours = f"stop what listens there, or choose another with {another}"
+        raise ConfigurationError([f"{where} is taken by another process, or not for this user: {ours}"])
+    return address
 
 
 def _ready(settings: Settings) -> None:

@@ -274,6 +274,14 @@ def test_without_traces_a_span_is_one_object_that_does_nothing():
         ({"metrics_port": 9000, "metrics_host": "0.0.0.0"}, "metrics_token_file: needed"),
         ({"metrics_port": 9000, "metrics_token_file": "/nowhere/token"}, "there is no file"),
         ({"metrics_port": 8080}, "the public port is another one"),
+        ({"issuer": "https://ID.school.example"}, "as browsers write it"),
+        ({"issuer": "https://id.school.example:443"}, "as browsers write it"),
+        ({"issuer": "https://schoolé.example"}, "as browsers write it"),
+        ({"issuer": "https://id.school.example:99999"}, "port that does not exist"),
+        ({"school_day_ends": "24:00"}, "school_day_ends"),
+        ({"purge_database_url": "nonsense"}, "purge_database_url: must begin with"),
+        ({"argon2_memory_kib": 10**9}, "argon2_memory_kib"),
+        ({"argon2_parallelism": 5000}, "argon2_parallelism"),
         ({"traces_to": "collector:4318"}, "traces_to: must be a full address"),
         ({"traces_share": 2}, "traces_share"),
         ({"issuer": "http://id.school.example"}, "http is for this machine only"),
@@ -286,6 +294,19 @@ def test_without_traces_a_span_is_one_object_that_does_nothing():
 def test_OPS_09_what_is_weak_or_unknown_is_refused_with_words_that_say_which(wrong, says, tmp_path):
     with pytest.raises(ConfigurationError, match=says):
         config.read({}, data=tmp_path, **wrong)
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "http://[::1]:8080",
+        "http://localhost",
+        "https://id.school.example:8443",
+        "https://xn--d1acpjx3f.example",
+    ],
+)
+def test_an_issuer_as_browsers_write_it_is_taken_as_it_is(issuer, tmp_path):
+    assert config.read({}, data=tmp_path, issuer=issuer).issuer == issuer
 
 
 @pytest.mark.parametrize("lost", ["pepper-1", "pairwise", "cookie-1"])
@@ -376,6 +397,20 @@ def test_a_database_that_takes_no_writes_is_no_place_to_send_people(served, anot
         with served.database.reading() as db:
             db.exec_driver_sql(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
     assert health.look(served).why == ()
+
+
+def test_the_doctor_finds_folders_that_are_elsewhere_and_not_there(served, another, tmp_path):
+    (file := tmp_path / "file").write_text("")
+    ill = found(
+        another(served, journal=file / "journal", drop_folder=tmp_path / "not-mounted"), doctor.Weight.BAD
+    )
+    assert {"journal", "drop_folder"} <= {*ill}
+    assert "ReadWritePaths" in ill["journal"].do
+    (drop := tmp_path / "drop").mkdir()
+    well = found(
+        another(served, journal=tmp_path / "yet" / "to" / "come", drop_folder=drop), doctor.Weight.BAD
+    )
+    assert not {"journal", "drop_folder"} & {*well}
 
 
 def test_the_doctor_says_that_no_list_of_directors_came_and_that_enrolments_wait(served):

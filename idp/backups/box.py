@@ -11,7 +11,7 @@ import shutil
 import tarfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -56,10 +56,16 @@ def identities(file: Path) -> list[Any]:
 
 
 def seal(target: Path, members: Iterable[tuple[str, Path]], to: list[Any]) -> None:
-    """Write the members, in this order, into a new file that we alone may read. Raises FileExistsError."""
+    """Write the members, in this order, into a new file that we alone may read.
+
+    Raises FileExistsError, and Invalid `backup_target` when there is no room for it.
+    """
     with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
         with _piped(lambda pipe: _pack(pipe, members)) as plain:
-            pyrage.encrypt_io(plain, out, to)
+            try:
+                pyrage.encrypt_io(plain, out, to)
+            except pyrage.EncryptError as failure:
+                raise Invalid("backup_target", f"{target}: {str(failure)[:200]}") from None
         out.flush()
         os.fsync(out.fileno())
 
@@ -121,7 +127,10 @@ def _piped(work: Callable[[BinaryIO], None]) -> Iterator[BinaryIO]:
     failed: list[BaseException] = []
 
     def run() -> None:
-        with os.fdopen(writing, "wb", _CHUNK) as pipe:
+        with (
+            suppress(BrokenPipeError),
+            os.fdopen(writing, "wb", _CHUNK) as pipe,
+        ):  # closing writes what is left
             try:
                 work(pipe)
                 pipe.flush()

@@ -43,6 +43,8 @@ class Restored:
     """Acts that were done again, by event."""
     journal_read: int
     """Events since the backup that the journal had."""
+    elsewhere: bool = False
+    """The settings that are there name another database than the one that was filled."""
 
 
 def check(source: Path, *, identity: Path, beside: Path | None = None) -> making.Manifest:
@@ -84,7 +86,7 @@ def restore(
     `backup_closed`, `backup_broken`, `backup_newer`, `backup_kind`, `backup_target`, `backup_in_use`,
     `backup_journal` (there is none and `without_journal` was not said), `backup_tool`.
     """
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(prefix="restore-", dir=data) as held:
         folder = Path(held)
         manifest = _open(source, identity, folder)
@@ -110,6 +112,7 @@ def restore(
             cut_off=cut,
             again=again,
             journal_read=len(events),
+            elsewhere=config.read(data=data).database != settings.database,
         )
 
 
@@ -217,6 +220,7 @@ def _lay_beside(folder: Path, manifest: making.Manifest, data: Path) -> bool:
     """The settings of the backup, when there are none here. True: laid."""
     if making.SETTINGS not in manifest.files or (data / config.FILE).exists():
         return False
+    (data / config.FILE).touch(mode=0o600)  # the address of a database may hold its password
     shutil.copyfile(folder / making.SETTINGS, data / config.FILE)
     return True
 

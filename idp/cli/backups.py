@@ -162,6 +162,11 @@ def restore(
         click.echo("teachers whose pupils were chosen since have no right: the school gives it again")
     if any(name.startswith("staff_") for name in done.again):
         click.echo("staff who changed how they sign in need a new invitation: `idp staff invite`")
+    if done.elsewhere:
+        settings = (data or Path("var")) / config.FILE
+        click.echo(
+            f"{settings} still names another database: put the address of this one in database_url first"
+        )
     click.echo("now: idp check-config, then idp serve")
 
 

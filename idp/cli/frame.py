@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import sys
@@ -25,6 +26,7 @@ from idp.errors import Refusal
 
 F = TypeVar("F", bound=Callable[..., Any])
 REFUSED, MISUSED = 1, 2
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _MAY_NOT = "42501"
 """PostgreSQL: the role of `database_url` has no right to it."""
 ADVICE = {
@@ -89,9 +91,9 @@ def orderly(command: F) -> F:
             click.echo("idp: `idp doctor` looks at it; run this again when it is well", err=True)
             sys.exit(REFUSED)
         except OSError as failure:
-            if failure.filename is None:
+            if failure.filename is None and failure.errno not in _NO_ROOM:
                 raise
-            click.echo(f"idp: {failure.filename}: {failure.strerror}", err=True)
+            click.echo(f"idp: {failure.filename or 'a file'}: {failure.strerror}", err=True)
             sys.exit(REFUSED)
 
     return run  # type: ignore[return-value]

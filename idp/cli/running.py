@@ -9,10 +9,12 @@ import click
 
 from idp import config, context, keys, serving, steps, upgrading
 from idp.admin.privacy import retention
+from idp.backups import box
 from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say, settings_of
 from idp.config import ConfigurationError
 from idp.database import Database
 from idp.demo import demo as demonstration
+from idp.errors import Invalid
 from idp.oidc import signing
 
 
@@ -183,6 +185,9 @@ def check_config(data: Path | None, *, as_json: bool) -> None:
             problems += signing.check(house)
         if house.redis is not None and not house.redis.answers():
             problems.append("redis_url: Redis does not answer, so the database counts wrong tries meanwhile")
+        box.recipients(settings.backup_recipients)
+    except Invalid as mistake:
+        problems.append(f"backup_recipients: {mistake.detail}")
     finally:
         house.close()
     shown = {"issuer": settings.issuer, "database": house.database.engine.dialect.name, "problems": problems}

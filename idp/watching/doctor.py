@@ -62,7 +62,7 @@ Finds = Iterator[Finding]
 
 def examine(house: House) -> list[Finding]:
     """Everything. What needs the database is left out when that is not there."""
-    found = [*_settings(house), *_keys(house), *_disk(house)]
+    found = [*_settings(house), *_keys(house), *_folders(house), *_disk(house)]
     first = [*_database(house)]
     found += first
     if all(one.weight is not Weight.BAD for one in first):
@@ -168,6 +168,24 @@ def _keys(house: House) -> Finds:
     elif not loose:
         peppers = ", ".join(sorted(house.keys.peppers))
         yield _well("keys", f"in {folder}, ours alone; cookies, peppers ({peppers}) and hashing work")
+
+
+def _folders(house: House) -> Finds:
+    """Folders that may be elsewhere: a disk that is not mounted, or that the service may not write on."""
+    journal, drop = house.settings.journal_folder, house.settings.drop_folder
+    there = next(path for path in (journal, *journal.resolve().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        yield _bad(
+            "journal",
+            f"{journal} is not for this user to write: a restored backup would give back what was withdrawn",
+            "give it to the user who serves, and let the service write there (ReadWritePaths)",
+        )
+    if drop is not None and not (drop.is_dir() and os.access(drop, os.W_OK)):
+        yield _bad(
+            "drop_folder",
+            f"{drop} is not a folder that this user may write in: no package's file is taken in",
+            "make or mount it, for the user who serves (docs/packages.md)",
+        )
 
 
 def _disk(house: House) -> Finds:

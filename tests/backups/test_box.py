@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import stat
+import subprocess
+import sys
 import tarfile
 
 import pyrage
@@ -62,3 +64,25 @@ def test_what_comes_out_is_ours_alone(tmp_path):
         assert (folder / name).read_bytes() == b"evil"
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
     assert stat.S_IMODE((folder / "keys").stat().st_mode) == 0o700
+
+
+def test_FAULT_06_a_box_for_which_there_is_no_room_is_refused_in_one_sentence(tmp_path):
+    """Files may not grow beyond 100 KB here: what is met then is what a full disk gives."""
+    (tmp_path / "large").write_bytes(bytes(3_000_000))
+    script = """
+import resource, sys, pathlib
+from idp.backups import box
+from idp.errors import Invalid
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+there = pathlib.Path(sys.argv[1])
+try:
+    box.seal(there / "box.age", [("large", there / "large")], box.recipients([box.new_identity()[1]]))
+except Invalid as no:
+    print(no.code, no.detail)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(f"backup_target {tmp_path / 'box.age'}: ")
+    assert "File too large" in done.stdout
+    assert done.stderr == ""

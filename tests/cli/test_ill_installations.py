@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import socket
 
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from idp import cli, config
+from tests.conftest import _create_database, _drop_database, _named
 from tests.make_commands import at_a_prompt
 
 
@@ -110,6 +112,44 @@ def test_what_cannot_be_read_is_named(data):
     for command, code in (("check-config", 2), ("doctor", 2), ("serve", 2)):
         said = run(command, "--data", data, code=code)
         assert f"{data / config.FILE}: Is a directory" in said
+
+
+def test_a_recipient_that_opens_nothing_is_told_before_the_night_of_the_backup(data):
+    (data / config.FILE).write_text(
+        'issuer = "https://id.school.example"\nbackup_recipients = ["age1nonsense"]\n', encoding="utf-8"
+    )
+    assert "backup_recipients: age1nonsense" in run("check-config", "--data", data, code=2)
+
+
+def test_a_port_for_numbers_that_is_taken_is_told_before_anybody_waits_for_numbers(data):
+    with socket.create_server(("127.0.0.1", 0)) as theirs:
+        port = theirs.getsockname()[1]
+        said = run("serve", "--port", "65001", "--data", data, code=2, IDP_METRICS_PORT=str(port))
+    assert f"port {port} of 127.0.0.1 is taken" in said
+    assert "metrics_port" in said
+
+
+def test_what_a_restore_lays_down_is_ours_alone_and_a_database_elsewhere_is_told(house, tmp_path, request):
+    """The settings of a backup name the database of before: whoever starts on them serves what was not restored."""
+    idp = at_a_prompt(house, tmp_path)
+    recipient = run("backup-key", tmp_path / "identity", code=0).splitlines()[0]
+    idp("backup", str(tmp_path / "b.age"), "--to", recipient, "--without-keys")
+    words = ["restore", tmp_path / "b.age", "--identity", tmp_path / "identity", "--without-journal"]
+    new = tmp_path / "new"
+    environment = {"IDP_KEYS": str(house.settings.keys_folder)}
+    if house.database.sqlite:
+        (tmp_path / "elsewhere").mkdir()
+        shutil.move(house.settings.database.removeprefix("sqlite:///"), tmp_path / "elsewhere" / "idp.sqlite")
+        said = run(*words, "--data", new, code=0, **environment)
+        assert "another database" not in said
+    else:
+        server, name = request.getfixturevalue("postgres_url"), f"restored_{secrets.token_hex(5)}"
+        _create_database(server, name)
+        request.addfinalizer(lambda: _drop_database(server, name))
+        empty = _named(server, name)
+        said = run(*words, "--data", new, "--database-url", empty, code=0, **environment)
+        assert f"{new / config.FILE} still names another database" in said
+    assert [(new / config.FILE).stat().st_mode & 0o077, new.stat().st_mode & 0o077] == [0, 0]
 
 
 def test_the_version_before_goes_on_working_from_the_command_line_too(house, tmp_path):
