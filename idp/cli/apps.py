@@ -11,6 +11,7 @@ import click
 
 from idp.admin.apps import app_files, app_list, app_planning, app_secrets, app_stopping, logos
 from idp.admin.apps import apps as registered
+from idp.admin.apps.app_list import State
 from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say, table
 from idp.context import House
 from idp.errors import Invalid
@@ -121,13 +122,18 @@ def add(
     purpose: str,
     legal_ground: str,
 ) -> None:
-    """Register one app and print it with its secret, which is shown only now. More fields: `idp app import`."""
+    """Register one app and print it with its secret, which is shown only now. More fields, or a change: `idp app import`."""
     document: dict[str, Any] = {"client_name": name, "redirect_uris": list(redirect_uris), "scope": scope}
     given = {"client_id": client_id, "logo_uri": logo_uri, "purpose": purpose, "legal_ground": legal_ground}
     document |= {field: value for field, value in given.items() if value}
     if public:
         document["token_endpoint_auth_method"] = "none"
     with opened(data) as house:
+        if client_id:
+            with house.database.reading() as db:
+                known = app_list.find(db, client_id)
+            if known not in {None, State.REMOVED}:
+                raise Invalid("app_exists", client_id[:100])
         _stored(house, [document], as_list=False)
 
 

@@ -31,6 +31,7 @@ _MAY_NOT = "42501"
 """PostgreSQL: the role of `database_url` has no right to it."""
 ADVICE = {
     "app_disabled_already": "it is closed already: `idp app enable` opens it",
+    "app_exists": "it stays as it is: `idp app import` changes it, after `idp app import --dry-run`",
     "app_has_no_secret": "it signs in with a key, or is public: there is no secret to renew",
     "app_unknown": "`idp app list` has the apps that work; an app that was removed is in `idp app history`",
     "app_works_already": "it is open already",

@@ -96,6 +96,22 @@ SHOWING = [
 ]
 
 
+def test_an_app_that_is_there_is_not_written_over_by_adding_it_again(idp):
+    """Somebody typed an id that was taken: its addresses and scopes would be gone, and its pupils locked out."""
+    idp(*ADD)
+    before = idp("app", "export", "leesland")
+    other = ("--name", "Anders", "--redirect-uri", "https://elsewhere.example/cb", "--client-id", "leesland")
+    idp("app", "add", *other, code=1)
+    assert "app_exists" in idp.errors
+    assert "idp app import" in idp.errors
+    assert idp("app", "export", "leesland") == before
+    idp("app", "disable", "leesland")
+    idp("app", "add", *other, code=1)
+    idp("app", "remove", "leesland", "--yes")
+    idp("app", "add", *other)
+    assert "elsewhere.example" in idp("app", "export", "leesland")
+
+
 def test_of_two_secrets_one_is_ended_and_the_last_one_stays(idp):
     first = json.loads(idp(*ADD))["client_secret"]
     second = idp("app", "renew-secret", "leesland", "--overlap", 3).strip()
