@@ -101,6 +101,10 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Er waren te veel pogingen."),
         _("Wacht even en probeer dan opnieuw, of gebruik je passkey."),
     ),
+    "staff_start_anew": (
+        _("Er waren te veel pogingen."),
+        _("Wachten helpt hier niet: gebruik je passkey, of vraag een uitnodiging om opnieuw te beginnen."),
+    ),
     "staff_passkey_wrong": (
         _("Met deze passkey lukte het niet."),
         _("Probeer opnieuw, of kies een andere manier."),

@@ -1,6 +1,7 @@
 """What does a person see who signs in? First *Wie ben je?*, then pictures or a password; the address is the state.
 
     /aanmelden              who are you; with a sealed `wie` (or a card): prove it
+    /, /mijn                the same page
     /mijn/NAME, /k/TOKEN    a personal URL and a card: both only say who, and lead to the same page
     /hulp, /h/TOKEN         a code from the school, and its link (pages_help)
     /nieuw-wachtwoord       a password of one's own: forced after a temporary one, or wished
@@ -62,6 +63,8 @@ AGAIN = "again"
 AGAIN_SECONDS = 120
 WHO_MESSAGES = frozenset({"kaart", "naam", "met kaart", "hulp", "klaar"})
 """What the page that asks for a name may say; anybody can write an address."""
+NOT_WHO = frozenset({"kaart", "naam", "hulp"})
+"""What somebody just showed says nobody: then a card that this browser still holds says nothing either."""
 COUNTABLE = 10 * 60
 """A wait longer than this is not counted down: a child should do something else."""
 
@@ -85,11 +88,13 @@ def sign_in_page() -> Response:
     if said.get("wie"):
         who = pages_frame.unsealed(said["wie"])
         fresh = "nieuw" if said.get("bericht") == "nieuw" else None
+        if who and way.any_session_will_do and _is_signed_in(who.username):
+            return web.see_other(way.onward)
         return _prove_page(way, who, message=fresh) if who else web.see_other(way.page())
     if way.any_session_will_do and _is_signed_in():
         return web.see_other(way.onward)
     held = pages_frame.held_card()
-    if held is not None:
+    if held is not None and said.get("bericht") not in NOT_WHO:
         return _prove_page(way, Who(username=held.username, shared=False, card=held))
     return _who_page(way, message=said.get("bericht") or ("met kaart" if way.needs_card else None))
 
@@ -117,9 +122,10 @@ def sign_in_answer() -> Response:
     return _prove(way, who, secret)
 
 
-def _is_signed_in() -> bool:
+def _is_signed_in(username: str | None = None) -> bool:
+    """Somebody is; with a (canonical) name, that pupil."""
     who = sessions.current()
-    return who is not None and not who.must_change
+    return who is not None and not who.must_change and username in {None, who.username}
 
 
 def _identify(way: WayBack) -> Response:
@@ -194,7 +200,15 @@ def _is_number(tap: str) -> bool:
 # ---------------------------------------------------------------- other ways to say who
 
 
-@blueprint.get("/mijn/<username>")
+@blueprint.get("/")
+@blueprint.get("/mijn", strict_slashes=False, endpoint="personal_url_unfinished")
+@web.door(web.Door.ANYONE)
+def front() -> Response:
+    """Who types no more than where we are wants to sign in."""
+    return web.see_other(SIGN_IN)
+
+
+@blueprint.get("/mijn/<username>", strict_slashes=False)
 @web.door(web.Door.ANYONE)
 def personal_url(username: str) -> Response:
     """A personal URL is public and guessable: it only fills in the name."""
@@ -224,7 +238,9 @@ def _take_card(token: str, way: WayBack, *, shared: bool = False, asked: bool = 
             with house.database.transaction() as db:
                 audit.card_refused(db, because="unknown")
         tries.address_failed(house, request.remote_addr or "", now)
-        return web.see_other(way.page(bericht="kaart"))
+        response = web.see_other(way.page(bericht="kaart"))
+        web.drop_cookie(response, cards.COOKIE)
+        return response
     who = Who(username=found.username, shared=shared, asked=asked)
     response = web.see_other(way.page(wie=pages_frame.sealed(who)))
     minutes = house.settings.card_cookie_minutes
@@ -293,7 +309,8 @@ def _wait_page(way: WayBack, who: Who, wait: sign_in.Wait) -> Response:
         throttle.Counter.MONTH: "help",
         throttle.Counter.SYSTEM: "scan",
     }
-    reason = reasons.get(wait.counter, "soon" if wait.seconds <= COUNTABLE else "later")
+    own = wait.counter is throttle.Counter.BROWSER and wait.seconds <= COUNTABLE
+    reason = reasons.get(wait.counter, "soon" if own else "later")
     again = way.page(wie=pages_frame.sealed(who)) if reason == "soon" else way.page()
     response = pages_frame.page(
         "login/wait.html",

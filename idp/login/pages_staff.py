@@ -26,6 +26,7 @@ from idp.login import (
     staff_sessions,
     staff_setup,
     staff_sign_in,
+    throttle,
     upstream,
 )
 from idp.login.staff_sessions import HOME, SIGN_IN
@@ -228,8 +229,15 @@ def no(outcome: Any, code: str, **words: Any) -> Response:
     return wait_page(wait) if wait is not None else page(problem=both(code), status=401, **words)
 
 
+def why_wait(wait: Wait) -> str:
+    """The code of what is wrong: waiting helps, or only a new password or app does."""
+    return "staff_start_anew" if wait.counter in throttle.UNTIL_HELP else "staff_too_many_tries"
+
+
 def wait_page(wait: Wait) -> Response:
-    response = page(problem=both("staff_too_many_tries"), status=429, wait=wait.seconds)
+    code = why_wait(wait)
+    seconds = wait.seconds if code == "staff_too_many_tries" else 0
+    response = page(problem=both(code), status=429, wait=seconds)
     response.headers["Retry-After"] = str(wait.seconds)
     return response
 

@@ -151,15 +151,15 @@ def _try(house: House, attempt: Attempt, *, begin: bool) -> Outcome | Confirmed:
         return taken
     account = found.account
     canonical = passwords.canonical(found.kind, attempt.secret)
-    tried = attempt.secret[: passwords.LONGEST] if canonical is None else canonical
+    tried = attempt.secret[: passwords.LONGEST] if canonical is None else canonical  # same work for what is none
     try:
         verdict = house.hasher.verify(account.stored if account else None, tried)
     except Busy:
         tries.anywhere(house, lambda counters: throttle.release(counters, taken))
         raise
-    if account is None or not account.active or not verdict.right:
+    if account is None or not account.active or canonical is None or not verdict.right:
         return _wrong(house, taken, tried=tried, found=found, now=now)
-    fresh = _hash_again(house, verdict, tried)
+    fresh = _hash_again(house, verdict, canonical)
     given_back = tries.elsewhere(house, lambda counters: _given_back(counters, house, taken, now))
 
     def finish(db: Connection) -> Outcome | Confirmed:
@@ -215,11 +215,14 @@ def _given_back(counters: Counters, house: House, taken: Pass, now: datetime) ->
 
 def _subject(house: House, attempt: Attempt, found: Found, now: datetime) -> Subject:
     account = found.account
+    channel = _channel(attempt, found, day_of_law(now), house.settings.known_browser_days)
+    device = attempt.class_device if channel is Channel.CLASS_DEVICE else None
     return Subject(
-        channel=_channel(attempt, found, day_of_law(now), house.settings.known_browser_days),
+        channel=channel,
         username=attempt.username,
         secret_since=account.secret_set_at.isoformat() if account else "",
-        browser=attempt.browser.id,
+        # Whoever leaves out one cookie of a device of the school is no new browser each time.
+        browser=device.id if device else attempt.browser.id,
         card=found.card,
         address=attempt.address,
         pictures=found.kind is SecretKind.PICTURE,

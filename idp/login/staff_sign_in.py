@@ -111,7 +111,8 @@ def code(house: House, person_id: str, typed: str, visitor: Visitor) -> Outcome:
     now = house.clock.now()
     with house.database.reading() as db:
         staff = staff_accounts.find(db, person_id)
-    subject = _subject(house, staff, f"{person_id} code", visitor, now, way="code", since="")
+    since = staff.totp_set_at.isoformat() if staff and staff.totp_set_at else ""
+    subject = _subject(house, staff, f"{person_id} code", visitor, now, way="code", since=since)
     taken = _reserve(house, subject, now)
     if isinstance(taken, Wait):
         return taken

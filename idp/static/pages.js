@@ -7,12 +7,14 @@ for (const field of document.querySelectorAll("[data-reveal]")) {
   const button = field.querySelector("button");
   const word = button.querySelector(".word");
   button.hidden = false;
-  button.setAttribute("aria-label", button.dataset.show);
   const show = (shown) => {
     input.type = shown ? "text" : "password";
-    button.setAttribute("aria-pressed", String(shown));
+    button.classList.toggle("shown", shown);
+    // Its name is the word that stands there: who speaks to the device says what they read. (On a narrow page it is hidden.)
     word.textContent = shown ? button.dataset.hide : button.dataset.show;
+    button.setAttribute("aria-label", word.textContent);
   };
+  show(false);
   button.addEventListener("click", () => {
     show(input.type === "password");
     input.focus();

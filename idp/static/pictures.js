@@ -21,7 +21,7 @@
     screens.forEach((screen, number) => screen.classList.toggle("now", number === at));
     stars.forEach((star, number) => star.classList.toggle("on", number < at));
     told.textContent = told.dataset.told.replace("0", String(at));
-    back.classList.toggle("first", at === 0);
+    back.hidden = at === 0 && !back.dataset.away; // behind a card "that is not me" leads away
     if (!move || at === screens.length) return;
     const picked = screens[at].querySelector("input:checked");
     (picked ?? screens[at].querySelector("input")).focus({ preventScroll: true });
@@ -94,7 +94,6 @@
   addEventListener("pageshow", (event) => event.persisted && clear());
 
   if (typing.open) form.classList.add("typing");
-  back.hidden = false;
   // A child may have tapped before this file arrived: that tap counts. (A reload restores nothing: autocomplete is off.)
   const early = screens[0].querySelector("input:checked");
   clear();

@@ -10,7 +10,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 
 from tests.journeys import every_page
 from tests.journeys.conftest import PATIENCE
-from tests.journeys.every_page import STOPS, Place, go
+from tests.journeys.every_page import STOPS, Place, follow, go
 
 pytestmark = pytest.mark.browser
 
@@ -206,6 +206,38 @@ def test_whatever_is_pressed_is_44_pixels_high_and_wide(name, visitor, there):
     for width in (360, 820):
         show(visitor, width)
         assert visitor.evaluate(SMALL) == []
+
+
+def test_behind_a_card_the_first_screen_has_no_back_that_leads_nowhere(visitor, there):
+    go("pictures-with-a-card", visitor, there)
+    back = visitor.locator(".button.back")
+    assert not back.is_visible()
+    visitor.locator("label.picture-tile").nth(4).click()
+    visitor.wait_for_selector(".screen.now:nth-of-type(2)")
+    assert back.is_visible()
+    go("pictures-personal-url", visitor, there)
+    assert back.is_visible()
+
+
+def test_no_word_of_a_question_is_broken_when_text_is_twice_as_large(visitor, there):
+    go("pictures-personal-url", visitor, there)
+    follow(visitor, visitor.locator("button[lang=de]"))
+    visitor.evaluate("document.documentElement.style.fontSize = '200%'")
+    lines = """(one) => ["Welches", "Tier?"].map((word) => {
+      const text = one.firstChild, at = text.data.indexOf(word), range = document.createRange();
+      range.setStart(text, at);
+      range.setEnd(text, at + word.length);
+      return range.getClientRects().length;
+    })"""
+    assert visitor.locator(".screen.now .question").evaluate(lines) == [1, 1]
+
+
+def test_the_button_that_shows_a_password_is_called_what_stands_on_it(visitor, there):
+    go("password", visitor, there)
+    for word in ("Toon", "Verberg", "Toon"):
+        button = visitor.get_by_role("button", name=word, exact=True)
+        assert button.inner_text() == word
+        button.click()
 
 
 def test_who_wants_no_motion_gets_none(visitor, there):

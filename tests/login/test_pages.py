@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from idp import models
-from idp.login import cards, way_back
-from tests import make
+from idp.login import cards, sign_in, way_back
+from tests import make, make_login
 from tests.make_reading import read, stands
 
 TAPS = {"dier": "4", "eten": "0", "waarmee": "10", "waar": "4"}
@@ -165,6 +165,15 @@ def test_the_sixth_wrong_try_waits_with_a_countdown(client, noor, house):
     assert send(client, read(page).forms[0], **TAPS).status_code == 303
 
 
+def test_whoever_waits_for_what_strangers_did_is_sent_to_the_card_and_not_told_to_breathe(client, noor, house):
+    for number in range(10):
+        sign_in.prove(house, make_login.attempt(secret=f"fout {number}"))
+    house.clock.move(minutes=55)
+    page = read(send(client, read(identify(client)).forms[0], **TAPS))
+    assert "Gebruik je kaart, of vraag hulp aan je juf of meester." in page.words
+    assert "Je probeerde een paar keer." not in page.words
+
+
 def test_a_wie_of_yesterday_starts_again_with_the_same_request(client, noor, house, rekenbuur):
     page = identify(client, after=asked(rekenbuur))
     house.clock.move(hours=2)
@@ -250,6 +259,24 @@ def test_a_request_that_may_want_a_fresh_sign_in_asks_again(client, noor, rekenb
     assert (page.status_code, "Wie ben je?" in read(page).words) == (200, True)
 
 
+def test_QR_07_a_tab_or_link_that_says_who_is_signed_in_goes_on_and_another_name_is_asked(
+    client, noor, elias, house, rekenbuur
+):
+    waited = identify(client, after=asked(rekenbuur)).request.url
+    assert send(client, read(identify(client)).forms[0], **TAPS).status_code == 303
+    assert client.get(waited).location == asked(rekenbuur)
+    own = client.get(client.get("/mijn/noor.peeters").location)
+    assert (own.status_code, own.location) == (303, "/mijn-apps")
+    page = client.get(client.get("/mijn/elias.maes").location)
+    assert (page.status_code, read(page).forms[0]["kinds"]["password"]) == (200, "password")
+
+
+def test_who_must_prove_it_anew_is_asked_though_the_name_is_the_same(client, noor, rekenbuur):
+    again = identify(client, after=asked(rekenbuur) + "&prompt=login").request.url
+    assert send(client, read(identify(client)).forms[0], **TAPS).status_code == 303
+    assert client.get(again).status_code == 200
+
+
 # ---------------------------------------------------------------- personal URL and card
 
 
@@ -260,6 +287,18 @@ def test_a_personal_url_names_and_nothing_more(client, noor):
     page = client.get(answer.location)
     assert "Dag" not in read(page).words
     assert read(page).forms[0]["kinds"]["dier"] == "radio"
+
+
+@pytest.mark.parametrize("path", ["/", "/mijn", "/mijn/"])
+def test_who_types_the_beginning_of_an_address_is_asked_who_it_is(client, path):
+    answer = client.get(path)
+    assert (answer.status_code, answer.location) == (303, "/aanmelden")
+
+
+def test_QR_09_a_slash_behind_a_personal_url_makes_no_other(client, noor):
+    page = client.get(client.get("/mijn/noor.peeters/").location)
+    assert send(client, read(page).forms[0], **TAPS).location == "/mijn-apps"
+    assert client.get("/mijn/noor.peeters/x").status_code == 404
 
 
 def _card(house, uuid: str) -> str:
@@ -319,6 +358,22 @@ def test_cards_that_do_not_work_look_alike(client, house, noor, token):
     answer = client.get(f"/k/{token}")
     assert not stands(token, answer.location)
     assert "Deze kaart werkt niet meer." in read(client.get(answer.location)).words
+
+
+@pytest.mark.parametrize("path", ["/k/K1" + "0" * 26, "/h/H1" + "0" * 26, "/mijn/!!!"])
+def test_what_does_not_work_is_said_though_this_browser_holds_the_card_of_a_classmate(
+    client, house, noor, path
+):
+    client.get(f"/k/{_card(house, noor)}")
+    page = read(client.get(client.get(path).location))
+    assert "Noor" not in page.words
+    assert any(word in page.words for word in ("werkt niet meer.", "Zo ziet een gebruikersnaam er niet uit."))
+
+
+def test_QR_01_a_card_that_does_not_work_takes_the_place_of_the_one_before(client, house, noor):
+    client.get(f"/k/{_card(house, noor)}")
+    client.get("/k/K1" + "0" * 26)
+    assert "Noor" not in read(client.get("/aanmelden")).words
 
 
 # ---------------------------------------------------------------- a password of one's own

@@ -76,6 +76,15 @@ def test_an_own_password_is_exact(house):
     assert isinstance(_try(house, secret="Zonnebloem in 7"), SignedIn)
 
 
+def test_PWD_02_the_longest_own_password_is_not_a_beginning_of_others(house):
+    longest = "zonnebloem in 7 " * 8
+    assert len(longest) == 128
+    make_login.pupil(house, secret=longest, kind=SecretKind.OWN)
+    assert isinstance(_try(house, secret=longest + "x"), Wrong)
+    assert isinstance(_try(house, secret=longest * 2), Wrong)
+    assert isinstance(_try(house, secret=longest), SignedIn)
+
+
 def test_signing_in_is_remembered_as_a_day_and_told_to_the_audit_trail(house):
     who = make_login.pupil(house)
     outcome = _try(house)
@@ -309,6 +318,18 @@ def test_BRUTE_06_a_pupil_gets_in_by_card_or_known_browser_while_strangers_fail(
     assert isinstance(_try(house, browser=browsers.Browser(id="x"), card=_card(house, who)), SignedIn)
     ours = make_devices.device(house, make_devices.school_of(house, who))
     assert isinstance(_try(house, browser=browsers.Browser(id="y"), class_device=ours), SignedIn)
+
+
+def test_BRUTE_06_a_device_of_the_school_is_one_browser_whatever_cookies_it_leaves_out(house):
+    who = make_login.pupil(house)
+    ours = make_devices.device(house, make_devices.school_of(house, who))
+    outcomes = [
+        _try(house, secret=secret, browser=browsers.Browser(id=f"new {number}"), class_device=ours)
+        for number, secret in enumerate(_wrongs(6))
+    ]
+    assert outcomes[-1] == Wait(seconds=30, counter=throttle.Counter.BROWSER)
+    other = make_devices.device(house, make_devices.school_of(house, who))
+    assert isinstance(_try(house, browser=browsers.Browser(id="z"), class_device=other), SignedIn)
 
 
 def test_a_device_of_another_school_is_a_stranger(house):

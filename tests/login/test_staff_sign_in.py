@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from idp import models
 from idp.login import browsers, staff_accounts, staff_sign_in
+from idp.login.slowing import Counter
 from idp.login.staff_sign_in import Proven, Visitor, Wait, Wrong
 from tests import make_staff
 from tests.make_browser import path
@@ -188,6 +189,25 @@ def test_the_same_six_digits_again_count_again(house, stopped):
         outcomes.append(staff_sign_in.code(house, one.person_id, never, visitor(house)))
         stopped.move(seconds=30)
     assert isinstance(outcomes[-1], Wait)
+
+
+def test_a_hundred_wrong_codes_need_a_new_app_which_then_works(client, house, stopped):
+    one = make_staff.staff(house)
+    for number in range(100):
+        staff_sign_in.code(house, one.person_id, f"{number} wrong", visitor(house, one.person_id, f"b{number}"))
+    known = visitor(house, one.person_id, "another")
+    wait = staff_sign_in.code(house, one.person_id, one.code(house), known)
+    assert isinstance(wait, Wait)
+    assert wait.counter is Counter.MONTH
+    make_staff.form(client, SIGN_IN, name=one.person_id, password=one.password)
+    said = make_staff.form(client, f"{SIGN_IN}/code", code=one.code(house)).text
+    assert "vraag een uitnodiging om opnieuw te beginnen" in said
+    assert "minuten" not in said
+    stopped.move(days=1)
+    with house.database.transaction() as db:
+        sealed = house.keys.keep(staff_sign_in.TOTP, one.secret)
+        staff_accounts.set_totp(db, one.person_id, sealed, step=0, now=house.clock.now())
+    assert isinstance(staff_sign_in.code(house, one.person_id, one.code(house), known), Proven)
 
 
 def test_DOS_01_a_password_of_a_megabyte_is_refused_without_hashing_it(client, house):

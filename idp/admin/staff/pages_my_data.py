@@ -303,11 +303,14 @@ def prove_answer() -> Response:
         answer, question = request.form["answer"], request.form.get("question", "")
         outcome = staff_sign_in.passkey(house, answer, question, visitor, person_id=who.person_id)
     else:
-        outcome = _password_and_code(visitor)
+        try:
+            outcome = _password_and_code(visitor)
+        except Busy as busy:
+            return _prove_page(both(busy.code), 503)
     if not isinstance(outcome, Proven):
-        waits = isinstance(outcome, Wait) or outcome.wait is not None
-        code = "staff_too_many_tries" if waits else "staff_sign_in_wrong"
-        return _prove_page(both(code), 429 if waits else 401)
+        wait = outcome if isinstance(outcome, Wait) else outcome.wait
+        code = pages_staff.why_wait(wait) if wait else "staff_sign_in_wrong"
+        return _prove_page(both(code), 429 if wait else 401)
     with house.database.transaction() as db:
         staff_sessions.proved_again(db, who.sid, who.person_id, outcome.amr, house.clock.now())
     return web.see_other(pages_staff.way_back())
@@ -316,10 +319,7 @@ def prove_answer() -> Response:
 def _password_and_code(visitor: staff_sign_in.Visitor) -> staff_sign_in.Outcome:
     house, who = context.house(), staff_door.here().who
     typed = request.form.get("password", "")[: pages_frame.LONGEST_SECRET]
-    try:
-        first = staff_sign_in.password(house, who.person_id, typed, visitor)
-    except Busy:
-        return staff_sign_in.Wrong()
+    first = staff_sign_in.password(house, who.person_id, typed, visitor)
     if not isinstance(first, Proven):
         return first
     return staff_sign_in.code(house, who.person_id, request.form.get("code", "")[:60], visitor)
