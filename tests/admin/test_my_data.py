@@ -72,6 +72,18 @@ def test_a_password_and_a_code_prove_it_again(client, house, one, stopped):
     assert client.get(f"{PATH}/wachtwoord").status_code == 200
 
 
+def test_a_right_password_while_it_is_busy_is_not_called_wrong(client, house, one, stopped):
+    stopped.move(minutes=15)
+    where = client.get(f"{PATH}/wachtwoord").headers["Location"]
+    places = house.hasher._gate._places
+    taken = sum(iter(lambda: places.take(0), False))
+    said = make_staff.form(client, where, password=one.password, code=one.code(house))
+    for _ in range(taken):
+        places.give_back()
+    assert said.status_code == 503
+    assert "kloppen niet" not in said.text
+
+
 def test_another_app_takes_over_and_the_first_one_brings_recovery_codes(client, house, one, stopped):
     page = client.get(f"{PATH}/app")
     secret = re.search(r"<code>([A-Z2-7 ]+)</code>", page.text)[1].replace(" ", "")

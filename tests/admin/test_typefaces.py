@@ -49,6 +49,12 @@ def test_a_script_without_a_face_is_transliterated(style):
     assert not style.covers("ქეთი")
 
 
+@pytest.mark.parametrize("style", [BOLD, TEXT, CODE, BUILTIN])
+def test_a_script_whose_letters_change_places_is_transliterated_and_not_misspelt(style):
+    shown = "".join(run.text for run in style.runs("Priya हिन्दी"))
+    assert shown == "Priya Hindi"
+
+
 def test_without_fonts_every_name_still_becomes_something():
     for one in everyone():
         assert "".join(run.text for run in BUILTIN.runs(one.name)).strip()

@@ -165,7 +165,9 @@ def test_the_sixth_wrong_try_waits_with_a_countdown(client, noor, house):
     assert send(client, read(page).forms[0], **TAPS).status_code == 303
 
 
-def test_whoever_waits_for_what_strangers_did_is_sent_to_the_card_and_not_told_to_breathe(client, noor, house):
+def test_whoever_waits_for_what_strangers_did_is_sent_to_the_card_and_not_told_to_breathe(
+    client, noor, house
+):
     for number in range(10):
         sign_in.prove(house, make_login.attempt(secret=f"fout {number}"))
     house.clock.move(minutes=55)

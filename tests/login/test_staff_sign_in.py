@@ -194,7 +194,9 @@ def test_the_same_six_digits_again_count_again(house, stopped):
 def test_a_hundred_wrong_codes_need_a_new_app_which_then_works(client, house, stopped):
     one = make_staff.staff(house)
     for number in range(100):
-        staff_sign_in.code(house, one.person_id, f"{number} wrong", visitor(house, one.person_id, f"b{number}"))
+        staff_sign_in.code(
+            house, one.person_id, f"{number} wrong", visitor(house, one.person_id, f"b{number}")
+        )
     known = visitor(house, one.person_id, "another")
     wait = staff_sign_in.code(house, one.person_id, one.code(house), known)
     assert isinstance(wait, Wait)

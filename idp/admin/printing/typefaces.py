@@ -29,6 +29,8 @@ LONGEST = 300
 _ARABIC = ((0x0600, 0x0780), (0x08A0, 0x0900), (0xFB50, 0xFE00), (0xFE70, 0xFF00))
 _CHINESE = ((0x2E80, 0xA000), (0xF900, 0xFB00), (0xFE30, 0xFE50), (0xFF00, 0xFFF0), (0x20000, 0x40000))
 _EVERYTHING = ((0, 0x110000),)
+_ONE_AFTER_ANOTHER = ((0, 0x0900), (0x0980, 0x1CD0), (0x1D00, 0xA830), (0xA840, 0xA8E0), (0xA900, 0x110000))
+"""Without Devanagari: its letters change places and forms, and drawn one after another they spell another name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,18 +226,18 @@ class Style:
 TEXT = Style(
     "Helvetica",
     Face(file="text.ttf"),
-    Face(file="wide.ttf"),
+    Face(file="wide.ttf", ranges=_ONE_AFTER_ANOTHER),
     Face(file="arabic.ttf", ranges=_ARABIC, joined=True),
     Face(file="chinese.ttf", ranges=_CHINESE),
 )
 BOLD = Style(
     "Helvetica-Bold",
     Face(file="text-bold.ttf"),
-    Face(file="wide-bold.ttf"),
+    Face(file="wide-bold.ttf", ranges=_ONE_AFTER_ANOTHER),
     Face(file="arabic-bold.ttf", ranges=_ARABIC, joined=True),
     Face(file="chinese.ttf", ranges=_CHINESE),
 )
-CODE = Style("Courier-Bold", Face(file="code.ttf"), Face(file="wide-bold.ttf"))
+CODE = Style("Courier-Bold", Face(file="code.ttf"), Face(file="wide-bold.ttf", ranges=_ONE_AFTER_ANOTHER))
 """What is typed over from paper: l I 1 and O 0 differ."""
 
 
