@@ -151,9 +151,7 @@ def _try(house: House, attempt: Attempt, *, begin: bool) -> Outcome | Confirmed:
         return taken
     account = found.account
     canonical = passwords.canonical(found.kind, attempt.secret)
-    tried = (
-        attempt.secret[: passwords.LONGEST] if canonical is None else canonical
-    )  # same work for what is none
+    tried = attempt.secret[: passwords.LONGEST] if canonical is None else canonical
     try:
         verdict = house.hasher.verify(account.stored if account else None, tried)
     except Busy:
