@@ -13,8 +13,9 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
-from flask import Flask, Response, abort, make_response, request, send_from_directory
+from flask import Flask, Response, abort, current_app, make_response, request, send_from_directory
 from markupsafe import Markup, escape
 
 from idp import brand
@@ -96,8 +97,14 @@ def icon(name: str) -> Markup:
 
 
 def here() -> str:
-    """The address of this page, local, with its query."""
-    return request.full_path.rstrip("?")
+    """The address of this page, local, with its query; where forms are only sent, of the nearest page above."""
+    if request.method in {"GET", "HEAD"}:
+        return request.full_path.rstrip("?")
+    routes, path = current_app.url_map.bind(""), request.path
+    while path != "/" and not routes.test(path, method="GET"):
+        path = path.rpartition("/")[0] or "/"
+    query = request.query_string.decode()
+    return quote(path, safe="/:@!$&'()*+,;=~") + (f"?{query}" if query else "")
 
 
 def hue(name: str) -> int:

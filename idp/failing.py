@@ -12,7 +12,7 @@ from flask_login import AnonymousUserMixin
 from sqlalchemy.exc import DBAPIError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from idp import context, database
+from idp import assets, context, database, manners
 from idp.errors import Busy, Refusal
 from idp.web import PROGRAMS, NotOurs, refusal_page
 
@@ -72,7 +72,8 @@ def _refused(refusal: Refusal) -> Response:
 
 def _expired(_error: NotOurs) -> Response:
     log.info("csrf_refused", request_id=context.request_id())
-    return refusal_page("page_expired", 400, back=_here())
+    named = request.form.get("terug", "")
+    return refusal_page("page_expired", 400, back=named if manners.local(named) else _here())
 
 
 def _http(error: HTTPException) -> Response:
@@ -153,4 +154,4 @@ def _doors_here() -> set[Any]:
 
 def _here() -> str | None:
     """Where a page that expired starts again: the same address, asked for anew."""
-    return request.full_path.rstrip("?") if request.endpoint else None
+    return assets.here() if request.endpoint else None

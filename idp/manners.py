@@ -156,6 +156,11 @@ def _ours(issuer: str, loopback: bool) -> frozenset[str]:  # noqa: FBT001 - so t
     return frozenset({issuer, *others})
 
 
+def local(path: str) -> bool:
+    """Is this a path of ours, which no browser takes for another host?"""
+    return re.fullmatch(r"/(?![/\\])[^\\\x00-\x20\x7f]*", path) is not None
+
+
 # ---------------------------------------------------------------- languages
 
 

@@ -121,7 +121,7 @@ def goodbye() -> Response:
 @web.door(web.Door.ANYONE)
 def choose_language() -> Response:
     back = request.form.get("terug", "")
-    response = web.see_other(back if way_back.local(back) else SIGN_IN)
+    response = web.see_other(back if manners.local(back) else SIGN_IN)
     if request.form.get("taal") in manners.LANGUAGES:
         web.set_cookie(response, manners.LANGUAGE_COOKIE, request.form["taal"])
     return response

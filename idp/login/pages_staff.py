@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, render_template, request
 
-from idp import context, sentences, web
+from idp import context, manners, sentences, web
 from idp.errors import Busy
 from idp.login import (
     browsers,
@@ -32,7 +32,6 @@ from idp.login import (
 from idp.login.staff_sessions import HOME, SIGN_IN
 from idp.login.staff_sign_in import Proven, Visitor
 from idp.login.throttle import Wait
-from idp.login.way_back import local
 
 blueprint = Blueprint("staff", __name__)
 
@@ -198,7 +197,11 @@ def admit(response: Response, person_id: str, started: staff_sessions.Started, v
 def way_back() -> str:
     """Where this sign-in leads: a page of staff, whatever was asked."""
     asked = request.form.get("next") or request.args.get("next", "")
-    return asked if local(asked) and asked.startswith(staff_sessions.WAY_BACK) and len(asked) < 2000 else HOME
+    return (
+        asked
+        if manners.local(asked) and asked.startswith(staff_sessions.WAY_BACK) and len(asked) < 2000
+        else HOME
+    )
 
 
 def with_way_back(path: str, back: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ from urllib.parse import quote_plus, urlsplit
 
 import orjson
 
+from idp import manners
 from idp.apps import App, Registry
 from idp.config import LOOPBACK
 from idp.login.sessions import SIGN_IN, WAY_BACK
@@ -89,7 +89,7 @@ def read(given: str, registry: Registry, asked_by: Callable[[str], Mapping[str, 
 
     `asked_by` says what an authorization request at such an address asks.
     """
-    if not local(given) or not given.startswith(WAY_BACK) or len(given) > LONGEST:
+    if not manners.local(given) or not given.startswith(WAY_BACK) or len(given) > LONGEST:
         return NOWHERE
     if not given.startswith("/authorize?"):
         return WayBack(url=given, any_session_will_do=True)
@@ -117,11 +117,6 @@ def _acr_needed(claims: str) -> list[str]:
         return [str(one) for one in wanted]
     except (ValueError, LookupError, TypeError, AttributeError):
         return []
-
-
-def local(path: str) -> bool:
-    """Is this a path of ours, which no browser takes for another host?"""
-    return re.fullmatch(r"/(?![/\\])[^\\\x00-\x20\x7f]*", path) is not None
 
 
 def _ends_at(app: App, asked: str | None) -> str | None:

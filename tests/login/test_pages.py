@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
 import pytest
 from sqlalchemy import select
 
-from idp import models
+from idp import assets, models, web
 from idp.login import cards, sign_in, way_back
 from tests import make, make_login
 from tests.make_reading import read, stands
@@ -491,6 +492,39 @@ def test_a_form_without_our_word_starts_again_at_the_same_page(client, noor, rek
     answer = client.post(form["action"], data=form["fields"] | TAPS | {"csrf_token": "x"})
     assert answer.status_code == 400
     assert form["action"] in read(answer).links
+
+
+def test_a_language_that_is_chosen_too_late_leads_back_to_the_page_and_the_app(client, noor, rekenbuur):
+    here = identify(client, after=asked(rekenbuur)).request
+    form = next(form for form in read(client.get(here.full_path)).forms if form["action"] == "/taal")
+    answer = client.post("/taal", data=form["fields"] | {"csrf_token": "x", "taal": "fr"})
+    assert (answer.status_code, answer.location) == (400, None)
+    (again,) = {form["fields"]["terug"]} & {*read(answer).links}
+    assert "om door te gaan naar Rekenbuur" in read(client.get(again)).words
+    answer = client.post("/taal", data={"taal": "fr", "terug": "//elders.example/"})
+    assert not stands("elders", answer.text)
+
+
+def test_a_page_that_answers_a_form_may_be_read_in_another_language(client):
+    fields = read(client.get("/personeel/aanmelden")).forms[0]["fields"]
+    answer = client.post("/personeel/aanmelden/passkey", data=fields)
+    assert answer.status_code == 401
+    form = next(form for form in read(answer).forms if form["action"] == "/taal")
+    chosen = send(client, form, taal="fr")
+    assert client.get(chosen.location).status_code == 200
+
+
+def test_whatever_is_only_sent_has_a_page_above_it(app):
+    routes = app.url_map.bind("")
+    for rule in app.url_map.iter_rules():
+        door = getattr(app.view_functions[rule.endpoint], "door", None)
+        if rule.methods & {"GET"} or door in web.PROGRAMS:
+            continue
+        path = re.sub(r"<[^>]*>", "0", rule.rule)
+        with app.test_request_context(path, method="POST", query_string={"x": "é&"}):
+            above, _, query = assets.here().partition("?")
+        assert routes.test(above, method="GET"), f"{path} leads to {above}"
+        assert query == "x=%C3%A9%26"
 
 
 def test_a_form_from_another_site_is_refused(client, noor):
