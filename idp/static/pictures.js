@@ -52,6 +52,11 @@
     draw(false);
   };
 
+  const typeOrTap = () => {
+    form.classList.toggle("typing", typing.open);
+    words.required = typing.open; // sent empty it would be four pictures that nobody tapped
+  };
+
   form.addEventListener("keydown", (event) => {
     if (!event.target.matches("input[type=radio]")) return;
     if (event.key.startsWith("Arrow")) {
@@ -84,7 +89,7 @@
   });
 
   typing.addEventListener("toggle", () => {
-    form.classList.toggle("typing", typing.open);
+    typeOrTap();
     clear();
     if (typing.open) words.focus();
     else words.value = "";
@@ -93,7 +98,7 @@
   // Back in the history: the pictures start anew.
   addEventListener("pageshow", (event) => event.persisted && clear());
 
-  if (typing.open) form.classList.add("typing");
+  typeOrTap();
   // A child may have tapped before this file arrived: that tap counts. (A reload restores nothing: autocomplete is off.)
   const early = screens[0].querySelector("input:checked");
   clear();

@@ -219,6 +219,16 @@ def test_behind_a_card_the_first_screen_has_no_back_that_leads_nowhere(visitor, 
     assert back.is_visible()
 
 
+def test_words_that_nobody_typed_are_not_sent_as_pictures_that_nobody_tapped(visitor, there):
+    go("pictures-typing", visitor, there)
+    here = visitor.url
+    visitor.locator("input[name=password]").press("Enter")
+    assert visitor.locator("input[name=password]:invalid").is_visible()
+    assert (visitor.url, visitor.locator(".notice").count()) == (here, 0)
+    visitor.locator("summary").first.click()
+    assert visitor.locator("input[name=password]:invalid").count() == 0
+
+
 def test_no_word_of_a_question_is_broken_when_text_is_twice_as_large(visitor, there):
     go("pictures-personal-url", visitor, there)
     follow(visitor, visitor.locator("button[lang=de]"))

@@ -121,6 +121,11 @@ def test_wrong_pictures_say_almost_and_ask_again(client, noor):
     assert send(client, page.forms[0], **TAPS).status_code == 303
 
 
+def test_pictures_have_a_way_back_without_script_too(client, noor, rekenbuur):
+    page = read(identify(client, after=asked(rekenbuur)))
+    assert f"/aanmelden?{urlencode({'next': asked(rekenbuur)})}" in page.links
+
+
 def test_a_screen_without_a_tap_is_not_a_try(client, noor, house):
     form = read(identify(client)).forms[0]
     answer = send(client, form, dier="1")
