@@ -94,6 +94,7 @@ def _mine(
         problem=problem,
         unclear=unclear,
         typed=typed,
+        shared=who.shared,
     )
 
 
@@ -130,6 +131,7 @@ def _forgot_words(who: Who | None, *, message: str | None = None) -> dict[str, A
         "action": way.page(FORGOT),
         "wie": sealed,
         "message": message,
+        "class_device": pages_frame.class_device() is not None,
         "away": way.page(wie=sealed) if who else way.page(),
     }
 
@@ -204,7 +206,12 @@ def choose_answer() -> Response:
 
 def _choose_page(problems: list[str] | None = None, *, status: int = 200) -> Response:
     return pages_frame.page(
-        "login/choose_password.html", NOWHERE, status=status, action=CHOOSE, problems=problems or []
+        "login/choose_password.html",
+        NOWHERE,
+        status=status,
+        action=CHOOSE,
+        problems=problems or [],
+        class_device=pages_frame.class_device() is not None,
     )
 
 

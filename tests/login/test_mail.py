@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from idp.errors import Invalid
 from idp.login import accounts, letters, mail_address, outbox, postman, recovery, sessions, sign_in
 from idp.models import AccountType, ErrandState, LetterKind, SecretKind
 from idp.redis_link import RedisLink
-from tests import make, make_login, make_mail
+from tests import make, make_devices, make_login, make_mail, make_staff
 from tests.login.test_help import at_once as _at_once
 from tests.login.test_pages import identify, read, send
 
@@ -606,6 +607,20 @@ def test_a_password_chosen_by_mail_ends_the_session_that_this_browser_had(pages,
     send(pages, read(pages.get(opened.location)).forms[0], password=NEW)
     with house.database.reading() as db:
         assert not db.execute(select(models.Session.sid).where(models.Session.ended_at.is_(None))).all()
+
+
+def test_SESS_11_on_a_device_of_the_school_no_page_has_a_password_kept(pages, house, box, elias):
+    confirmed(house, box, elias)
+    make_staff.form(pages, "/toestel", code=make_devices.code(house, make_devices.school_of(house, elias)))
+    shown = [pages.get("/wachtwoord-vergeten")]
+    ask(house)
+    postman.deliver(house)
+    shown.append(pages.get(pages.get(box.link()).location))
+    send(pages, read(identify(pages, "elias.maes")).forms[0], password=OLD)
+    shown += [pages.get("/mijn-gegevens"), pages.get("/nieuw-wachtwoord")]
+    for page in shown:
+        assert page.status_code == 200
+        assert {*re.findall('autocomplete="([a-z-]+)"', page.text)} == {"off"}, page.request.path
 
 
 def test_HTTP_01_links_never_come_from_the_host_header(pages, house, box, elias):
