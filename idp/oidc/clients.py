@@ -63,7 +63,7 @@ def authenticate(
 
     `find`: where to look for who calls, when it is no registered app.
     """
-    client_id, method, secret = _offered(proof)
+    client_id, method, secrets = _offered(proof)
     app = (find or house.apps.find)(client_id)
     if app is None or app.disabled:
         raise _wrong(house, proof, "", now, because="unknown app")
@@ -77,15 +77,15 @@ def authenticate(
             description=f"This client authenticates with {app.token_endpoint_auth_method}, not with {method}.",
         )
     if method == "private_key_jwt":
-        if said := _refusal_of(house, app, secret, now):
+        if said := _refusal_of(house, app, secrets[0], now):
             raise _wrong(house, proof, client_id, now, because=said, description=f"The assertion {said}.")
-    elif method != "none" and not _is_secret(app, secret, now):
+    elif method != "none" and not any(_is_secret(app, secret, now) for secret in secrets):
         raise _wrong(house, proof, client_id, now, because="wrong secret")
     return app
 
 
-def _offered(proof: Proof) -> tuple[str, str, str]:
-    """client_id, method and what proves it. Two methods at once are refused (RFC 6749 section 2.3)."""
+def _offered(proof: Proof) -> tuple[str, str, tuple[str, ...]]:
+    """client_id, method and what proves it, in every way it can be meant. Two methods at once are refused (RFC 6749 section 2.3)."""
     form = proof.form
     offered = [
         method
@@ -99,25 +99,25 @@ def _offered(proof: Proof) -> tuple[str, str, str]:
     if len(offered) > 1:
         raise InvalidRequestError(f"Use one way to authenticate, not {' and '.join(offered)}.")
     method = offered[0] if offered else "none"
-    client_id, secret = form.get("client_id", ""), ""
+    client_id, secrets = form.get("client_id", ""), tuple[str, ...]()
     if method == "client_secret_basic":
-        named, secret = _basic(proof.authorization or "")
+        named, secrets = _basic(proof.authorization or "")
         if client_id and client_id != named:
             raise refused("client_id is not the client that authenticates.")
         client_id = named
     elif method == "client_secret_post":
-        secret = form["client_secret"]
+        secrets = (form["client_secret"],)
     elif method == "private_key_jwt":
         if form.get("client_assertion_type") != BEARER:
             raise refused(f"client_assertion_type must be {BEARER}.")
-        secret = form.get("client_assertion", "")
-        named = _subject(secret)
+        secrets = (form.get("client_assertion", ""),)
+        named = _subject(secrets[0])
         if client_id and client_id != named:
             raise refused("client_id is not the subject of the assertion.")
         client_id = named
     if not client_id:
         raise refused("No client authenticates: client_id is missing.")
-    return client_id, method, secret
+    return client_id, method, secrets
 
 
 def refused(description: str = "Client authentication failed.", *, status: int = 401) -> InvalidClientError:
@@ -143,21 +143,27 @@ def _is_secret(app: App, secret: str, now: datetime) -> bool:
     return right
 
 
-def _basic(header: str) -> tuple[str, str]:
-    """User name and password, each form-encoded before they were joined (RFC 6749 section 2.3.1)."""
+def _basic(header: str) -> tuple[str, tuple[str, ...]]:
+    """User name and password, each form-encoded before they were joined (RFC 6749 section 2.3.1).
+
+    Many clients join them as they are. That makes a difference for a secret with a + or a % in it, as an operator may
+    have brought one along: it counts in both spellings.
+    """
     scheme, _, credentials = header.partition(" ")
     if scheme.lower() != "basic" or len(credentials) > 4096:
         raise refused("The Authorization header must be Basic.")
     try:
         pair = base64.b64decode(credentials, validate=True).decode()
         client_id, colon, secret = pair.partition(":")
+        secrets: tuple[str, ...] = (secret,)
         if "%" in pair or "+" in pair:
-            client_id, secret = (unquote_plus(part, errors="strict") for part in (client_id, secret))
+            client_id = unquote_plus(client_id, errors="strict")
+            secrets = (unquote_plus(secret), secret)
     except ValueError:
         raise refused("The Authorization header cannot be read.") from None
     if not colon or not client_id or not secret:
         raise refused()
-    return client_id, secret
+    return client_id, secrets
 
 
 # ---------------------------------------------------------------- assertions

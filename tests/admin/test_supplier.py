@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from idp import audit
-from idp.admin.apps import app_approving, app_list, app_requests, apps
+from idp.admin.apps import app_approving, app_list, app_planning, app_requests, apps
 from idp.admin.makers import conformance, snippets, suppliers
 from idp.admin.staff import access
 from idp.app import create_app
@@ -80,6 +80,21 @@ def test_OPER_01_an_app_of_another_supplier_does_not_exist_here(house, client, l
     with house.database.reading() as db:
         assert app_list.export(db) == before
         assert app_requests.listing(db) == []
+
+
+def test_an_app_whose_supplier_ended_can_still_be_looked_after(house, lotte):
+    """What was exported is imported again, in one file with all others; nothing new goes to a supplier that ended."""
+    with house.database.transaction() as db:
+        suppliers.end(db, "rekenhuis", now=house.clock.now())
+    with house.database.reading() as db:
+        mine = app_planning.document_of(db, "rekenbuur")[0]
+    assert mine["supplier"] == "rekenhuis"
+    (same,) = apps.import_apps(house, [mine], now=house.clock.now())
+    assert same.change is app_planning.Change.SAME
+    (done,) = apps.import_apps(house, [mine | {"purpose": "Anders"}], now=house.clock.now())
+    assert done.change is app_planning.Change.CHANGED
+    with pytest.raises(app_planning.Refused, match="supplier"):
+        apps.import_apps(house, [mine | {"client_id": "nieuw"}], now=house.clock.now())
 
 
 def test_OPER_02_a_supplier_asks_and_an_operator_decides(house, client, lotte):

@@ -124,6 +124,20 @@ def test_basic_credentials_are_form_encoded_before_they_are_joined(bench):
     assert bench.redeem(story, bench.code(story), auth=("app~1.x", secret)).status_code == 200
 
 
+@pytest.mark.parametrize("secret", ["Zm9v+YmFyL2Jhej09Zm9v+g==", "100%25-of-it-and-%ff", "a%2Bb+c d"])
+def test_a_secret_that_was_brought_along_counts_as_it_is_too(bench, secret):
+    """As openssl makes one; and most clients put it into the header without a thought."""
+    story = bench.story(secret=secret)
+    plain = base64.b64encode(f"{story.app.client_id}:{secret}".encode()).decode()
+    answer = bench.redeem(story, bench.code(story), auth=None, headers={"Authorization": f"Basic {plain}"})
+    assert answer.status_code == 200
+    assert bench.redeem(story, bench.code(story), auth=(story.app.client_id, secret)).status_code == 200
+    for wrong in (secret + "+", "+" + secret, "+", "%"):
+        other = base64.b64encode(f"{story.app.client_id}:{wrong}".encode()).decode()
+        again = bench.redeem(story, bench.code(story), auth=None, headers={"Authorization": f"Basic {other}"})
+        assert refused(again)
+
+
 def test_two_secrets_live_side_by_side_until_one_ends(bench):
     story = bench.story()
     new, now = "lsk_new-secret", bench.house.clock.now()

@@ -233,8 +233,9 @@ def _plan(
         problems = {name: [*told] for name, told in refused.problems.items()}
     if secret is not None and (said := app_secrets.problem(secret, given)):
         problems["client_secret"] = [said]
+    theirs = row["supplier"] if row and not gone(row) else None
     supplier = document.get("supplier", row["supplier"] if row else None) or None
-    if supplier is not None and not suppliers.exists(db, supplier):
+    if supplier is not None and supplier != theirs and not suppliers.exists(db, supplier):
         unknown = "is unknown: `idp supplier list` shows who is known"
         problems["supplier"] = [Problem("no_supplier", unknown)]
     asked = document.get("sandbox", existing.sandbox if existing else False)
