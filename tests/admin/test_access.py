@@ -76,6 +76,46 @@ def test_a_given_right_lasts_the_school_year_and_is_written_down(house):
     assert event == ("right_given", f"person:{person}")
 
 
+def test_a_right_that_is_given_twice_is_there_once_until_the_later_day(house):
+    with house.database.transaction() as db:
+        school, person = make.school(db), make.person(db)
+        first = granted(db, person, RightKind.BEHEERDER, school, einddatum=date(2027, 1, 31))
+        for day, until in ((date(2028, 8, 31), 2028), (TODAY, 2028), (None, 2028), (date(2029, 1, 1), 2029)):
+            assert granted(db, person, RightKind.BEHEERDER, school, einddatum=day) == first
+            (right,) = access.rights(db, person, TODAY)
+            assert right.einddatum.year == until
+
+
+def test_a_right_that_stops_does_not_go_on_because_it_was_given_twice(house):
+    with house.database.transaction() as db:
+        school, other, person = make.school(db), make.school(db), make.person(db)
+        for where in (school, school, other):
+            one = make.right(db, person, where, kind=RightKind.BEHEERDER)
+        twice = access.holders(db, TODAY, instellingsnummer=school)
+        make.right(db, person, school, kind=RightKind.TEACHER)
+        access.stop(db, right_id=twice[0].id, by=None, today=TODAY)
+        left = {(right.kind, right.instellingsnummer) for right in access.rights(db, person, TODAY)}
+    assert left == {(RightKind.TEACHER, school), (RightKind.BEHEERDER, other)}
+    assert one not in {right.id for right in twice}
+
+
+def test_a_right_of_an_assignment_is_not_lengthened_by_hand(house):
+    with house.database.transaction() as db:
+        school, person = make.school(db, kind=SchoolKind.TEST), make.person(db)
+        theirs = make.right(db, person, school, source="directeursopdracht")
+        ours = granted(db, person, RightKind.DATABEHEERDER, school, einddatum=date(2029, 8, 31))
+        assert ours != theirs
+        ends = {right.id: right.einddatum for right in access.rights(db, person, TODAY)}
+    assert ends == {theirs: date(2027, 8, 31), ours: date(2029, 8, 31)}
+
+
+def test_an_address_that_is_not_said_stays(house):
+    with house.database.transaction() as db:
+        person = make.person(db, e_mail="ann@school.example")
+        access.meet(db, person_id=person, voornaam="Ann", naam="Claes", now=NOW)
+        assert access.with_e_mail(db, "Ann@School.example") == (person,)
+
+
 def test_a_teacher_never_keeps_a_right_into_the_next_year(house):
     with house.database.transaction() as db:
         school, person = make.school(db), make.person(db)

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
 
 from idp import audit, entropy
 from idp.admin.makers import suppliers
 from idp.audit import staff as audit_staff
 from idp.clock import day_of_law, school_year_ends
 from idp.errors import Invalid, NotAllowed, NotFound
+from idp.feeds import directors
 from idp.login.staff_setup import APPOINTED_BY_SCHOOL
 from idp.models import Person as PersonRow
 from idp.models import Right as RightRow
@@ -137,10 +138,10 @@ def require(
 def meet(
     db: Connection, *, person_id: str, voornaam: str, naam: str, e_mail: str | None = None, now: datetime
 ) -> str:
-    """Make this person known, or bring names up to date; returns the person_id."""
-    names = {"voornaam": voornaam, "naam": naam, "e_mail": e_mail}
+    """Make this person known, or bring names up to date (an address that is not said stays); returns the person_id."""
+    names = {"voornaam": voornaam, "naam": naam} | ({"e_mail": e_mail} if e_mail else {})
     if not db.execute(update(PersonRow).where(PersonRow.person_id == person_id).values(names)).rowcount:
-        db.execute(insert(PersonRow), names | {"person_id": person_id, "created_at": now})
+        db.execute(insert(PersonRow), {"e_mail": None, "person_id": person_id, "created_at": now} | names)
     return person_id
 
 
@@ -158,6 +159,7 @@ def grant(
 ) -> str:
     """Give a right from today on; returns its id. Without `einddatum` it lasts as long as the school year.
 
+    Who has it already has it once, until the later of the two days; what an assignment gave ends with that.
     `by` is the person who gives it, None the command line. Raises NotFound (`person_unknown`,
     `school_unknown`, `supplier_unknown`), Invalid (`right_needs_school`, `right_needs_supplier`, `right_is_everywhere`, `dates_reversed`,
     `right_comes_from_assignment`: a databeheerder of a real school) and NotAllowed (`right_missing`,
@@ -174,21 +176,23 @@ def grant(
         raise NotAllowed("right_for_oneself")
     if by is not None:
         _check_giver(db, by, kind, instellingsnummer, today)
-    right_id = entropy.row_id()
-    db.execute(
-        insert(RightRow),
-        {
-            "id": right_id,
-            "person_id": person_id,
-            "kind": kind,
-            "instellingsnummer": instellingsnummer,
-            "supplier": supplier,
-            "begindatum": today,
-            "einddatum": last,
-            "source": source,
-            "granted_at": now,
-        },
-    )
+    same = (*_same(person_id, kind, instellingsnummer, supplier), RightRow.source != directors.SOURCE)
+    running = (RightRow.begindatum <= today, RightRow.einddatum >= today)
+    standing = db.execute(
+        select(RightRow.id, RightRow.einddatum)
+        .where(*same, *running)
+        .order_by(RightRow.einddatum.desc(), RightRow.id)
+        .limit(1)
+    ).first()
+    if standing is not None:
+        right_id = str(standing.id)
+        later = max(last, standing.einddatum)
+        db.execute(update(RightRow).where(RightRow.id == right_id).values(einddatum=later))
+    else:
+        right_id = entropy.row_id()
+        given = {"id": right_id, "person_id": person_id, "kind": kind, "source": source, "granted_at": now}
+        given |= {"instellingsnummer": instellingsnummer, "supplier": supplier}
+        db.execute(insert(RightRow), given | {"begindatum": today, "einddatum": last})
     audit.right_given(db, person_id=person_id, right=kind, instellingsnummer=instellingsnummer)
     return right_id
 
@@ -196,7 +200,7 @@ def grant(
 def stop(
     db: Connection, *, right_id: str, by: str | None, today: date, instellingsnummer: str | None = None
 ) -> Holder:
-    """End a right at once; returns what it was. `by` is the person who does it, None the command line.
+    """End a right at once, and the same right from elsewhere; returns what it was. `by` is the person, None the command line.
 
     A LeerID-beheerder stops at the own school what a LeerID-beheerder may give, and never an own right: so one always
     stays. Raises NotFound `right_unknown` (also for a right at another school) and NotAllowed (`right_missing`,
@@ -218,7 +222,9 @@ def stop(
         if held.person_id == by:
             raise NotAllowed("right_for_oneself")
         _check_giver(db, by, held.kind, held.instellingsnummer, today)
-    db.execute(update(RightRow).where(RightRow.id == right_id).values(einddatum=today - timedelta(days=1)))
+    same = _same(held.person_id, held.kind, held.instellingsnummer, held.supplier)
+    ended = update(RightRow).where(*same, RightRow.einddatum >= today)
+    db.execute(ended.values(einddatum=today - timedelta(days=1)))
     audit_staff.right_stopped(
         db,
         person_id=held.person_id,
@@ -237,10 +243,19 @@ def _row_id(text: str) -> str:
         raise NotFound("right_unknown", text[:40]) from None
 
 
+def _same(
+    person_id: str, kind: RightKind, instellingsnummer: str | None, supplier: str | None
+) -> tuple[ColumnElement[bool], ...]:
+    """SQL: this right of this person, whoever gave it."""
+    where = (RightRow.instellingsnummer, instellingsnummer), (RightRow.supplier, supplier)
+    places = [column.is_(None) if value is None else column == value for column, value in where]
+    return RightRow.person_id == person_id, RightRow.kind == kind, *places
+
+
 def require_person(db: Connection, person_id: str) -> None:
-    """Raises NotFound `person_unknown`, also for who is no longer known by name (docs/retention.md)."""
+    """Takes turns for this person. Raises NotFound `person_unknown`, also for who is no longer known by name (docs/retention.md)."""
     known = select(PersonRow.person_id).where(PersonRow.person_id == person_id, PersonRow.naam != "")
-    if db.execute(known).first() is None:
+    if db.execute(known.with_for_update()).first() is None:
         raise NotFound("person_unknown", person_id)
 
 
