@@ -12,6 +12,7 @@ import pytest
 from idp import config
 from idp.feeds import classes
 from idp.models import Soort
+from tests import make as plain
 from tests import make_feeds as make
 from tests.make_reading import stands
 
@@ -59,6 +60,40 @@ def test_exports_vary_and_are_read_all_the_same():
     stored = zipped(files(), way=zipfile.ZIP_STORED)
     rows += [tuple(read(stored).rows)]
     assert len({*rows}) == 1
+
+
+@pytest.mark.parametrize(
+    ("orgs", "schools"),
+    [
+        ("o1,A,school,our-a\nd1,D,district,9\n", [None, None, None]),
+        ("o1,A,school,999003\no2,B,school,our-b\n", ["999003", "", ""]),
+        ("o1,A,school,our-a\no2,B,school,our-b\n", ["", "", ""]),
+    ],
+)
+def test_a_class_of_one_of_several_schools_is_nobodys_until_its_school_has_a_number(house, orgs, schools):
+    """A stamnummer of another school would be somebody else's here."""
+    classes_csv = "sourcedId,title,classCode,classType,schoolSourcedId\n"
+    classes_csv += "c1,1A,1A,homeroom,o1\nc2,1B,1B,homeroom,o2\nc3,1C,1C,homeroom,\n"
+    enrollments = "sourcedId,classSourcedId,userSourcedId,role\n"
+    enrollments += "e1,c1,u1,student\ne2,c2,u1,student\ne3,c3,u1,student\n"
+    source = zipped(
+        {
+            "orgs.csv": f"sourcedId,name,type,identifier\n{orgs}",
+            "users.csv": "sourcedId,userIds,identifier\nu1,,77\n",
+            "classes.csv": classes_csv,
+            "enrollments.csv": enrollments,
+        }
+    )
+    found = read(source)
+    assert [row.instellingsnummer for row in found.rows] == schools
+    make.schools(house)
+    make.bring(house, make.file(make.row("77", instellingsnummer="999003")))
+    with house.database.transaction() as db:
+        plain.agreement(db, "999003")
+    with house.database.reading() as db:
+        words = {"today": house.clock.today(), "settings": house.settings}
+        made = classes.plan(db, found, instellingsnummer="999003", **words)
+    assert [one.code for one in made.problems] == ["other_school"] * schools.count("")
 
 
 def test_version_1_1_names_the_role_in_users():

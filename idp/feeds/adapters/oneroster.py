@@ -7,6 +7,7 @@ A pupil is recognised by a `userIds` entry or the `identifier` (the stamnummer).
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,9 @@ from idp.feeds.problems import Broken, RowRefused
 from idp.models import Soort
 
 VERSIONS = ("1.1", "1.2")
-STUDENT, DELETED = "student", "tobedeleted"
+STUDENT, DELETED, SCHOOL = "student", "tobedeleted", "school"
+NOBODYS = ""
+"""In place of an instellingsnummer: of one school of several, and nobody knows which."""
 SOORTEN = {"homeroom": Soort.KLAS, "scheduled": Soort.SUBKLAS}
 IDENTITY = ("stamnummer", "leerid_uuid", "account_uuid")
 _USER_ID = re.compile(r"\{\s*([A-Za-z_ ]{1,40}?)\s*:\s*([^{}]{1,100}?)\s*\}")
@@ -35,6 +38,7 @@ CLASSES = _columns("sourcedid title classtype", "status classcode schoolsourcedi
 ENROLLMENTS = _columns("classsourcedid usersourcedid role", "status schoolsourcedid begindate enddate")
 
 Identity = dict[str, str | None]
+Schools = defaultdict[str, str | None]
 Described = tuple[str, str, Soort, str | None]
 """Code, name, kind, and the instellingsnummer of its school."""
 
@@ -103,18 +107,23 @@ def _check_version(archive: zipped.Zip, limits: reading.Limits) -> None:
                 raise Broken("unknown_version")
 
 
-def _schools(archive: zipped.Zip, limits: reading.Limits) -> dict[str, str | None]:
-    """The instellingsnummer of each organisation, if its identifier is one."""
-    return {
-        str(values["sourcedid"]).strip(): school_number(str(values["identifier"]).strip())
-        for _, values in _records(archive, "orgs.csv", ORGS, limits)
-        if values
-    }
+def _schools(archive: zipped.Zip, limits: reading.Limits) -> Schools:
+    """The instellingsnummer of each organisation, if its identifier is one.
+
+    In an export of one school what has none is of that school; in one of several it may be of any, and is nobody's.
+    """
+    found: Schools = defaultdict(lambda: None)
+    count = 0
+    for _, values in _records(archive, "orgs.csv", ORGS, limits):
+        if values and _text(values, "status") != DELETED:
+            found[_plain(values, "sourcedid")] = school_number(_plain(values, "identifier"))
+            count += _text(values, "type") in {"", SCHOOL}
+    if count > 1:
+        return defaultdict(lambda: NOBODYS, {name: number or NOBODYS for name, number in found.items()})
+    return found
 
 
-def _classes(
-    archive: zipped.Zip, limits: reading.Limits, schools: dict[str, str | None]
-) -> dict[str, Described]:
+def _classes(archive: zipped.Zip, limits: reading.Limits, schools: Schools) -> dict[str, Described]:
     found: dict[str, Described] = {}
     for _, values in _records(archive, "classes.csv", CLASSES, limits):
         soort = SOORTEN.get(_text(values, "classtype")) if values else None
@@ -127,7 +136,7 @@ def _classes(
             name = cells.required("sourcedid", 255)
         except RowRefused:
             continue
-        found[name] = (code, naam, soort, schools.get(_plain(values, "schoolsourcedid")))
+        found[name] = (code, naam, soort, schools[_plain(values, "schoolsourcedid")])
     return found
 
 
