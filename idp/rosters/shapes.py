@@ -7,7 +7,7 @@ with, an e-mail address) is the pseudonym, or absent.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from idp.apps import LISTS_SCOPE, App
@@ -203,7 +203,7 @@ def sessions(base: str, today: date) -> tuple[Item, Item]:
     same: Item = {
         "title": year,
         "startDate": date(last.year - 1, 9, 1).isoformat(),
-        "endDate": last.isoformat(),
+        "endDate": (last + timedelta(days=1)).isoformat(),  # the first day that is not of it (OneRoster 1.2)
         "schoolYear": str(last.year),
     }
     whole: Item = {"sourcedId": year, "type": "schoolYear"} | same

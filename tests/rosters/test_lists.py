@@ -293,7 +293,7 @@ def test_what_we_do_not_know_is_empty_and_what_we_made_refers_to_what_is_there(b
         where = klas[field]["href"].removeprefix(bench.house.settings.issuer)
         assert bench.get(client_id, where).status_code == 200
     term = bench.get(client_id, f"academicSessions/{klas['terms'][0]['sourcedId']}").json["academicSession"]
-    assert (term["type"], term["startDate"], term["endDate"]) == ("term", "2026-09-01", "2027-08-31")
+    assert (term["type"], term["startDate"], term["endDate"]) == ("term", "2026-09-01", "2027-09-01")
     assert names(bench.items(client_id, "courses")) == [f"{story.school}-klas", f"{story.school}-subklas"]
     assert len(bench.items(client_id, "courses", filter="sourcedId!='x'", limit=1, offset=1)) == 1
     assert bench.items(client_id, "terms", filter="dateLastModified>'2026-09-02'") == []
