@@ -7,15 +7,16 @@ changes). What a snapshot no longer names ends; what it names in a refused row s
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from idp import models
 from idp.config import Settings
-from idp.feeds.enrolment_rows import Reading, Row, SchoolRows
+from idp.feeds.enrolment_rows import Reading, RefusedRow, Row, SchoolRows
 from idp.feeds.matching import Known, Merge, People, chunks
 from idp.feeds.problems import Problem, RowRefused, Weight
 from idp.models import Enrolment, School, SchoolKind
@@ -35,7 +36,12 @@ FIELDS = (
     "begindatum",
     "einddatum",
 )
+MOST_STRAYS = 1_000
+"""More rows of schools that are not there are no slip."""
 Period = Mapping[str, Any]
+Name = tuple[str, str]
+Strays = Mapping[str, Mapping[Name, int]]
+"""Stamnummer → name → line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,10 +136,11 @@ def each(
     delta: bool = False,
 ) -> Iterator[SchoolPlan]:
     """Compare a file with what is there, school by school. Changes nothing, so `people` remembers what would have."""
-    for number, kind in known(db, found.numbers).items():
-        yield plan_school(
-            db, found.school(number), kind=kind, people=people, today=today, settings=settings, delta=delta
-        )
+    there = known(db, found.numbers)
+    stray = strays(found, there)
+    for number, kind in there.items():
+        said = with_strays(db, found.school(number), stray)
+        yield plan_school(db, said, kind=kind, people=people, today=today, settings=settings, delta=delta)
 
 
 def strangers(found: Reading, schools: Collection[str]) -> Iterator[Problem]:
@@ -143,6 +150,32 @@ def strangers(found: Reading, schools: Collection[str]) -> Iterator[Problem]:
         yield from said.problems
         for row in said.rows:
             yield Problem(code="unknown_school", line=row.line, column="instellingsnummer")
+
+
+def strays(found: Reading, schools: Collection[str]) -> Strays:
+    """Who stands in rows of schools that are not there: when a number was mistyped, they are of another one."""
+    lost: dict[str, dict[Name, int]] = {}
+    rows = (row for number in found.numbers if number not in schools for row in found.school(number).rows)
+    for row in islice(rows, MOST_STRAYS):
+        lost.setdefault(row.stamnummer, {})[_called(row)] = row.line
+    return lost
+
+
+def with_strays(db: Connection, found: SchoolRows, stray: Strays) -> SchoolRows:
+    """The same, with strays who are enrolled at this school by stamnummer and name as refused rows: nobody's ends by them."""
+    mine: dict[str, RefusedRow] = {}
+    columns = (Enrolment.stamnummer, Enrolment.voornaam, Enrolment.naam)
+    here = Enrolment.instellingsnummer == found.instellingsnummer
+    for some in chunks(stray):
+        for one in db.execute(select(*columns).where(here, Enrolment.stamnummer.in_(some))):
+            line = stray[one.stamnummer].get(_called(one))
+            if line is not None:
+                mine[one.stamnummer] = RefusedRow(line=line, stamnummer=one.stamnummer)
+    return replace(found, refused_rows=(*found.refused_rows, *mine.values()))
+
+
+def _called(one: Any) -> Name:
+    return one.voornaam.casefold(), one.naam.casefold()
 
 
 def plan_school(

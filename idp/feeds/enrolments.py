@@ -107,9 +107,12 @@ def apply(
     totals: dict[str, int] = {}
     with house.database.reading() as db:
         schools = enrolment_plan.known(db, found.numbers)
+    stray = enrolment_plan.strays(found, schools)
     for done, number in enumerate(schools):
         progress(done, len(schools))
-        one, state = _school(house, file, found.school(number), accept_holds=accept_holds)
+        with house.database.reading() as db:
+            said = enrolment_plan.with_strays(db, found.school(number), stray)
+        one, state = _school(house, file, said, accept_holds=accept_holds)
         states[number] = state
         planned.append(one.in_numbers())
         told.take(one.problems)

@@ -360,6 +360,7 @@ def test_a_school_that_the_file_does_not_name_is_left_alone(house):
         {"stamnummer": "2\x07"},
         {"stamnummer": ""},
         {"instellingsnummer": "99900\x071"},
+        {"instellingsnummer": "999999"},
     ],
 )
 def test_a_refused_row_never_ends_an_enrolment(house, broken):
@@ -476,6 +477,19 @@ def test_in_summer_nobody_needs_to_look(house, today, held):
     house.clock.moment = datetime(today.year, today.month, today.day, 9, tzinfo=UTC)
     looked = make.look(house, make.file(*many(2, einddatum="2028-08-31", begindatum="2026-01-01")))
     assert (looked.state is DeliveryState.HELD) is held
+
+
+def test_a_row_of_a_school_that_is_not_there_spares_who_has_its_stamnummer_and_name(house):
+    make.schools(house)
+    elsewhere = make.row("2", instellingsnummer="999002")
+    make.bring(house, make.file(make.row("1"), make.row("2"), make.row("3", naam="Maes"), elsewhere))
+    lost = [make.row(stam, instellingsnummer="999999", naam="PEETERS") for stam in ("2", "3")]
+    rows = make.file(make.row("1"), *lost, make.row("1", instellingsnummer="999002"))
+    for outcome in (make.look(house, rows), make.bring(house, rows)):
+        told = {one.instellingsnummer: one.counts for one in outcome.planned}
+        assert [(told[n]["end"], told[n]["spared"]) for n in sorted(told)] == [(1, 1), (0, 1)]
+        assert codes(outcome) == [("unknown_school", 3), ("unknown_school", 4)]
+    assert [periods(house)[stam][2] for stam in "123"] == [date(2027, 8, 31), date(2027, 8, 31), YESTERDAY]
 
 
 def test_a_file_that_names_a_school_only_in_refused_rows_ends_nobody_there(house):
