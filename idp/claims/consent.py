@@ -59,6 +59,8 @@ class Sharing:
     shares: bool
     agreed: Text | None
     """The text of the agreement that nobody stopped, lapsed or not."""
+    counts: Text | None
+    """The same; of an agreement that was given ahead of its text, until that day the one that it renews."""
     given_by: str | None
     given_at: datetime | None
     lapses_on: date | None
@@ -71,8 +73,8 @@ class Sharing:
 
     @property
     def teachers(self) -> bool:
-        """Does the agreed text name teachers as receivers of klasinformatie?"""
-        return self.shares and self.agreed is not None and self.agreed.names_teachers
+        """Does the agreed text name teachers as receivers of klasinformatie, today?"""
+        return self.shares and self.counts is not None and self.counts.names_teachers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +98,7 @@ def state(db: Connection, instellingsnummer: str, today: date) -> Sharing:
     return Sharing(
         shares=agreements.shares_today(db, instellingsnummer, today),
         agreed=agreed,
+        counts=_counts(db, instellingsnummer, agreement, every, today) if agreement else None,
         given_by=agreement.given_by if agreement else None,
         given_at=agreement.given_at if agreement else None,
         lapses_on=later[0].in_force_from if later else None,
@@ -332,6 +335,26 @@ def texts(db: Connection) -> list[Text]:
     )
     rows = db.execute(select(*columns).order_by(ProtocolText.in_force_from, ProtocolText.published_at))
     return [Text(**row) for row in rows.mappings()]
+
+
+def _counts(
+    db: Connection, instellingsnummer: str, standing: _Agreement, every: list[Text], today: date
+) -> Text | None:
+    """The text that counts today: a new one from its own day on, until then the one before (`product.md` rule 1)."""
+    known = {text.sha256: text for text in every}
+    text, since = known[standing.protocol_sha256], standing.given_at
+    if text.in_force_from <= today:
+        return text
+    columns = (Agreement.protocol_sha256, Agreement.given_at, Agreement.stopped_at)
+    mine = (Agreement.instellingsnummer == instellingsnummer, Agreement.stop_reference == RENEWED)
+    newest = select(*columns).where(*mine).order_by(Agreement.stopped_at.desc(), Agreement.id.desc())
+    for before in db.execute(newest):
+        if before.stopped_at < since:
+            return None
+        text, since = known[before.protocol_sha256], before.given_at
+        if text.in_force_from <= today:
+            return text
+    return None
 
 
 def _is_databeheerder(db: Connection, person_id: str, instellingsnummer: str, today: date) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from idp import audit, models
 from idp.admin.api import api_tokens
 from idp.admin.apps import app_form, app_list, app_secrets, apps
+from idp.admin.makers import suppliers
 from idp.app import create_app
 from idp.models import RightKind
 from idp.oidc import registration
@@ -43,6 +44,20 @@ def test_a_form_that_is_sent_back_as_it_was_changes_nothing(house, client, mira)
     given = make_staff.filled(client, f"{APP}/wijzig")
     assert "Er is geen verschil" in make_staff.post(client, f"{APP}/wijzig", **given).text
     assert exported(house) == before
+
+
+def test_an_app_keeps_a_supplier_that_ended_until_somebody_chooses_another(house, client, mira):
+    now = house.clock.now()
+    with house.database.transaction() as db:
+        suppliers.keep(db, "rekenhuis", naam="Rekenhuis", now=now)
+        suppliers.keep(db, "weg", naam="Weg", now=now)
+    apps.import_apps(house, [document() | {"supplier": "rekenhuis"}], now=now)
+    with house.database.transaction() as db:
+        suppliers.end(db, "rekenhuis", now=now)
+        suppliers.end(db, "weg", now=now)
+    page = client.get(f"{APP}/wijzig").text
+    assert '<option value="rekenhuis" selected>' in page
+    assert 'value="weg"' not in page
 
 
 def test_the_difference_is_shown_before_it_is_stored(house, client, mira):

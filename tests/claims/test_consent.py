@@ -140,6 +140,44 @@ def test_a_director_may_agree_to_the_next_text_before_it_is_in_force(house):
         assert second["stopped_at"] is None
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_CONS_01_teachers_are_those_of_the_text_that_counts_until_the_next_is_in_force(house, named):
+    """Agreeing ahead neither opens classes to teachers before the text that names them counts, nor takes them away."""
+    january, february = date(2027, 1, 1), date(2027, 2, 1)
+    with house.database.transaction() as db:
+        school = make.school(db)
+        director = make.director(db, school)
+
+        def agree(minutes, text):
+            now = make.NOW + timedelta(minutes=minutes)
+            words = {"instellingsnummer": school, "person_id": director, "protocol_sha256": text}
+            consent.give(db, **words, now=now, today=TODAY)
+
+        agree(0, make.protocol(db, names_teachers=named))
+        agree(1, make.protocol(db, in_force_from=january, names_teachers=not named))
+        assert consent.state(db, school, TODAY).teachers is named
+        assert consent.state(db, school, january).teachers is not named
+        agree(2, make.protocol(db, in_force_from=february, names_teachers=named))
+        assert consent.state(db, school, TODAY).teachers is named
+        assert consent.state(db, school, january).teachers is not named
+        assert consent.state(db, school, february).teachers is named
+
+
+def test_CONS_01_what_was_agreed_to_before_stopping_counts_no_more_for_teachers(house):
+    with house.database.transaction() as db:
+        school = make.school(db)
+        director = make.director(db, school)
+        text, next_one = make.protocol(db), make.protocol(db, in_force_from=date(2027, 1, 1))
+        give(db, school, director, text)
+        give(db, school, director, next_one)
+        stop(db, school, director)
+        later = make.NOW + timedelta(hours=1)
+        words = {"instellingsnummer": school, "person_id": director, "protocol_sha256": next_one}
+        consent.give(db, **words, now=later, today=TODAY)
+        assert not consent.state(db, school, TODAY).teachers
+        assert consent.state(db, school, date(2027, 1, 1)).teachers
+
+
 def test_a_lapsed_agreement_is_renewed_by_agreeing_again(house):
     with house.database.transaction() as db:
         school = make.school(db)

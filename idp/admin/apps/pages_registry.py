@@ -241,8 +241,10 @@ def _form(
     problems: Mapping[str, Any] | None = None,
     status: int = 200,
 ) -> Response:
+    supplier = (given or document).get("supplier", "")
     with context.house().database.reading() as db:
-        known = [one for one in suppliers.listing(db) if one.ended_at is None]
+        theirs = document.get("supplier")
+        known = [one for one in suppliers.listing(db) if one.ended_at is None or one.supplier_id == theirs]
     return shell.page(
         "admin/registry_form.html",
         status=status,
@@ -250,7 +252,7 @@ def _form(
         sections=app_form.sections(document, given),
         problems=problems or {},
         suppliers=known,
-        supplier=(given or document).get("supplier", ""),
+        supplier=supplier,
         own_id=(given or {}).get("client_id", ""),
         version=version,
     )
