@@ -12,6 +12,7 @@ import click
 from idp.admin import finding
 from idp.admin.records import acknowledging, anchors, exporting, roles, sealing, verifying
 from idp.cli.frame import (
+    DAY,
     REFUSED,
     data_option,
     json_option,
@@ -24,8 +25,6 @@ from idp.cli.frame import (
 from idp.clock import BRUSSELS, midnight
 from idp.errands import patrol_book
 from idp.errors import Invalid
-
-DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
 @click.group()

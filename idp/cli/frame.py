@@ -26,6 +26,7 @@ from idp.errors import Refusal
 
 F = TypeVar("F", bound=Callable[..., Any])
 REFUSED, MISUSED = 1, 2
+_FIRST_YEAR, _LAST_YEAR = 1900, 2199
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _MAY_NOT = "42501"
 """PostgreSQL: the role of `database_url` has no right to it."""
@@ -47,6 +48,22 @@ ADVICE = {
     "version_unknown": "`idp app history CLIENT_ID` has the versions",
 }
 """What to do about refusals that an operator meets, beside the code that scripts read."""
+
+
+class Day(click.DateTime):
+    """A day that can be counted with: the first and the last that a calendar has cannot."""
+
+    def __init__(self) -> None:
+        super().__init__(formats=["%Y-%m-%d"])
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        day = super().convert(value, param, ctx)
+        if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+            self.fail(f"{value} is not a day of the years {_FIRST_YEAR} to {_LAST_YEAR}", param, ctx)
+        return day
+
+
+DAY = Day()
 
 
 def data_option(command: F) -> F:

@@ -9,9 +9,8 @@ import click
 
 from idp.admin.apps import registering
 from idp.cli.apps import app
-from idp.cli.frame import data_option, json_option, opened, orderly, say, table
+from idp.cli.frame import DAY, data_option, json_option, opened, orderly, say, table
 
-DAY = click.DateTime(["%Y-%m-%d"])
 SWITCHES = ("pkce_exempt_until", "visible_in_sandbox")
 
 

@@ -44,7 +44,9 @@ def deliver_logouts(data: Path | None, *, once: bool) -> None:
 @data_option
 @json_option
 @click.argument("client_id", required=False)
-@click.option("--most", type=click.IntRange(1), default=50, show_default=True, help="Newest lines to show.")
+@click.option(
+    "--most", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Newest lines to show."
+)
 @click.option("--retry", is_flag=True, help="Try again what was given up for this app.")
 @orderly
 def logouts(data: Path | None, client_id: str | None, most: int, *, retry: bool, as_json: bool) -> None:

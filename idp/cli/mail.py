@@ -21,7 +21,9 @@ def mail() -> None:
 @mail.command("list")
 @data_option
 @json_option
-@click.option("--most", type=click.IntRange(1), default=50, show_default=True, help="Newest lines to show.")
+@click.option(
+    "--most", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Newest lines to show."
+)
 @orderly
 def list_(data: Path | None, most: int, *, as_json: bool) -> None:
     """Which mails went out, which wait, and which were given up? Without addresses."""
@@ -63,7 +65,9 @@ def retry(data: Path | None) -> None:
 
 @mail.command("show")
 @data_option
-@click.option("--most", type=click.IntRange(1), default=1, show_default=True, help="Newest mails to show.")
+@click.option(
+    "--most", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Newest mails to show."
+)
 @orderly
 def show(data: Path | None, most: int) -> None:
     """In a demo: what the newest mail says. It was not sent: demos keep their mails in a folder."""

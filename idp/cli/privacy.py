@@ -13,10 +13,9 @@ from idp.admin import finding
 from idp.admin.operators import school_list
 from idp.admin.privacy import breach, extracts, processing, school_extract
 from idp.audit import privacy as audit_privacy
-from idp.cli.frame import data_option, json_option, opened, orderly, say, table
+from idp.cli.frame import DAY, data_option, json_option, opened, orderly, say, table
 from idp.clock import midnight
 
-DAY = click.DateTime(formats=["%Y-%m-%d"])
 out_option = click.option(
     "--out", type=click.File("w", encoding="utf-8"), default="-", help="File.  [default: the screen]"
 )

@@ -13,10 +13,8 @@ from idp.admin.apps import app_approving, app_history, app_list, app_requests, a
 from idp.admin.apps.differences import Difference
 from idp.admin.makers import suppliers
 from idp.cli.apps import app
-from idp.cli.frame import data_option, json_option, opened, orderly, say, table
+from idp.cli.frame import DAY, data_option, json_option, opened, orderly, say, table
 from idp.models import RequestState
-
-DAY = click.DateTime(["%Y-%m-%d"])
 
 
 def show_differences(found: tuple[Difference, ...]) -> None:

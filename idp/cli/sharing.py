@@ -156,7 +156,11 @@ def publish(
     data: Path | None, file: Any, version: str, in_force: datetime | None, *, names_teachers: bool
 ) -> None:
     """Publish the protocol text in FILE (Markdown). Schools get notice before a newer text counts."""
-    body = file.read()
+    try:
+        body = file.read()
+    except UnicodeDecodeError:
+        said = "is no text in UTF-8: save it as plain text with the marks of Markdown, not as a document"
+        raise click.BadParameter(said, param_hint="FILE") from None
     with opened(data) as house:
         now, today = house.clock.now(), house.clock.today()
         notice = house.settings.protocol_notice_days

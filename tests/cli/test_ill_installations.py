@@ -164,3 +164,21 @@ def test_the_version_before_goes_on_working_from_the_command_line_too(house, tmp
     with house.database.transaction() as db:
         db.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     assert "run `idp upgrade`" in idp("rights", "list", code=2).output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("audit", "export", "--until", "9999-12-31"),
+        ("breach", "--from", "0001-01-01", "--until", "2027-08-31"),
+        ("app", "initial-token", "issue", "--label", "x", "--until", "9999-12-31"),
+    ],
+)
+def test_a_day_with_which_nobody_can_count_is_refused_in_a_sentence(data, words):
+    assert "is not a day of the years 1900 to 2199" in run(*words, "--data", data, code=2)
+
+
+def test_a_protocol_text_that_is_a_document_of_a_word_processor_is_refused_in_a_sentence(data, tmp_path):
+    (document := tmp_path / "protocol.docx").write_bytes(b"PK\x03\x04\xff\xfe")
+    said = run("protocol", "publish", document, "--version", "1", "--data", data, code=2)
+    assert "no text in UTF-8" in said
