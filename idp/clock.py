@@ -87,6 +87,15 @@ def day_of_law(moment: datetime) -> date:
     return moment.astimezone(BRUSSELS).date()
 
 
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
+"""Of days that people type, those with which everybody can count: the ends of the calendar have no midnight, or no next day."""
+
+
+def countable(day: date) -> date | None:
+    """The same day; None for one that nobody can mean."""
+    return day if FIRST_DAY <= day <= LAST_DAY else None
+
+
 def midnight(day: date) -> datetime:
     """The moment, in UTC, at which this day begins in Brussels."""
     return datetime(day.year, day.month, day.day, tzinfo=BRUSSELS).astimezone(UTC)

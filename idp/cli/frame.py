@@ -20,13 +20,12 @@ from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from idp import audit, config, context, database, steps, upgrading
+from idp import audit, clock, config, context, database, steps, upgrading
 from idp.config import ConfigurationError
 from idp.errors import Refusal
 
 F = TypeVar("F", bound=Callable[..., Any])
 REFUSED, MISUSED = 1, 2
-_FIRST_YEAR, _LAST_YEAR = 1900, 2199
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _MAY_NOT = "42501"
 """PostgreSQL: the role of `database_url` has no right to it."""
@@ -58,8 +57,9 @@ class Day(click.DateTime):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         day = super().convert(value, param, ctx)
-        if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
-            self.fail(f"{value} is not a day of the years {_FIRST_YEAR} to {_LAST_YEAR}", param, ctx)
+        if clock.countable(day.date()) is None:
+            years = f"{clock.FIRST_DAY.year} to {clock.LAST_DAY.year}"
+            self.fail(f"{value} is not a day of the years {years}", param, ctx)
         return day
 
 

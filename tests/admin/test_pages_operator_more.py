@@ -223,6 +223,17 @@ def test_LEAK_a_name_that_an_operator_looks_for_stands_in_no_address(house, clie
     assert "zephyrine" not in other.text.partition("<main")[2].partition("<table")[0]
 
 
+@pytest.mark.parametrize("asked", ["van=0001-01-01", "tot=9999-12-31", "van=9999-12-31&tot=0001-01-01"])
+def test_days_at_the_ends_of_the_calendar_break_no_page(client, mira, asked):
+    assert client.get(f"/beheer/audit?{asked}").status_code == 200
+
+
+def test_a_token_until_the_end_of_the_calendar_is_refused_in_words(client, mira):
+    for what in ("app", "api"):
+        words = {"wat": what, "label": "x", "scope": "openid", "keer": "1", "tot": "9999-12-31"}
+        assert post(client, "/beheer/tokens", **words).status_code == 400
+
+
 def test_the_next_page_of_the_trail_keeps_the_question_and_names_nobody(house, client, mira):
     with house.database.transaction() as db:
         for number in range(60):

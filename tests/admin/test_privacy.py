@@ -210,6 +210,26 @@ def test_an_operator_names_the_app_that_leaked_and_chooses_when_several_are_call
     assert len(events(house, "breach_reported")) == 2
 
 
+def test_a_file_about_an_app_that_was_guessed_is_given_when_somebody_saw_which(house, client, story):
+    """A file has no line that says which app it is about when nobody was touched."""
+    with house.database.transaction() as db:
+        make.app(db, client_id="lees-een", client_name="Lees en Lach")
+    make_staff.begin(client, house, make_staff.staff(house, RightKind.OPERATOR))
+    words = {"van": "2026-11-20", "tot": "2026-11-30", "als": "csv"}
+    guessed = make_staff.form(client, "/beheer/datalek", app="lees", **words)
+    assert guessed.mimetype == "text/html"
+    assert "<strong>Lees en Lach</strong>" in guessed.text
+    for given in ({"app": "lees-een"}, {"app": "Lees en Lach"}, {"app": "lees", "kies": "lees-een"}, {}):
+        assert make_staff.form(client, "/beheer/datalek", **words, **given).mimetype == "text/csv"
+
+
+@pytest.mark.parametrize("days", [("0001-01-01", "2026-11-30"), ("2026-11-20", "9999-12-31")])
+def test_a_period_with_which_nobody_can_count_is_refused_as_one(house, client, days):
+    make_staff.begin(client, house, make_staff.staff(house, RightKind.OPERATOR))
+    page = make_staff.form(client, "/beheer/datalek", van=days[0], tot=days[1])
+    assert page.status_code == 400
+
+
 def test_what_lies_outside_the_period_or_the_school_is_left_out(house, story):
     with house.database.reading() as db:
         later = breach.Wanted(begin=make.NOW + DAY, end=make.NOW + 2 * DAY)

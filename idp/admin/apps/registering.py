@@ -21,7 +21,7 @@ from idp.admin.apps import apps as store
 from idp.apps import App, load
 from idp.audit import apps as audit_apps
 from idp.claims import catalogue, visibility
-from idp.clock import day_of_law, midnight
+from idp.clock import LAST_DAY, countable, day_of_law, midnight
 from idp.context import House
 from idp.entropy import Token
 from idp.errors import Invalid, NotFound
@@ -146,6 +146,8 @@ def issue(
     today = day_of_law(now)
     if until < today:
         raise Invalid("date_refused", "the token would have ended already")
+    if countable(until) is None:
+        raise Invalid("date_refused", f"its last day is {LAST_DAY} at most")
     if pkce_exempt_until is not None and not today <= pkce_exempt_until <= today + fields.LONGEST_EXEMPTION:
         raise Invalid("date_refused", "an exemption from PKCE ends within two years")
     if not 0 < len(label) <= LONGEST_LABEL or not 0 < uses <= MOST_USES:

@@ -22,7 +22,7 @@ from idp.admin.apps import app_list, app_requests, registering
 from idp.admin.apps.app_list import Care
 from idp.admin.operators import job_words, school_list
 from idp.admin.records import acknowledging, audit_search
-from idp.clock import BRUSSELS
+from idp.clock import BRUSSELS, countable
 from idp.errands import patrol_book
 from idp.errands.job_book import overview
 from idp.errors import Invalid, NotFound, Refusal
@@ -342,7 +342,7 @@ def _day(text: str) -> date:
 
 def _day_or_none(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        return countable(date.fromisoformat(text))
     except ValueError:
         return None
 

@@ -19,7 +19,7 @@ from idp.admin import shell, staff_door
 from idp.admin.apps import app_choice
 from idp.admin.privacy import breach, processing
 from idp.audit import privacy as audit_privacy
-from idp.clock import midnight
+from idp.clock import countable, midnight
 from idp.errors import Refusal
 from idp.models import RightKind
 
@@ -51,6 +51,7 @@ def answer_breach() -> Response:
     meant = app_choice.find(house, request.form.get("kies", "")[:100] or given["app"], removed=True)
     if meant.many:
         return _breach_page(given, meant=meant)
+    guessed = meant.app is not None and given["app"] not in {meant.app.client_id, meant.app.client_name}
     given["app"] = meant.app.client_id if meant.app else given["app"]
     wanted = breach.Wanted(
         begin=midnight(begin),
@@ -72,7 +73,8 @@ def answer_breach() -> Response:
             days=(end - begin).days + 1,
             count=found.total("account_uuid"),
         )
-    kind = request.form.get("als", "")
+    # a file does not say which app was meant: whoever typed a part of its name sees it first
+    kind = "" if guessed and not request.form.get("kies") else request.form.get("als", "")
     name = f"datalek-{given['van']}-{given['tot']}"
     if kind == "json":
         return download(found.document(), f"{name}.json")
@@ -152,6 +154,6 @@ def _breach_page(
 
 def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        return countable(date.fromisoformat(text))
     except ValueError:
         return None
