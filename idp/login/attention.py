@@ -6,6 +6,7 @@ month is not opened by hand: new pictures or a new password open it, since the o
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -149,6 +150,7 @@ def _person(db: Connection, account_uuid: str, now: datetime) -> _Person:
         select(Account.account_uuid, Account.username, Account.secret_set_at, Card.id, Card.label)
         .outerjoin(Card, and_(Card.account_uuid == Account.account_uuid, cards.is_live(now)))
         .where(Account.account_uuid == account_uuid)
+        .order_by(Card.created_at, Card.id)
     )
     return _gathered(rows)[0]
 
@@ -162,7 +164,7 @@ def _people(db: Connection, now: datetime, at: ColumnElement[bool]) -> list[_Per
         select(Account.account_uuid, Account.username, Account.secret_set_at, Card.id, Card.label)
         .outerjoin(Card, and_(Card.account_uuid == Account.account_uuid, cards.is_live(now)))
         .where(Account.account_uuid.in_(here))
-        .order_by(Account.username)
+        .order_by(Account.username, Card.created_at, Card.id)
     )
     return _gathered(rows)
 
@@ -173,11 +175,17 @@ def _gathered(rows: Iterable[tuple[str, str, datetime, str | None, str | None]])
         before = found.get(account_uuid)
         held = dict(before.cards) if before else {}
         if card is not None:
-            held[card] = label or ""
+            held[card] = _another(label or "", {*held.values()})
         found[account_uuid] = _Person(
             account_uuid=account_uuid, username=username, secret_since=since.isoformat(), cards=held
         )
     return [*found.values()]
+
+
+def _another(label: str, taken: set[str]) -> str:
+    """Two schools may each have made a card with this label."""
+    numbered = (f"{label} ({number})" for number in itertools.count(2))
+    return next(name for name in itertools.chain([label], numbered) if name not in taken)
 
 
 def _schools(db: Connection, account_uuid: str | None, today: date) -> list[str | None]:

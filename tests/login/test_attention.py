@@ -91,6 +91,26 @@ def test_help_wakes_a_card_and_opens_what_strangers_closed(tight):
     assert details == {"counters": ["card", "stranger"]}
 
 
+def test_cards_of_two_schools_with_one_label_are_two_cards(tight):
+    who = make_login.pupil(tight)
+    now, first, held = tight.clock.now(), _school_of(tight, who), []
+    with tight.database.transaction() as db:
+        second = make.school(db)
+        make.enrolment(db, who, second)
+        for school in (first, second):
+            made = cards.issue(
+                db, account_uuid=who, label="school", now=now, days=9, instellingsnummer=school
+            )
+            held.append(cards.find(db, made.token, now))
+    for card, begin in zip(held, (0, 10), strict=True):
+        _wrong(tight, 4, begin=begin, card=card)
+    assert len(attention.of_school(tight, second)) == 2
+    assert [state.count for state in attention.of_pupil(tight, who).cards.values()] == [3, 3]
+    attention.release(tight, who)
+    for card in held:
+        assert isinstance(sign_in.prove(tight, make_login.attempt(card=card)), sign_in.SignedIn)
+
+
 def test_BRUTE_11_nobody_opens_by_hand_what_a_hundred_guesses_closed(tight):
     who = make_login.pupil(tight)
     known = make_login.known_browser(who, tight)
