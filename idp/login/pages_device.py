@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, make_response, render_template, request
 
 from idp import context, web
-from idp.login import devices, pages_frame, tries
+from idp.login import devices, pages_frame, sessions, tries
 from idp.login.devices import Device
 from idp.login.sessions import SIGN_IN
 
@@ -33,8 +33,18 @@ def device_answer() -> Response:
         tries.address_failed(house, address, now)
         return _page(None, message="wrong", status=400)
     response = web.see_other(PAGE)
+    _nobody_stays(response)
     pages_frame.give_device(response, made.device, made.cookie)
     return response
+
+
+def _nobody_stays(response: Response) -> None:
+    """Whoever signed in here before it was everybody's would stay as long as on a device of their own."""
+    house, there = context.house(), sessions.current()
+    if there is not None:
+        with house.database.transaction() as db:
+            sessions.end(db, there.sid, "signed_out", house.clock.now())
+        web.drop_cookie(response, sessions.COOKIE)
 
 
 def _page(device: Device | None, *, message: str | None = None, status: int = 200) -> Response:

@@ -219,6 +219,17 @@ def test_behind_a_card_the_first_screen_has_no_back_that_leads_nowhere(visitor, 
     assert back.is_visible()
 
 
+def test_done_is_in_sight_however_far_the_apps_go_on(visitor, there):
+    go("my-apps-29", visitor, there)
+    done = visitor.get_by_role("button", name="Klaar")
+    for width in (360, 820):
+        show(visitor, width)
+        visitor.locator(".tile-go").last.scroll_into_view_if_needed()
+        assert visitor.evaluate("scrollY") > 300
+        box, height = done.bounding_box(), visitor.viewport_size["height"]
+        assert 0 <= box["y"] <= height - box["height"]
+
+
 def test_words_that_nobody_typed_are_not_sent_as_pictures_that_nobody_tapped(visitor, there):
     go("pictures-typing", visitor, there)
     here = visitor.url

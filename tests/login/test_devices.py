@@ -176,6 +176,14 @@ def test_SESS_11_on_a_device_of_the_school_every_session_is_shared(client, house
     assert row.expires_at == make.NOW.replace(hour=16), "five o'clock in Brussels"
 
 
+def test_SESS_11_whoever_was_signed_in_before_it_was_the_schools_is_signed_out(client, house, noor, school):
+    send(client, read(identify(client)).forms[0], **TAPS)
+    assert type_code(client, make_devices.code(house, school)).status_code == 303
+    assert client.get("/mijn-apps").status_code == 303
+    with house.database.reading() as db:
+        assert db.execute(select(Session.ended_because)).scalars().all() == ["signed_out"]
+
+
 def test_SESS_03_a_shared_session_ends_after_a_quarter_without_use(client, house, noor, school):
     type_code(client, make_devices.code(house, school))
     send(client, read(identify(client)).forms[0], **TAPS)
