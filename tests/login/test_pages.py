@@ -405,6 +405,14 @@ def test_a_temporary_password_is_changed_before_anything_else(client, elias, rek
     assert "Dag Elias!" in read(client.get("/mijn-apps")).words
 
 
+def test_whoever_will_not_choose_a_password_now_may_leave_and_nobody_else_chooses_it(client, elias):
+    send(client, read(identify(client, "elias.maes")).forms[0], password="Tijdelijk7")
+    page = read(client.get("/nieuw-wachtwoord"))
+    leave = next(form for form in page.forms if form["action"] == "/afmelden")
+    assert send(client, leave).location == "/aanmelden?bericht=klaar"
+    assert client.get("/nieuw-wachtwoord").status_code == 303
+
+
 def test_the_temporary_password_is_no_own_password(client, elias):
     send(client, read(identify(client, "elias.maes")).forms[0], password="Tijdelijk7")
     form = read(client.get("/nieuw-wachtwoord")).forms[0]
