@@ -165,7 +165,8 @@ def _answered(
         body, headers = _body(found, ask)
         etag = entropy.keyed_digest(house.keys.pairwise, "roster_etag", app.client_id, body.decode())[:32]
         headers = {**headers, "ETag": f'"{etag}"', "Cache-Control": "private, no-cache"}
-        if request.if_none_match.is_strong(etag):  # "*" knows nothing: it is told, and written down
+        known = request.if_none_match
+        if known.is_strong(etag) or known.is_weak(etag):  # "*" knows nothing: it is told, and written down
             return Response(status=304, headers=headers)
         answering.record(house, app, found.page.told, Channel.ROSTER, now=now)
     except Refusal as no:
