@@ -145,7 +145,7 @@ def standing(db: Connection, instellingsnummer: str, today: date) -> Standing:
         pakket=row.pakket,
         records=records,
         gone_by=ended + GONE_WITHIN if ended and records and not state.shares else None,
-        arrived=_arrived(db, instellingsnummer),
+        arrived=_arrived(db, instellingsnummer, shares=state.shares),
     )
 
 
@@ -266,8 +266,9 @@ def _records(db: Connection, instellingsnummer: str) -> int:
     return stored + held.records(db, instellingsnummer)
 
 
-def _arrived(db: Connection, instellingsnummer: str) -> tuple[Arrived, ...]:
-    waiting = {one.id for one in held.waiting(db, instellingsnummer)}
+def _arrived(db: Connection, instellingsnummer: str, *, shares: bool) -> tuple[Arrived, ...]:
+    """A school that does not share decides about nothing: what waits is wiped with the rest."""
+    waiting = {one.id for one in held.waiting(db, instellingsnummer)} if shares else set()
     columns = (
         Delivery.id,
         Delivery.received_at,
