@@ -156,6 +156,21 @@ def test_searching_finds_parts_of_a_name_and_puts_no_name_in_an_address(client, 
     assert "<b>x" not in nobody
 
 
+def test_a_school_without_accounts_sends_a_beheerder_to_make_them_and_a_teacher_to_the_beheerder(app, house):
+    with house.database.transaction() as db:
+        school = make.school(db)
+        make.enrolment(db, make.pupil(db), school)
+    read = {}
+    for kind in (models.RightKind.BEHEERDER, models.RightKind.TEACHER):
+        desk = app.test_client()
+        make_staff.begin(desk, house, make_staff.staff(house, kind, school=school))
+        read[kind] = desk.get(HELP).text
+    chooses = "De LeerID-beheerder van je school kiest ze voor jou."
+    assert chooses in read[models.RightKind.TEACHER]
+    assert chooses not in read[models.RightKind.BEHEERDER]
+    assert "Maak ze aan bij Leerlingen." in read[models.RightKind.BEHEERDER]
+
+
 def test_a_beheerder_chooses_the_groups_classes_and_pupils_of_a_teacher(client, app, house, noor, teacher):
     boss = make_staff.staff(house, school=teacher.school)
     desk = app.test_client()

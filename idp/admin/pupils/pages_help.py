@@ -43,7 +43,13 @@ def choose() -> Response:
         )
     gone = bool(request.args.get("zoek")) and not words
     return shell.page(
-        "admin/help.html", pupils=found[:MOST], more=len(found) > MOST, words=words, gone=gone, home=HELP
+        "admin/help.html",
+        pupils=found[:MOST],
+        more=len(found) > MOST,
+        words=words,
+        gone=gone,
+        home=HELP,
+        everyone=desk.has(RightKind.BEHEERDER),
     )
 
 
