@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from idp.admin.apps import app_list
 from idp.cli.apps import app
 from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say
+from idp.errors import NotFound
 from idp.oidc import app_log
 from idp.oidc.app_log import Line
 
@@ -34,6 +36,8 @@ def log(data: Path | None, client_id: str | None, incident: str | None, most: in
     with opened(data) as house, house.database.reading() as db:
         lines = app_log.lines(db, client_id=client_id, incident=incident, most=most)
         others = app_log.events_of(db, incident) if incident and not lines else []
+        if not lines and client_id and app_list.find(db, client_id) is None:
+            raise NotFound("app_unknown", client_id[:100])
     if as_json:
         say([asdict(line) for line in lines])
     else:

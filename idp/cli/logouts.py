@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from idp.admin.apps import app_list
 from idp.cli.apps import app
 from idp.cli.frame import data_option, json_option, opened, orderly, say, table
 from idp.errands import job_worker, jobs
+from idp.errors import NotFound
 from idp.models import ErrandState
 from idp.oidc import backchannel
 
@@ -60,6 +62,8 @@ def logouts(data: Path | None, client_id: str | None, most: int, *, retry: bool,
             click.echo(f"{count} will be tried again", err=True)
         with house.database.reading() as db:
             lines = backchannel.lines(db, client_id, most=most)
+            if not lines and client_id and app_list.find(db, client_id) is None:
+                raise NotFound("app_unknown", client_id[:100])
     shown = [
         {
             "app": line.client_id,

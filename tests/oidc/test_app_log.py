@@ -189,7 +189,17 @@ def test_the_command_shows_the_difference_and_finds_an_incident(client, house, s
     missing = idp("app", "log", "--incident", "nothing")
     assert missing.exit_code == 1
     assert "server's log" in missing.output
+    with house.database.transaction() as db:
+        make.app(db, "other-app")
     assert idp("app", "log", "other-app").output == "nothing was refused\n"
+
+
+def test_a_name_that_is_mistyped_is_no_app_of_which_nothing_is_to_be_told(client, story, idp):
+    for command in ("log", "logouts"):
+        done = idp("app", command, "rekenburu")
+        assert (done.exit_code, "app_unknown" in done.output) == (1, True)
+    client.get(f"/authorize?{query(story.app, client_id='rekenburu')}")
+    assert "client_id is not registered" in idp("app", "log", "rekenburu").output, "an app that sends it so"
 
 
 def test_the_commands_about_logouts_show_and_try_again(house, idp):
