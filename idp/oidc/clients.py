@@ -122,7 +122,17 @@ def _offered(proof: Proof) -> tuple[str, str, tuple[str, ...]]:
 
 def refused(description: str = "Client authentication failed.", *, status: int = 401) -> InvalidClientError:
     """The answer to a client that did not prove itself."""
-    return InvalidClientError(status_code=status, description=description)
+    return _NotProven(status_code=status, description=description)
+
+
+class _NotProven(InvalidClientError):  # type: ignore[misc]
+    """With the realm that a challenge must have (RFC 7617 section 2)."""
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        return [
+            (name, value.replace("Basic ", 'Basic realm="clients", ', 1))
+            for name, value in super().get_headers()
+        ]
 
 
 # ---------------------------------------------------------------- secrets

@@ -27,7 +27,7 @@ from idp.claims import catalogue, disclose
 from idp.claims.disclose import Channel, Disclosure
 from idp.context import House
 from idp.lately import Counter
-from idp.oidc import app_log, clients, codes, id_token, refresh, tokens
+from idp.oidc import app_log, clients, codes, fields, id_token, refresh, tokens
 from idp.oidc.tokens import Held, No
 
 VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
@@ -274,7 +274,7 @@ class ClientCredentialsGrant(_Grant, grants.ClientCredentialsGrant):  # type: ig
         return 200, body, self.TOKEN_RESPONSE_HEADER
 
     def _own(self) -> frozenset[str]:
-        return self.app.scopes - frozenset(catalogue.SCOPES)
+        return self.app.scopes - frozenset((*catalogue.SCOPES, *fields.STAFF_SCOPES))
 
 
 ALL = (AuthorizationCodeGrant, RefreshTokenGrant, ClientCredentialsGrant)

@@ -28,7 +28,7 @@ def userinfo(house: House, token: str, *, now: datetime) -> tuple[App, dict[str,
         if access is None or app is None or app.disabled:
             raise InvalidTokenError(realm=house.settings.issuer)
         if access.held is None or "openid" not in access.scope.split():
-            raise InsufficientScopeError
+            raise _NotAboutAnybody(house.settings.issuer)
         released = disclose.disclose(
             db,
             keys=house.keys,
@@ -46,3 +46,15 @@ def userinfo(house: House, token: str, *, now: datetime) -> tuple[App, dict[str,
     if not released.alive:
         raise InvalidTokenError(realm=house.settings.issuer)
     return app, released.claims
+
+
+class _NotAboutAnybody(InsufficientScopeError):  # type: ignore[misc]
+    """With the challenge that belongs to it (RFC 6750 section 3)."""
+
+    def __init__(self, realm: str) -> None:
+        super().__init__()
+        self.realm = realm
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        challenge = f'Bearer realm="{self.realm}", error="{self.error}", scope="openid"'
+        return [*super().get_headers(), ("WWW-Authenticate", challenge)]

@@ -34,7 +34,7 @@ def refused(answer, error="invalid_client", status=401):
     assert (answer.status_code, answer.json["error"]) == (status, error), answer.text
     assert "access_token" not in answer.json
     if status == 401:
-        assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+        assert answer.headers["WWW-Authenticate"].startswith('Basic realm="clients", error="invalid_client"')
     return True
 
 

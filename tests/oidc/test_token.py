@@ -276,14 +276,14 @@ def test_TOK_08_an_app_for_people_cannot_speak_for_itself(bench):
 def test_an_app_that_speaks_for_itself_never_gets_a_scope_about_pupils(bench):
     roster = "https://purl.imsglobal.org/spec/or/v1p2/scope/roster-core.readonly"
     grants = ["authorization_code", "client_credentials"]
-    story = bench.story(grant_types=grants, scope=f"openid profile ov_klas offline_access {roster}")
+    story = bench.story(grant_types=grants, scope=f"openid profile ov_klas vo offline_access {roster}")
     auth = (story.app.client_id, SECRET)
     form = {"grant_type": "client_credentials"}
     given = bench.post("/token", form, auth=auth).json
     assert given["scope"] == roster
     assert "refresh_token" not in given
     assert "id_token" not in given
-    for scope in ("openid", "ov_klas", f"{roster} profile", "offline_access", "other"):
+    for scope in ("openid", "ov_klas", "vo", f"{roster} profile", "offline_access", "other"):
         assert refused(bench.post("/token", form | {"scope": scope}, auth=auth), "invalid_scope")
     assert bench.introspect(story, given["access_token"]).json == {
         "active": True,

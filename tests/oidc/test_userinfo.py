@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from idp import entropy, models
+from idp.apps import LISTS_SCOPE
 from tests.make_reading import stands
 from tests.make_tokens import FORM, SECRET, Bench, basic, garbage
 
@@ -161,6 +162,18 @@ def test_every_look_stands_in_the_ledger_by_name_only(bench):
     assert [channel for channel, _ in rows] == ["id_token", "userinfo"]
     assert rows[1][1]["ov_klassen"] == "released"
     assert not stands("3A", str(rows))
+
+
+def test_a_token_that_is_about_nobody_is_refused_with_a_challenge(bench):
+    """RFC 6750 section 3: whatever token does not open the door is told what would."""
+    story = bench.story(
+        grant_types=["authorization_code", "client_credentials"], scope=f"openid {LISTS_SCOPE}"
+    )
+    given = bench.post("/token", {"grant_type": "client_credentials"}, auth=(story.app.client_id, SECRET))
+    answer = bench.userinfo(given.json["access_token"])
+    assert (answer.status_code, answer.json["error"]) == (403, "insufficient_scope")
+    challenge = f'Bearer realm="{bench.house.settings.issuer}", error="insufficient_scope", scope="openid"'
+    assert answer.headers["WWW-Authenticate"] == challenge
 
 
 def test_an_app_may_ask_for_signed_userinfo(bench):
