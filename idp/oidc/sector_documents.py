@@ -51,13 +51,20 @@ def problem(document: Mapping[str, Any], *, loopback: bool) -> Problem | None:
     return None
 
 
-def elsewhere(document: Mapping[str, Any], existing: App) -> list[str]:
-    """Hosts to which this document takes an app, beside that of its sector and those where it is already."""
+def elsewhere(document: Mapping[str, Any], existing: App, *, loopback: bool) -> list[str]:
+    """Hosts to which this document takes an app, beside that of its sector and those where it is already.
+
+    Of a sector that is the app's alone nothing can be taken along; with `loopback` (a demo) it may move on this machine.
+    """
     redirects = document.get("redirect_uris")
-    if not isinstance(redirects, list):
+    if not isinstance(redirects, list) or existing.sector == existing.client_id:
         return []
     try:
-        hosts = {registration.place(uri) for uri in redirects}
+        hosts = {
+            registration.place(uri)
+            for uri in redirects
+            if not (loopback and registration.on_this_machine(uri))
+        }
     except NotAnAddress:
         return []  # the one door of registrations says so
     known = {registration.place(uri) for uri in existing.redirect_uris} | {existing.sector}

@@ -406,6 +406,15 @@ def test_JWT_12_an_app_does_not_take_the_names_of_another_host_along_to_its_own(
     assert put(client, said, redirect_uris=["https://rekenbuur.example/other"]).status_code == 200
 
 
+def test_a_native_app_changes_its_address_on_loopback_as_it_likes(house, client, token):
+    """Its sector is its own, so there is nothing of anybody else to take along."""
+    words = {"application_type": "native", "token_endpoint_auth_method": "none"}
+    said = post(client, token, redirect_uris=["http://127.0.0.1:5000/cb"], **words).json
+    for uris in (["http://127.0.0.1:5001/cb"], ["http://[::1]/cb", "http://127.0.0.1/cb"]):
+        assert put(client, said, redirect_uris=uris, **words).status_code == 200
+    assert registered(house, said["client_id"]).sector == said["client_id"]
+
+
 def test_an_app_moves_when_the_host_of_its_sector_names_the_new_address(house, sector):
     house = replace(house, settings=house.settings.model_copy(update={"demo": True}))
     uri, listed = sector

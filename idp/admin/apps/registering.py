@@ -315,7 +315,7 @@ def _scope(known: Mapping[str, Any], initial: InitialToken, existing: App | None
 def _check_sector(house: House, known: Mapping[str, Any], existing: App | None) -> None:
     """A sector stays for ever, so an app that moves away from its host must show that this host knows of it."""
     if existing is not None and "sector_identifier_uri" not in known:
-        moved = sector_documents.elsewhere(known, existing)
+        moved = sector_documents.elsewhere(known, existing, loopback=house.settings.demo)
         if moved:
             told = f"redirect_uris: {', '.join(moved)} is not {existing.sector}: name a sector_identifier_uri there."
             raise Refused("invalid_client_metadata", told, client_id=existing.client_id)
