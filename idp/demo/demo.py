@@ -48,6 +48,7 @@ def prepare(data: Path, port: int) -> config.Settings:
         raise ConfigurationError(
             [f"{file} belongs to an installation, not to a demo: give the demo another --data DIR"]
         )
+    file.touch(mode=0o600)
     file.write_text(wanted, encoding="utf-8")
     settings = config.read(data=data)
     keys.create(settings.keys_folder)
