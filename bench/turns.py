@@ -3,6 +3,7 @@
     python bench/turns.py W8 . ../before                  a full sign-in with this checkout and with another one
     python bench/turns.py W4,W5 . ../before --pg          on PostgreSQL, one for each
     python bench/turns.py W8 . node_oidc_provider         beside a peer
+    python bench/turns.py W8 . ../before -c 24 --also W4  how long somebody else's userinfo takes, while 24 sign in
 
 All servers are up at once, on one core, and only one of them is asked at a time; the load comes from another core. A checkout
 needs its own environment (`make` there makes it). Rounds are short and their order turns round, so a machine that others use,
@@ -10,6 +11,7 @@ too, is equally slow for all; what counts is the median of each round's ratio to
 """
 
 import argparse
+import asyncio
 import contextlib
 import os
 import statistics
@@ -42,18 +44,28 @@ def a_server(name, number, *, pg, alg):
     return provider
 
 
-def rounds_of(workload, servers, how_many, seconds, concurrency):
-    """For each server its rounds: (CPU in ms, slowest in ms)."""
+async def under_load(client, workload, roots, concurrency, seconds, warmup, also):
+    """The figures of the workload, and of the one that somebody else does meanwhile, one after the other (None: nobody)."""
+    loads = [(workload, concurrency), *([(also, 1)] if also else [])]
+    return await asyncio.gather(
+        *(measure(client, name, roots, many, seconds, warmup, 0, 1) for name, many in loads)
+    )
+
+
+def rounds_of(workload, servers, how_many, seconds, concurrency, also=None):
+    """For each server its rounds: (CPU in ms, slowest in ms, p99 in ms of what somebody else did)."""
     rounds = [[] for _ in servers]
     for number in range(how_many + 1):
         order = list(enumerate(servers))
         for at, (provider, server, client) in order if number % 2 else reversed(order):
             warmup = 0.2 if number else provider.warmup
-            figure = runner(measure(client, workload, server.roots, concurrency, seconds, warmup, 0, 1))
-            if figure["errors"]:
-                sys.exit(f"{provider.name}: {figure['last_error']}")
+            figures = runner(under_load(client, workload, server.roots, concurrency, seconds, warmup, also))
+            for figure in figures:
+                if figure["errors"]:
+                    sys.exit(f"{provider.name}: {figure['last_error']}")
             if number:  # the first round is there to get warm
-                rounds[at].append((figure["cpu_ms_per_op"], figure["max_ms"]))
+                figure, other = figures[0], figures[-1]
+                rounds[at].append((figure["cpu_ms_per_op"], figure["max_ms"], other["p99_ms"]))
     return rounds
 
 
@@ -66,6 +78,7 @@ def main():
     parser.add_argument("-r", "--rounds", type=int, default=8)
     parser.add_argument("-s", "--seconds", type=float, default=1.5)
     parser.add_argument("-c", "--concurrency", type=int, default=8)
+    parser.add_argument("--also", metavar="W4", help="what somebody else does meanwhile; then CPU is of both")
     parser.add_argument("--pg", action="store_true", help="our own on PostgreSQL")
     parser.add_argument("--es256", action="store_true", help="our own sign with ES256")
     words = parser.parse_args()
@@ -78,16 +91,19 @@ def main():
             server = all_up.enter_context(Server(provider, 0, log=f"/tmp/opbench-server-{number}.log"))
             servers.append((provider, server, client_for(provider)))
         for workload in words.workloads.split(","):
-            every = rounds_of(workload, servers, words.rounds, words.seconds, words.concurrency)
+            every = rounds_of(workload, servers, words.rounds, words.seconds, words.concurrency, words.also)
             for (provider, _, _), rounds in zip(servers, every, strict=True):
-                cpu = statistics.median(cost for cost, _ in rounds)
+                cpu = statistics.median(cost for cost, _, _ in rounds)
                 ratio = statistics.median(
-                    cost / first for (cost, _), (first, _) in zip(rounds, every[0], strict=True)
+                    cost / first for (cost, _, _), (first, _, _) in zip(rounds, every[0], strict=True)
                 )
-                slowest = max(most for _, most in rounds)
+                slowest = max(most for _, most, _ in rounds)
+                others = (
+                    f"; {words.also} meanwhile p99 {statistics.median(p99 for _, _, p99 in rounds):.0f} ms"
+                )
                 print(
                     f"{workload} {provider.name:28} {cpu:8.3f} ms of CPU, {ratio:.3f} of the first; "
-                    f"slowest {slowest:.0f} ms",
+                    f"slowest {slowest:.0f} ms{others if words.also else ''}",
                     flush=True,
                 )
 
