@@ -276,6 +276,10 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Er is al een tekst die later ingaat."),
         _("Kies een dag na die van de nieuwste tekst."),
     ),
+    "protocol_too_far": (
+        _("Die dag is meer dan twee jaar ver."),
+        _("Kijk het jaartal na: na deze tekst kan er geen komen die vroeger ingaat."),
+    ),
     "protocol_too_soon": (
         _("Die dag is te vroeg."),
         _("Scholen krijgen tijd om de tekst te lezen: kies een latere dag."),

@@ -41,6 +41,9 @@ __all__ = [
 RENEWED = "renewed"
 """What stands as reference in an agreement that gave way to one on a newer text."""
 
+FARTHEST = timedelta(days=731)
+"""So far ahead a text may be announced."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
@@ -140,6 +143,8 @@ def check_protocol(
         raise Invalid("protocol_out_of_order", f"the newest text is in force from {every[-1].in_force_from}")
     if every and in_force_from < day_of_law(now) + timedelta(days=notice_days):
         raise Invalid("protocol_too_soon", f"schools get {notice_days} days")
+    if in_force_from > day_of_law(now) + FARTHEST:
+        raise Invalid("protocol_too_far", f"{in_force_from} is more than two years away: look at the year")
     return True
 
 
@@ -155,7 +160,8 @@ def publish_protocol(
 ) -> str:
     """Publish a text and return its sha256. The same text again changes nothing.
 
-    Raises Invalid: `protocol_empty`, `protocol_too_soon` (a next text is announced `notice_days` ahead), `protocol_out_of_order`
+    Raises Invalid: `protocol_empty`, `protocol_too_soon` (a next text is announced `notice_days` ahead), `protocol_too_far` (a
+    mistyped year would stand in the way of every text after it), `protocol_out_of_order`
     (it comes into force after the ones we have), `protocol_version_taken`.
     """
     sha256 = hashlib.sha256(body.encode()).hexdigest()

@@ -312,6 +312,8 @@ def test_the_first_text_may_be_in_force_at_once_and_the_next_only_after_notice(h
         with pytest.raises(Invalid, match="protocol_version_taken"):
             publish(db, "2026")
         second = publish(db, in_force_from=TODAY + timedelta(days=30))
+        with pytest.raises(Invalid, match="protocol_too_far"):
+            publish(db, "2207", "verschreven", date(2207, 2, 1))
         with pytest.raises(Invalid, match="protocol_out_of_order"):
             publish(
                 db,
