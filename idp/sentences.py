@@ -88,6 +88,7 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Je school kan je een nieuw geven. Vraag het aan je leerkracht."),
     ),
     "too_many_tries": (_("Je probeerde het te vaak."), _("Wacht een paar minuten.")),
+    "password_rests": (_("Met dit wachtwoord lukt het niet meer."), _("Vraag een nieuw aan je school.")),
     "staff_password_too_short": (_("Dit wachtwoord is te kort."), _("Neem minstens 15 tekens.")),
     "staff_sign_in_wrong": (
         _("Deze gegevens kloppen niet."),

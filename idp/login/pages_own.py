@@ -6,7 +6,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 
 from idp import context, manners, sentences, web
 from idp.errors import Busy
-from idp.login import cards, own_password, pages_frame, sessions, sign_in, way_back
+from idp.login import cards, own_password, pages_frame, sessions, sign_in, throttle, way_back
 from idp.login.pages_frame import LONGEST_SECRET
 from idp.login.sessions import SIGN_IN
 from idp.login.way_back import NOWHERE, WayBack
@@ -71,7 +71,9 @@ def current_is_wrong(who: sessions.SignedIn) -> str | None:
     )
     if isinstance(outcome, sign_in.Confirmed):
         return None
-    return both("too_many_tries" if isinstance(outcome, sign_in.Wait) else "password_wrong")
+    if isinstance(outcome, sign_in.Wait):
+        return both("password_rests" if outcome.counter in throttle.UNTIL_HELP else "too_many_tries")
+    return both("password_wrong")
 
 
 # ---------------------------------------------------------------- done, and another language

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from idp import assets, models, web
-from idp.login import cards, sign_in, way_back
+from idp.login import cards, sign_in, slowing, throttle, way_back
+from idp.login.counting_database import InDatabase
 from tests import make, make_login
 from tests.make_reading import read, stands
 
@@ -431,6 +432,20 @@ def test_a_wished_change_asks_for_the_present_password(client, elias):
     )
     assert right.location == "/mijn-apps"
     assert client.get("/mijn-apps").status_code == 200
+
+
+def test_whoever_may_not_try_any_more_is_sent_to_the_school_and_not_told_to_wait(client, house):
+    own = "groene olifant op zolder"
+    make_login.pupil(house, "elias.maes", own, models.SecretKind.OWN)
+    send(client, read(identify(client, "elias.maes")).forms[0], password=own)
+    since = make.NOW.isoformat()
+    month = throttle.name_of(house.keys.throttle, throttle.Counter.MONTH, "elias.maes", since)
+    with house.database.transaction() as db:
+        InDatabase(db).close(month, slowing.UNTIL_HELP, house.clock.now())
+    form = read(client.get("/nieuw-wachtwoord")).forms[0]
+    page = read(send(client, form, current=own, password="blauwe olifant op zolder"))
+    assert "Vraag een nieuw aan je school." in page.words
+    assert "Wacht" not in page.words
 
 
 def test_a_basic_account_has_no_password_of_its_own(client, noor):
