@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from idp import apart
 from idp.context import House
-from idp.errors import NotAllowed
+from idp.errors import NotAllowed, SignInRequired
 from idp.login import accounts, outbox, passwords, sessions
 from idp.login.sessions import SignedIn
 from idp.models import AccountType, Enrolment, School, SecretKind
@@ -27,7 +27,7 @@ class Unsuitable:
 
 
 def change(house: House, who: SignedIn, chosen: str, *, language: str) -> Changed | Unsuitable:
-    """Give this pupil the chosen password. Raises Busy, Invalid for a basic account, NotAllowed `sandbox_pupil`."""
+    """Give this pupil the chosen password. Raises Busy, Invalid for a basic account, NotAllowed `sandbox_pupil`, SignInRequired when the session ended meanwhile."""
     if keeps_secret(house, who.account_uuid) and not who.must_change:
         raise NotAllowed("sandbox_pupil")
     with house.database.reading() as db:
@@ -45,6 +45,9 @@ def change(house: House, who: SignedIn, chosen: str, *, language: str) -> Change
         accounts.set_own_password(
             db, account_uuid=who.account_uuid, stored=stored, now=now, settings=house.settings
         )
+        if not sessions.is_open(db, who.sid):
+            # The school gave a new secret meanwhile, or ended what was open: that counts.
+            raise SignInRequired("sign_in_required")
         outbox.tell_password_changed(db, account_uuid=who.account_uuid, language=language, now=now)
         started = sessions.after_own_password(
             db, house, account_uuid=who.account_uuid, sid=who.sid, shared=who.shared, now=now

@@ -290,6 +290,14 @@ def seen(db: Connection, settings: Settings, cookie: str, now: datetime) -> Sign
     return _value(row)
 
 
+def is_open(db: Connection, sid: str) -> bool:
+    """Did nobody end it?"""
+    return (
+        db.execute(select(Session.sid).where(Session.sid == sid, Session.ended_at.is_(None))).first()
+        is not None
+    )
+
+
 def current() -> SignedIn | None:
     """The pupil behind this request. Looks once; an account that went inactive ends its session here."""
     notes = context.notes()

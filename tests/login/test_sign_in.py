@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from idp import audit, clock, config, context, entropy
-from idp.errors import Busy
+from idp.errors import Busy, SignInRequired
 from idp.hashing import Hasher, Stored
-from idp.login import browsers, cards, pictures, sessions, sign_in, throttle
+from idp.login import browsers, cards, own_password, pictures, sessions, sign_in, throttle
 from idp.login.sign_in import Confirmed, Expired, SignedIn, Wait, Wrong
 from idp.models import Account, AuditEvent, Enrolment, SecretKind, Session, Throttle
 from tests import make, make_devices, make_login
@@ -217,6 +217,29 @@ def test_a_secret_that_is_renewed_while_somebody_signs_in_lets_nobody_in(house):
             return verdict
 
     assert isinstance(_try(replace(house, hasher=Slow())), Wrong)
+
+
+def test_SESS_04_a_password_that_is_chosen_while_the_school_gives_another_changes_nothing(house):
+    uuid = make_login.pupil(house, secret="zonnebloem in 7", kind=SecretKind.OWN)
+    who = _look(house, _try(house, secret="zonnebloem in 7").cookie)
+    real = house.hasher
+
+    class Slow(Hasher):
+        def __init__(self):
+            self.__dict__.update(real.__dict__)
+
+        def hash_waiting(self, secret):
+            stored = super().hash_waiting(secret)
+            with house.database.transaction() as db:
+                db.execute(update(Account).values(secret_hash="of the school"))
+                sessions.end_all(db, uuid, "secret_renewed", house.clock.now(), grants=True)
+            return stored
+
+    with pytest.raises(SignInRequired):
+        own_password.change(replace(house, hasher=Slow()), who, "paarse giraf in de kelder", language="nl")
+    with house.database.reading() as db:
+        assert db.scalar(select(Account.secret_hash)) == "of the school"
+        assert not db.scalar(select(func.count()).select_from(Session).where(Session.ended_at.is_(None)))
 
 
 # ---------------------------------------------------------------- learning nothing
