@@ -78,7 +78,7 @@ class Subject:
     secret_since: str
     """When the secret was set (any text; empty for a name that does not exist): a new secret starts a new month."""
     browser: str
-    """The id of the browser."""
+    """The id of the browser; on C3 that of the device."""
     card: str | None
     """The id of the card, on C1."""
     address: str
