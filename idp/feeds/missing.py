@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, time
 
-from sqlalchemy import Connection, exists, func, select
+from sqlalchemy import Connection, exists, func, or_, select
 
 from idp.audit import feeds as audit_feeds
 from idp.claims import consent
@@ -35,7 +35,9 @@ def schools(db: Connection, now: datetime, instellingsnummer: str | None = None)
     of_classes = (Delivery.instellingsnummer == School.instellingsnummer, Delivery.kind == deliveries.CLASSES)
     came = exists().where(*of_classes, Delivery.received_at >= began)
     agreed = exists().where(
-        Agreement.instellingsnummer == School.instellingsnummer, Agreement.given_at < began
+        Agreement.instellingsnummer == School.instellingsnummer,
+        Agreement.given_at < began,
+        or_(Agreement.stopped_at.is_(None), Agreement.stopped_at >= began),  # renewed since, or not stopped
     )
     last = select(func.max(Delivery.received_at)).where(*of_classes).scalar_subquery()
     query = (

@@ -239,3 +239,25 @@ def test_a_school_without_a_delivery_this_night_is_told_after_nine(house, app, s
     bring(house, SOURCE)
     assert warning not in page()
     assert missing.note(house) == {"schools": 0}
+
+
+@pytest.mark.parametrize(
+    ("ended", "waits"),
+    [
+        (timedelta(days=-1), False),  # last night nothing was taken in
+        (timedelta(hours=8), True),  # a newer text took the place of the old one this morning
+    ],
+)
+def test_a_school_that_began_again_this_morning_waited_for_nothing_last_night(
+    house, sharing_school, ended, waits
+):
+    house.clock.move(days=1)  # Tuesday 10:00 in Brussels
+    night = house.clock.now().replace(hour=23, minute=0) - timedelta(days=1)
+    with house.database.transaction() as db:
+        db.execute(
+            update(models.Agreement).values(given_at=night - timedelta(days=9), stopped_at=night + ended)
+        )
+        plain.agreement(db, sharing_school, given_at=night + timedelta(hours=8))
+    with house.database.reading() as db:
+        found = missing.schools(db, house.clock.now())
+    assert [one.instellingsnummer for one in found] == ([sharing_school] if waits else [])
