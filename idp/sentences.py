@@ -162,6 +162,10 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Deze persoon kun je niet zelf uitnodigen."),
         _("Die heeft al een account, of ook andere rechten. Vraag een uitnodiging aan de helpdesk."),
     ),
+    "operator_begins_anew": (
+        _("Deze persoon kan zich al aanmelden, en begint als operator opnieuw."),
+        _("Neem eerst de oude manieren weg met idp staff forget. Geef dan het recht, en nodig uit."),
+    ),
     "last_factor": (
         _("Dit is je laatste manier om je aan te melden."),
         _("Voeg eerst een andere toe."),

@@ -11,6 +11,7 @@ from idp import models
 from idp.admin.staff import access
 from idp.clock import day_of_law
 from idp.errors import Invalid, NotAllowed, NotFound
+from idp.login import staff_accounts, staff_setup
 from idp.models import RightKind, SchoolKind
 from tests import make
 
@@ -107,6 +108,22 @@ def test_a_right_of_an_assignment_is_not_lengthened_by_hand(house):
         assert ours != theirs
         ends = {right.id: right.einddatum for right in access.rights(db, person, TODAY)}
     assert ends == {theirs: date(2027, 8, 31), ours: date(2029, 8, 31)}
+
+
+def test_ROLE_05_nobody_becomes_an_operator_with_a_way_to_sign_in_that_a_school_began(house):
+    """A beheerder may have opened the link for somebody else, and waits for that person to become more."""
+    with house.database.transaction() as db:
+        school, person, former = make.school(db), make.person(db), make.person(db)
+        granted(db, person, RightKind.TEACHER, school)
+        make.right(db, former, None, kind=RightKind.OPERATOR, einddatum=date(2026, 11, 1))
+        for one in (person, former):
+            staff_accounts.ensure(db, one, NOW)
+        with pytest.raises(NotAllowed, match="operator_begins_anew"):
+            granted(db, person, RightKind.OPERATOR, None)
+        granted(db, former, RightKind.OPERATOR, None)
+        staff_setup.forget(db, person, "operator", NOW)
+        granted(db, person, RightKind.OPERATOR, None)
+        assert access.may(db, person, RightKind.OPERATOR, None, TODAY)
 
 
 def test_an_address_that_is_not_said_stays(house):

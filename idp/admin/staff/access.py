@@ -163,7 +163,7 @@ def grant(
     `by` is the person who gives it, None the command line. Raises NotFound (`person_unknown`,
     `school_unknown`, `supplier_unknown`), Invalid (`right_needs_school`, `right_needs_supplier`, `right_is_everywhere`, `dates_reversed`,
     `right_comes_from_assignment`: a databeheerder of a real school) and NotAllowed (`right_missing`,
-    `right_for_oneself`, `sandbox_school`).
+    `right_for_oneself`, `sandbox_school`, `operator_begins_anew`).
     """
     today = day_of_law(now)
     last = min(einddatum or date.max, school_year_ends(today)) if kind is RightKind.TEACHER else einddatum
@@ -176,6 +176,8 @@ def grant(
         raise NotAllowed("right_for_oneself")
     if by is not None:
         _check_giver(db, by, kind, instellingsnummer, today)
+    if kind is RightKind.OPERATOR and source != SANDBOX:
+        _check_beginning(db, person_id)
     same = (*_same(person_id, kind, instellingsnummer, supplier), RightRow.source != directors.SOURCE)
     running = (RightRow.begindatum <= today, RightRow.einddatum >= today)
     standing = db.execute(
@@ -250,6 +252,18 @@ def _same(
     where = (RightRow.instellingsnummer, instellingsnummer), (RightRow.supplier, supplier)
     places = [column.is_(None) if value is None else column == value for column, value in where]
     return RightRow.person_id == person_id, RightRow.kind == kind, *places
+
+
+def _check_beginning(db: Connection, person_id: str) -> None:
+    """Nobody becomes an operator with a way to sign in from before: the link that began it may have been a school's, and
+    whoever handed it out may have used it. Raises NotAllowed.
+    """
+    known = select(StaffAccount.person_id).where(StaffAccount.person_id == person_id)
+    was_one = select(RightRow.id).where(RightRow.person_id == person_id, RightRow.kind == RightKind.OPERATOR)
+    if db.execute(known).first() and not db.execute(was_one.limit(1)).first():
+        raise NotAllowed(
+            "operator_begins_anew", f"first `idp staff forget {person_id}`; afterwards invite them"
+        )
 
 
 def require_person(db: Connection, person_id: str) -> None:
