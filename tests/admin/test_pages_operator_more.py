@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from idp.admin.apps import app_files, app_list, apps
-from idp.admin.staff import access
+from idp.admin.staff import access, right_list
 from idp.audit import apps as audit_apps
 from idp.claims import consent
 from idp.errors import NotFound
@@ -265,6 +265,23 @@ def test_ROLE_a_right_that_is_not_theirs_to_give_is_not_given(house, client, mir
     given |= {"bij": school, "tot": "2027-06-30"} | wrong
     assert post(client, "/beheer/rechten", **given).status_code == status
     assert len(held(house)) == 1
+
+
+@pytest.mark.parametrize("words", ["élise", "ELISE", "o'reilly", "oreilly elise", "Élise.O@School"])
+def test_a_right_is_found_whatever_the_capitals_and_accents_of_a_name(house, words):
+    with house.database.transaction() as db:
+        one = make.person(db, voornaam="Élise", naam="O’REILLY", e_mail="elise.o@school.example")
+        other = make.person(db, voornaam="Elisabeth", naam="Reil", e_mail="reil@school.example")
+        school = make.school(db)
+        for person in (one, other):
+            make.right(db, person, school)
+    with house.database.reading() as db:
+        found = right_list.search(db, house.clock.today(), words=words)
+        assert [holder.person_id for holder in found] == [one]
+        assert right_list.search(db, house.clock.today(), words="_") == ()
+        both = right_list.search(db, house.clock.today(), words="elis")
+        assert len(both) == 2
+        assert right_list.search(db, house.clock.today(), words="elis", most=1) == both[:1]
 
 
 def test_nobody_stops_an_own_right_or_invites_who_can_sign_in(house, client, mira):

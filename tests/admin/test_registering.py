@@ -260,6 +260,16 @@ def test_a_token_may_carry_a_dated_exemption_from_PKCE(house, client):
     assert "client_secret" not in public
 
 
+def test_an_app_that_gives_up_its_secret_gives_up_its_exemption_from_PKCE_too(house, client):
+    until = house.clock.today() + timedelta(days=90)
+    mine = post(client, issue(house, pkce_exempt_until=until)[1]).json
+    public = put(client, mine, token_endpoint_auth_method="none")
+    assert public.status_code == 200, public.text
+    assert registered(house, mine["client_id"]).pkce_exempt_until is None
+    assert put(client, mine, token_endpoint_auth_method="client_secret_basic").status_code == 200
+    assert registered(house, mine["client_id"]).pkce_exempt_until is None
+
+
 def test_a_public_sub_needs_the_scope_that_tells_it_anyway(house, client):
     _, little = issue(house, scope="openid")
     assert post(client, little, subject_type="public").status_code == 400

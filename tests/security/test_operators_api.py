@@ -272,6 +272,68 @@ def test_the_trail_is_read_a_page_at_a_time(house, client, token):
     assert call(client, token, "GET", "/audit?object=app:app-3").json["items"][0]["event"] == "app_registered"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/audit?until=0001-01-01T00:00:00Z",
+        "/audit?since=0001-01-01T00:00:00%2B14:00",
+        "/audit?until=9999-12-31T23:59:59-14:00",
+        "/changes?since=0001-01-01T00:00:00%2B14:00",
+        "/changes?since=9999-12-31T23:59:59-14:00",
+    ],
+)
+def test_moments_that_nobody_can_mean_are_refused_in_words(client, token, path):
+    answer = call(client, token, "GET", path)
+    assert (answer.status_code, answer.json["code"]) == (400, "not_as_described")
+    assert answer.json["detail"].endswith("must be a date-time of 1900 to 2199")
+
+
+def test_a_rule_lasts_until_a_day_that_can_be_counted(house, client, token):
+    apps.import_apps(house, [document()], now=house.clock.now())
+    with house.database.transaction() as db:
+        make.school(db, "123456")
+    body = {"client_id": "rekenbuur", "einddatum": "9999-12-31"}
+    answer = call(client, token, "POST", "/schools/123456/visibility", json=body)
+    assert (answer.status_code, answer.json["detail"]) == (
+        400,
+        "body.einddatum must be a date of 1900 to 2199",
+    )
+    body["einddatum"] = "2199-12-31"
+    assert call(client, token, "POST", "/schools/123456/visibility", json=body).status_code == 201
+
+
+def test_an_app_is_not_replaced_by_one_of_another_name(house, client, token):
+    apps.import_apps(house, [document()], now=house.clock.now())
+    other = document("rekenkundig")
+    answer = call(client, token, "PUT", "/apps/rekenbuur", json=other, headers={"If-Match": '"1"'})
+    assert (answer.status_code, [*answer.json["problems"]["rekenbuur"]]) == (422, ["client_id"])
+    same = call(client, token, "PUT", "/apps/rekenbuur", json=document(), headers={"If-Match": '"1"'})
+    assert (same.status_code, same.json["change"]) == (200, "same")
+
+
+@pytest.mark.parametrize("words", ["école", "ECOLE", "École île", "ile ecole", "1234"])
+def test_a_school_is_found_whatever_its_capitals_and_accents(house, client, token, words):
+    with house.database.transaction() as db:
+        make.school(db, "123456", naam="ÉCOLE DE L'ÎLE")
+        make.school(db, "223456", naam="Ecosysteem")
+    found = call(client, token, "GET", "/schools", query_string={"words": words}).json["items"]
+    assert [one["instellingsnummer"] for one in found] == ["123456"]
+
+
+def test_schools_that_are_searched_for_come_a_page_at_a_time(house, client, token):
+    with house.database.transaction() as db:
+        for number in ("123456", "123457", "123458"):
+            make.school(db, number, naam="De Wijzer")
+        make.school(db, "123459", naam="Elders")
+    page = call(client, token, "GET", "/schools?words=wijzer&limit=2").json
+    assert ([one["instellingsnummer"] for one in page["items"]], page["after"]) == (
+        ["123456", "123457"],
+        "123457",
+    )
+    page = call(client, token, "GET", "/schools?words=wijzer&limit=2&after=123457").json
+    assert ([one["instellingsnummer"] for one in page["items"]], page["after"]) == (["123458"], None)
+
+
 def test_schools_and_what_they_made_visible(house, client, token):
     apps.import_apps(house, [document()], now=house.clock.now())
     made = call(client, token, "PUT", "/schools/123456", json={"naam": "De Wijzer", "pakket": "wisa"})

@@ -13,6 +13,8 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
+from idp.clock import FIRST_DAY, LAST_DAY, countable
+
 
 class NotAsDescribed(ValueError):
     """One sentence: where, and what was expected."""
@@ -134,7 +136,9 @@ def _check_text(where: str, value: str, schema: Mapping[str, Any]) -> None:
         try:
             reader(value)
         except ValueError:
-            raise NotAsDescribed(f"{where} must be a {schema['format']}") from None
+            raise NotAsDescribed(
+                f"{where} must be a {schema['format']}{_WHICH.get(schema['format'], '')}"
+            ) from None
     if any("\ud800" <= sign <= "\udfff" or sign == "\x00" for sign in value):
         raise NotAsDescribed(f"{where} has a character that cannot be kept")
 
@@ -177,15 +181,22 @@ def _moment(value: str) -> datetime:
     read = datetime.fromisoformat(value)
     if read.tzinfo is None or "T" not in value.upper():
         raise ValueError(value)
+    if countable(read.date()) is None:
+        raise ValueError(value)
     return read
 
 
 def _day(value: str) -> date:
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         raise ValueError(value)
-    return date.fromisoformat(value)
+    read = date.fromisoformat(value)
+    if countable(read) is None:
+        raise ValueError(value)
+    return read
 
 
+_YEARS = f" of {FIRST_DAY.year} to {LAST_DAY.year}"
+_WHICH: Mapping[str, str] = {"date": _YEARS, "date-time": _YEARS}
 _FORMATS: Mapping[str, Any] = {"date": _day, "date-time": _moment, "uuid": uuid.UUID}
 
 

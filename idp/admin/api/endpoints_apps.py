@@ -18,8 +18,8 @@ from idp.admin.api.api_tokens import Scope
 from idp.admin.apps import app_approving, app_history, app_list, app_planning, app_secrets, app_stopping, apps
 from idp.admin.apps.app_list import Care, State
 from idp.admin.apps.app_planning import Change
-from idp.errors import Invalid
-from idp.oidc import app_log
+from idp.errors import Invalid, Problem
+from idp.oidc import app_log, registration
 
 READ, WRITE = Scope.APPS_READ, Scope.APPS_WRITE
 APP = thing(("client_id", "client_name", "version", "state"), closed=False, version=number(0, 2**31))
@@ -133,6 +133,9 @@ def show_app(_given: Given, client_id: str) -> Answer:
 def replace_app(given: Given, client_id: str) -> Answer:
     with context.house().database.reading() as db:
         app_planning.document_of(db, client_id)
+    if given.body.get("client_id", client_id) != client_id:
+        told = Problem("frozen", registration.FROZEN, value=client_id)
+        raise app_planning.Refused({client_id: {"client_id": [told]}})
     return _stored(given.body | {"client_id": client_id}, expected=given.if_match)
 
 

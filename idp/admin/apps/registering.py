@@ -241,7 +241,10 @@ def change(house: House, client_id: str, token: str, metadata: Any, *, now: date
         )
     given = {name: value for name, value in given.items() if name not in SCHOOLS_READ}
     document = _document(house, given, initial, existing=app)
-    document |= {name: old[name] for name in (OPERATOR | SCHOOLS_READ) - {"sector"} if name in old}
+    stays = (OPERATOR | SCHOOLS_READ) - {"sector"}
+    if document.get("token_endpoint_auth_method") == "none":
+        stays -= {"pkce_exempt_until"}  # who gives up the secret always uses PKCE
+    document |= {name: old[name] for name in stays if name in old}
     with house.database.transaction() as db:
         _mine(db, client_id, token)
         stored = _store(db, house, document, now, four_eyes=house.settings.four_eyes)

@@ -7,14 +7,16 @@ school shares is the school's own.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from idp import apart, audit
+from idp.admin.pupils.pupil_list import fold
 from idp.audit import staff as audit_staff
 from idp.claims import agreements
 from idp.errors import Invalid, NotFound
@@ -77,20 +79,23 @@ def search(
     after: str = "",
     most: int = 50,
 ) -> list[Line]:
-    """Schools by instellingsnummer, those after `after`, whose name has these words or whose number begins with them."""
+    """Schools by instellingsnummer, those after `after`, whose name has these words or whose number begins with them.
+
+    Capitals and accents make no difference, in either database.
+    """
     wanted = select(School.instellingsnummer, School.naam, School.kind, School.pakket)
-    for word in words.split()[:6]:
-        plain = word.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        named = func.lower(School.naam).like(f"%{plain}%", escape="\\")
-        wanted = wanted.where(or_(named, School.instellingsnummer.like(f"{plain}%", escape="\\")))
     if kind is not None:
         wanted = wanted.where(School.kind == kind)
     if pakket is not None:
         wanted = wanted.where(School.pakket == pakket)
     if after:
         wanted = wanted.where(School.instellingsnummer > after[:6])
-    ordered = wanted.order_by(School.instellingsnummer).limit(min(most, MOST + 1))
-    return [Line(**row) for row in db.execute(ordered).mappings()]
+    ordered, most = wanted.order_by(School.instellingsnummer), min(most, MOST + 1)
+    if not words.strip():
+        return [Line(**row) for row in db.execute(ordered.limit(most)).mappings()]
+    asked = fold(words).split()
+    named = (row for row in db.execute(ordered).mappings() if asked and _is_called(row, asked))
+    return [Line(**row) for row in islice(named, most)]
 
 
 def names(db: Connection, numbers: Collection[str]) -> dict[str, str]:
@@ -178,6 +183,11 @@ def require(db: Connection, instellingsnummer: str) -> None:
 def actor() -> str:
     """Who makes something visible, as rules keep it."""
     return audit.actor()[:100]
+
+
+def _is_called(row: Mapping[Any, Any], asked: Sequence[str]) -> bool:
+    said, number = fold(row["naam"]), row["instellingsnummer"]
+    return all(word in said or number.startswith(word) for word in asked)
 
 
 def _line(db: Connection, instellingsnummer: str) -> Line:
