@@ -8,17 +8,24 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from idp.database import Database
 from idp.models import RegistryVersion
 
+_TURN = 0x1D9_57E9
+"""The number by which PostgreSQL knows this turn."""
 STEPS = Path(__file__).parent / "migrations"
 
 
 def upgrade(database: Database, revision: str = "head") -> tuple[str | None, str | None]:
-    """Bring the database up to date, in one transaction. Returns the steps before and after."""
+    """Bring the database up to date, in one transaction. Returns the steps before and after.
+
+    Machines that do it at once take turns: the second finds it done.
+    """
     with database.transaction() as db:
+        if not database.sqlite:
+            db.execute(select(func.pg_advisory_xact_lock(_TURN)))
         before = MigrationContext.configure(db).get_current_revision()
         settings = _settings()
         settings.attributes["connection"] = db

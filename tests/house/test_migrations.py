@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -43,6 +44,23 @@ def test_an_empty_database_becomes_what_models_say(empty):
 def test_upgrading_twice_changes_nothing(empty):
     upgrading.upgrade(empty)
     assert upgrading.upgrade(empty) == (upgrading.newest(), upgrading.newest())
+
+
+def test_machines_that_upgrade_at_once_take_turns(empty):
+    """As a rollout does it that runs `idp upgrade` on every machine before it starts the new version there."""
+    begin, done = threading.Barrier(3), []
+
+    def one() -> None:
+        begin.wait(20)
+        done.append(upgrading.upgrade(empty))
+
+    machines = [threading.Thread(target=one) for _ in range(3)]
+    for machine in machines:
+        machine.start()
+    for machine in machines:
+        machine.join(60)
+    newest = upgrading.newest()
+    assert sorted(done, key=str) == sorted([(None, newest), (newest, newest), (newest, newest)], key=str)
 
 
 def test_the_walls_of_the_sandbox_are_those_of_the_models(empty):
