@@ -19,6 +19,7 @@ from idp.cli.frame import (
     opened,
     orderly,
     progress,
+    require_known,
     say,
     table,
 )
@@ -247,6 +248,7 @@ def export_trail(
     Without --school and --pupil the seals, anchors and public keys come along, for whoever verifies elsewhere.
     """
     with opened(data) as house, house.database.reading() as db:
+        require_known(db, school=school)
         about = finding.pupil(db, pupil, instellingsnummer=school) if pupil else None
         wanted = exporting.Wanted(
             begin=midnight(begin.date()) if begin else None,

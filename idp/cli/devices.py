@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from idp.admin import finding
 from idp.admin.pupils import class_devices
-from idp.cli.frame import data_option, json_option, opened, orderly, say, table
+from idp.cli.frame import data_option, json_option, opened, orderly, require_known, say, table
 from idp.errors import NotAllowed, NotFound
 from idp.models import School, SchoolKind
 
@@ -56,6 +56,7 @@ def list_devices(data: Path | None, *, school: str, as_json: bool) -> None:
     """Every device of a school."""
     with opened(data) as house:
         with house.database.reading() as db:
+            require_known(db, school=school)
             found = class_devices.listing(db, school)
         today = house.clock.today()
     columns = ("id", "label", "group_code", "enrolled_at", "enrolled_by", "einddatum", "revoked_at")

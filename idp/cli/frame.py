@@ -17,12 +17,14 @@ import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from idp import audit, clock, config, context, database, steps, upgrading
 from idp.config import ConfigurationError
-from idp.errors import Refusal
+from idp.errors import NotFound, Refusal
+from idp.models import App, Person, School
 
 F = TypeVar("F", bound=Callable[..., Any])
 REFUSED, MISUSED = 1, 2
@@ -119,6 +121,23 @@ def orderly(command: F) -> F:
 
 def settings_of(data: Path | None) -> config.Settings:
     return config.read(data=data)
+
+
+def require_known(
+    db: Connection, *, school: str | None = None, client_id: str | None = None, person_id: str | None = None
+) -> None:
+    """Before "nobody" or "nothing" is said: a slip of the pen must not read so.
+
+    Raises NotFound `school_unknown`, `app_unknown` or `person_unknown`.
+    """
+    asked = (
+        (School.instellingsnummer, school, "school_unknown", "no school has this number"),
+        (App.client_id, client_id, "app_unknown", "no app has this client_id, and none had"),
+        (Person.person_id, person_id, "person_unknown", "nobody has this person_id"),
+    )
+    for column, value, code, said in asked:
+        if value and db.execute(select(column).where(column == value)).first() is None:
+            raise NotFound(code, f"{value[:100]}: {said}")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from idp.admin import finding
 from idp.admin.pupils import helping
 from idp.admin.pupils.helping import Scope
 from idp.cli.accounts import check_target, write_cards
-from idp.cli.frame import data_option, json_option, opened, orderly, say, table
+from idp.cli.frame import data_option, json_option, opened, orderly, require_known, say, table
 from idp.context import House
 from idp.errors import NotAllowed
 from idp.login.help import wake_cards
@@ -144,6 +144,8 @@ def whom(
                 )
         with house.database.reading() as db:
             found = helping.pupils(db, person, today, instellingsnummer=school, most=10_000)
+            if not found:
+                require_known(db, school=school, person_id=person)
     shown = [
         {"username": one.username, "school": one.instellingsnummer, "administratieve_groep": one.group}
         for one in found

@@ -9,7 +9,7 @@ import click
 
 from idp.admin.apps import app_list
 from idp.cli.apps import app
-from idp.cli.frame import data_option, json_option, opened, orderly, say, table
+from idp.cli.frame import data_option, json_option, opened, orderly, require_known, say, table
 from idp.errands import job_worker, jobs
 from idp.errors import NotFound
 from idp.models import ErrandState
@@ -56,6 +56,8 @@ def logouts(data: Path | None, client_id: str | None, most: int, *, retry: bool,
     if retry and client_id is None:
         raise click.UsageError("--retry needs the CLIENT_ID of an app")
     with opened(data) as house:
+        with house.database.reading() as db:
+            require_known(db, client_id=client_id)
         if retry and client_id is not None:
             with house.database.transaction() as db:
                 count = backchannel.try_again(db, client_id, house.clock.now())

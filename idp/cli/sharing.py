@@ -16,7 +16,7 @@ from idp.claims import consent as agreements
 from idp.claims import visibility
 from idp.claims.catalogue import Gate
 from idp.claims.release import Answer
-from idp.cli.frame import data_option, json_option, opened, orderly, say, table
+from idp.cli.frame import data_option, json_option, opened, orderly, require_known, say, table
 from idp.errors import Invalid, NotFound
 from idp.models import RuleKind
 
@@ -110,6 +110,7 @@ def stop(data: Path | None, school: str, reference: str) -> None:
 def show_consent(data: Path | None, school: str, *, as_json: bool) -> None:
     """Does a school share klasinformatie, since when, under which text, and who agreed?"""
     with opened(data) as house, house.database.reading() as db:
+        require_known(db, school=school)
         state = agreements.state(db, school, house.clock.today())
     shown = {
         "school": school,
@@ -316,6 +317,8 @@ def list_rules(data: Path | None, client_id: str | None, school: str | None, *, 
     """The rules, those of the past and of the future included."""
     with opened(data) as house, house.database.reading() as db:
         rules = visibility.listing(db, instellingsnummer=school, client_id=client_id)
+        if not rules:
+            require_known(db, school=school, client_id=client_id)
     shown = [
         {
             "app": rule.client_id,

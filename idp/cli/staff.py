@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from idp.admin.staff import access
-from idp.cli.frame import data_option, json_option, opened, orderly, say, table
+from idp.cli.frame import data_option, json_option, opened, orderly, require_known, say, table
 from idp.clock import day_of_law
 from idp.errors import Invalid
 from idp.login import staff_setup
@@ -74,6 +74,8 @@ def list_rights(data: Path | None, school: str | None, person_id: str | None, *,
     """Rights that count today or will, with the person and the last day."""
     with opened(data) as house, house.database.reading() as db:
         found = access.holders(db, house.clock.today(), instellingsnummer=school, person_id=person_id)
+        if not found:
+            require_known(db, school=school, person_id=person_id)
     rows = [
         {
             "id": one.id,

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from idp.admin import finding
-from idp.cli.frame import data_option, json_option, opened, orderly, say, table
+from idp.cli.frame import data_option, json_option, opened, orderly, require_known, say, table
 from idp.context import House
 from idp.login import attention
 from idp.login.slowing import UNTIL_HELP, State
@@ -69,6 +69,8 @@ def _words(state: State | None) -> dict[str, object]:
 
 
 def _show_school(house: House, school: str, *, as_json: bool) -> None:
+    with house.database.reading() as db:
+        require_known(db, school=school)
     found = attention.of_school(house, school)
     shown = [
         {"username": one.username, "because": one.counter.value, "card": one.card_label} for one in found

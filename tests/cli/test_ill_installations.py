@@ -182,3 +182,29 @@ def test_a_protocol_text_that_is_a_document_of_a_word_processor_is_refused_in_a_
     (document := tmp_path / "protocol.docx").write_bytes(b"PK\x03\x04\xff\xfe")
     said = run("protocol", "publish", document, "--version", "1", "--data", data, code=2)
     assert "no text in UTF-8" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("consent", "show", "--school", "1"), "school_unknown"),
+        (("throttle", "show", "--school", "1"), "school_unknown"),
+        (("visible", "list", "--school", "1"), "school_unknown"),
+        (("visible", "list", "--app", "slip"), "app_unknown"),
+        (("rights", "list", "--school", "1"), "school_unknown"),
+        (("rights", "list", "--person", "slip"), "person_unknown"),
+        (("device", "list", "--school", "1"), "school_unknown"),
+        (("audit", "export", "--school", "1"), "school_unknown"),
+        (("app", "logouts", "slip"), "app_unknown"),
+        (("help", "whom", "--person", "slip"), "person_unknown"),
+    ],
+)
+def test_a_slip_of_the_pen_never_reads_as_nobody(made, words, code):
+    assert f"refused ({code}): {words[-1]}: " in run(*words, "--data", made, code=1)
+
+
+@pytest.mark.parametrize(
+    "words", [("rights", "list"), ("visible", "list"), ("app", "log"), ("app", "logouts")]
+)
+def test_where_nothing_was_named_nothing_is_an_answer(made, words):
+    run(*words, "--data", made, code=0)

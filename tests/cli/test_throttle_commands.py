@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
@@ -44,7 +46,10 @@ def test_an_operator_sees_what_strangers_closed_and_opens_it(folder):
     assert "opened: stranger" in _idp(folder, "release", "--pupil", "noor.peeters")
     assert "nothing" in _idp(folder, "release", "--pupil", "noor.peeters")
     assert json.loads(_idp(folder, "show", "--pupil", "noor.peeters", "--json"))["strangers"]["wrong"] == 0
-    assert "nobody" in _idp(folder, "show", "--school", "100001")
+    with closing(sqlite3.connect(folder / "idp.sqlite")) as db:
+        ((school,),) = db.execute("SELECT instellingsnummer FROM enrolment")
+    assert "nobody" in _idp(folder, "show", "--school", school)
+    _idp(folder, "show", "--school", "1", code=1)
 
 
 def test_nobody_is_nobody(folder):
