@@ -97,7 +97,8 @@ def test_a_bad_file_harms_nobody(house, place, tmp_path):
         "the school reads it, too"
     )
     assert {one.state for one in told} == {"refused"}
-    assert {code for one in told for code in one.report["problem_counts"]} == {"utf_16", "broken_archive"}
+    found = {code for one in told for code in one.report["problem_counts"]}
+    assert found == {"utf_16", "packed", "broken_archive"}
     assert (folder / "link.json").is_symlink()
     assert secret.exists()
 
