@@ -42,6 +42,15 @@ def nobody_answers():
         yield f"postgresql://idp:Geheim123@127.0.0.1:{held.getsockname()[1]}/idp"
 
 
+@pytest.fixture
+def port():
+    """A port that is ours to listen on: held, so that nobody else comes there, and not listened on."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield str(held.getsockname()[1])
+
+
 def test_upgrade_makes_no_second_installation_where_there_is_none(tmp_path):
     said = run("upgrade", "--data", tmp_path / "typo", code=2)
     assert "pairwise" in said
@@ -91,10 +100,12 @@ def test_init_writes_nothing_before_the_database_answers(tmp_path, nobody_answer
 
 @pytest.mark.parametrize(
     "words",
-    [("check-config",), ("upgrade",), ("serve", "--port", "65001"), ("rights", "list"), ("jobs", "due")],
+    [("check-config",), ("upgrade",), ("serve",), ("rights", "list"), ("jobs", "due")],
 )
-def test_a_database_that_is_away_is_said_in_a_sentence_without_its_password(data, nobody_answers, words):
-    said = run(*words, "--data", data, code=1, IDP_DATABASE_URL=nobody_answers)
+def test_a_database_that_is_away_is_said_in_a_sentence_without_its_password(
+    data, nobody_answers, port, words
+):
+    said = run(*words, "--data", data, code=1, IDP_DATABASE_URL=nobody_answers, IDP_PORT=port)
     assert "the database does not answer" in said
     assert "idp doctor" in said
     assert "Traceback" not in said
@@ -121,11 +132,11 @@ def test_a_recipient_that_opens_nothing_is_told_before_the_night_of_the_backup(d
     assert "backup_recipients: age1nonsense" in run("check-config", "--data", data, code=2)
 
 
-def test_a_port_for_numbers_that_is_taken_is_told_before_anybody_waits_for_numbers(data):
+def test_a_port_for_numbers_that_is_taken_is_told_before_anybody_waits_for_numbers(data, port):
     with socket.create_server(("127.0.0.1", 0)) as theirs:
-        port = theirs.getsockname()[1]
-        said = run("serve", "--port", "65001", "--data", data, code=2, IDP_METRICS_PORT=str(port))
-    assert f"port {port} of 127.0.0.1 is taken" in said
+        numbers = theirs.getsockname()[1]
+        said = run("serve", "--port", port, "--data", data, code=2, IDP_METRICS_PORT=str(numbers))
+    assert f"port {numbers} of 127.0.0.1 is taken" in said
     assert "metrics_port" in said
 
 
