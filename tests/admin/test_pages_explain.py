@@ -69,6 +69,19 @@ def test_what_cannot_be_found_is_said_and_what_was_typed_stays(client, desk, giv
     assert f'value="{words["app"]}"' in page.text
 
 
+@pytest.mark.parametrize("school", ["000000", "12345", "no school at all"])
+def test_a_school_that_nobody_knows_does_not_read_as_one_where_the_app_is_not_visible(
+    house, client, desk, school
+):
+    words = {"app": desk.app.client_id, "leerling": desk.username, "instelling": school, "voor": ""}
+    page = make_staff.form(client, PATH, **words)
+    assert page.status_code == 404
+    assert "Deze school kennen we niet." in page.text
+    with house.database.reading() as db:
+        seen = select(models.AuditEvent.id).where(models.AuditEvent.event == "pupil_seen")
+        assert db.execute(seen).all() == []
+
+
 @pytest.fixture
 def many(house, desk):
     """Apps that are called alike, one that is closed and one that is removed."""

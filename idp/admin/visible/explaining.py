@@ -12,6 +12,7 @@ from datetime import date
 from sqlalchemy import Connection, exists, select
 
 from idp.admin import finding
+from idp.admin.operators import school_list
 from idp.admin.visible import reach
 from idp.apps import App
 from idp.claims import agreements, catalogue, disclose, pseudonym, release, visibility
@@ -45,8 +46,13 @@ class OfSchool:
 def of_pupil(
     db: Connection, house: House, app: App, word: str, *, instellingsnummer: str | None = None
 ) -> OfPupil:
-    """The pupil behind a user name, a stamnummer with its school, or an identifier. Raises NotFound and Invalid."""
+    """The pupil behind a user name, a stamnummer with its school, or an identifier. Raises NotFound and Invalid.
+
+    A school that nobody knows is `school_unknown`: a slip of the pen must not read as "not visible there".
+    """
     today = house.clock.today()
+    if instellingsnummer is not None:
+        school_list.require(db, instellingsnummer)
     account_uuid = finding.pupil(db, word, instellingsnummer=instellingsnummer)
     school = instellingsnummer or _usual_school(db, app, account_uuid, today)
     found = disclose.preview(
