@@ -42,13 +42,14 @@ def my_apps() -> str:
     with house.database.reading() as db:
         visible = visibility.visible_apps(db, who.account_uuid, house.clock.today())
     apps = [app for app in map(house.apps.find, visible) if app is not None]
-    looked_for = request.args.get("zoek", "")[:60].strip()
+    many = len(apps) > MANY
+    looked_for = request.args.get("zoek", "")[:60].strip() if many else ""  # few are all shown, with no field
     found = [app for app in apps if plain(looked_for) in plain(app.client_name)]
     return render_template(
         "claims/my_apps.html",
         name=who.given_name,
         apps=[_tile(app) for app in found],
-        many=len(apps) > MANY,
+        many=many,
         looked_for=looked_for,
         young=who.type is AccountType.BASIC,
         shared=who.shared,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, date, datetime
 
 import pytest
 from sqlalchemy import select
 
-from idp import models
+from idp import audit, models
 from idp.admin.staff import access
 from idp.clock import day_of_law
 from idp.errors import Invalid, NotAllowed, NotFound
@@ -187,3 +188,25 @@ def test_meeting_somebody_again_brings_the_names_up_to_date(house):
         for naam in ("Maes", "Maes-Peeters"):
             access.meet(db, person_id="p-1", voornaam="Ann", naam=naam, now=NOW)
         assert db.execute(select(models.Person.naam)).scalars().all() == ["Maes-Peeters"]
+
+
+def test_RACE_06_of_two_operators_who_stop_each_other_at_once_one_remains(house):
+    with house.database.transaction() as db:
+        one, two = make.person(db), make.person(db)
+        held = {person: make.right(db, person, None, kind=RightKind.OPERATOR) for person in (one, two)}
+    today = house.clock.today()
+
+    def two_stops_one():
+        circumstances = audit.Circumstances(now=house.clock.now(), actor=f"person:{two}")
+        with audit.circumstances(circumstances), house.database.transaction() as db:
+            access.stop(db, right_id=held[one], by=two, today=today)
+
+    with ThreadPoolExecutor(1) as elsewhere:
+        with house.database.transaction() as db:
+            access.stop(db, right_id=held[two], by=one, today=today)
+            late = elsewhere.submit(two_stops_one)
+            wait([late], timeout=0.5)
+        with pytest.raises(NotAllowed, match="right_missing"):
+            late.result(timeout=60)
+    with house.database.reading() as db:
+        assert [who.person_id for who in access.holders(db, today)] == [one]

@@ -211,6 +211,9 @@ def stop(
     if instellingsnummer is not None:  # two who would stop each other take turns
         where = School.instellingsnummer == instellingsnummer
         db.execute(select(School.instellingsnummer).where(where).with_for_update())
+    elif by is not None:
+        running = (RightRow.kind == RightKind.OPERATOR, RightRow.einddatum >= today)
+        db.execute(select(RightRow.id).where(*running).order_by(RightRow.id).with_for_update())
     right_id = _row_id(right_id)
     row = (
         db.execute(all_holders().where(RightRow.id == right_id, RightRow.einddatum >= today))
