@@ -133,6 +133,15 @@ def test_an_app_is_closed_opened_and_removed_only_by_name(house, client, mira):
     assert "rekenbuur" not in client.get("/beheer/apps").text
 
 
+def test_FAULT_11_a_second_tap_on_closing_or_opening_finds_it_done(house, client, mira):
+    for what, state in (("sluit", "disabled"), ("open", "works")):
+        for _ in range(2):
+            done = make_staff.post(client, f"{APP}/doe", at=APP, wat=what)
+            assert (done.status_code, done.headers["Location"]) == (303, f"{APP}?bericht={what}")
+        with house.database.reading() as db:
+            assert app_list.show(db, "rekenbuur")["state"] == state
+
+
 def test_OPER_02_a_second_operator_approves_in_the_console(house):
     strict = replace(house, settings=house.settings.model_copy(update={"four_eyes": True}))
     application = create_app(strict)

@@ -156,6 +156,12 @@ def test_without_a_good_token_nothing_is_registered(client, sent):
     assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
 
 
+@pytest.mark.parametrize("label", ["", "   ", "Lees\u202eland", "Lees\x07", "x" * 101])
+def test_a_token_says_whose_it_is_in_signs_that_can_be_seen(house, label):
+    with pytest.raises(errors.Invalid, match="token_refused"):
+        issue(house, label=label)
+
+
 def test_a_token_is_good_so_often_until_its_day_and_until_it_is_revoked(house, client):
     _, twice = issue(house, uses=2)
     assert [post(client, twice).status_code for _ in range(3)] == [201, 201, 401]

@@ -42,6 +42,8 @@ from idp.oidc import app_log
 blueprint = Blueprint("registry", __name__)
 HOME = "/beheer"
 PATH = f"{HOME}/apps"
+DONE_ALREADY = frozenset({"app_disabled_already", "app_works_already"})
+"""A second tap, or a colleague before: it is as was asked."""
 NEW: dict[str, Any] = {"scope": "openid", "grant_types": ["authorization_code"]}
 
 
@@ -110,6 +112,8 @@ def act(client_id: str) -> Response:
             else:
                 raise Invalid("not_confirmed")  # noqa: TRY301
     except Invalid as refusal:
+        if refusal.code in DONE_ALREADY:
+            return web.see_other(f"{PATH}/{client_id}?bericht={what}")
         given = staff_door.kept("wat", "dagen", "naam")
         return _app_page(client_id, problem=refusal.code, given=given, status=refusal.status)
     if secret is not None:

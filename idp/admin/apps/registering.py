@@ -139,7 +139,7 @@ def issue(
 
     `visible_in_sandbox`: its apps are for the sandbox schools, and can never meet pupils of a real one.
     """
-    asked = scope.split()
+    asked, label = scope.split(), label.strip()
     unknown = [one for one in asked if one not in SCOPES]
     if unknown or "openid" not in asked:
         raise Invalid("scope_refused", f"scope must have openid, and may have: {', '.join(SCOPES)}")
@@ -150,7 +150,7 @@ def issue(
         raise Invalid("date_refused", f"its last day is {LAST_DAY} at most")
     if pkce_exempt_until is not None and not today <= pkce_exempt_until <= today + fields.LONGEST_EXEMPTION:
         raise Invalid("date_refused", "an exemption from PKCE ends within two years")
-    if not 0 < len(label) <= LONGEST_LABEL or not 0 < uses <= MOST_USES:
+    if not 0 < len(label) <= LONGEST_LABEL or not label.isprintable() or not 0 < uses <= MOST_USES:
         raise Invalid("token_refused", f"a label, and 1 to {MOST_USES} uses, are wanted")
     if visible_in_sandbox and not _sandbox_schools(db):
         raise Invalid(
