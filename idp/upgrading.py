@@ -8,14 +8,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import func, insert, select
+from sqlalchemy import column, insert, inspect, select, table
+from sqlalchemy.exc import DBAPIError
 
 from idp.database import Database
 from idp.models import RegistryVersion
 
-_TURN = 0x1D9_57E9
-"""The number by which PostgreSQL knows this turn."""
+_MADE_MEANWHILE = frozenset({"23505", "42P07"})
+"""PostgreSQL, when two make the first table at once: the second waits, and hears that it is there."""
 STEPS = Path(__file__).parent / "migrations"
+_STEP = table("alembic_version", column("version_num"))
+"""Alembic's own: one row, with the step that the database is at."""
 
 
 def upgrade(database: Database, revision: str = "head") -> tuple[str | None, str | None]:
@@ -23,9 +26,20 @@ def upgrade(database: Database, revision: str = "head") -> tuple[str | None, str
 
     Machines that do it at once take turns: the second finds it done.
     """
+    try:
+        return _upgrade(database, revision)
+    except DBAPIError as failure:
+        if getattr(failure.orig, "sqlstate", None) not in _MADE_MEANWHILE or current(database) is None:
+            raise
+    return _upgrade(database, revision)
+
+
+def _upgrade(database: Database, revision: str) -> tuple[str | None, str | None]:
     with database.transaction() as db:
-        if not database.sqlite:
-            db.execute(select(func.pg_advisory_xact_lock(_TURN)))
+        if not database.sqlite and inspect(db).has_table(_STEP.name):
+            db.execute(
+                select(_STEP).with_for_update()
+            )  # whose turn it is, for as long as this transaction lasts
         before = MigrationContext.configure(db).get_current_revision()
         settings = _settings()
         settings.attributes["connection"] = db

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-import threading
+import subprocess
+import sys
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -48,19 +49,37 @@ def test_upgrading_twice_changes_nothing(empty):
 
 def test_machines_that_upgrade_at_once_take_turns(empty):
     """As a rollout does it that runs `idp upgrade` on every machine before it starts the new version there."""
-    begin, done = threading.Barrier(3), []
-
-    def one() -> None:
-        begin.wait(20)
-        done.append(upgrading.upgrade(empty))
-
-    machines = [threading.Thread(target=one) for _ in range(3)]
-    for machine in machines:
-        machine.start()
-    for machine in machines:
-        machine.join(60)
     newest = upgrading.newest()
-    assert sorted(done, key=str) == sorted([(None, newest), (newest, newest), (newest, newest)], key=str)
+    assert _at_once(empty) == [f"{newest} {newest}", f"{newest} {newest}", f"None {newest}"]
+
+
+def test_machines_that_upgrade_an_older_database_at_once_take_turns(empty):
+    newest = upgrading.newest()
+    upgrading.upgrade(empty, "0080")
+    assert _at_once(empty) == [f"0080 {newest}", f"{newest} {newest}", f"{newest} {newest}"]
+
+
+ONE_MACHINE = """
+import sys
+from idp import upgrading
+from idp.database import Database
+database = Database(sys.argv[1])
+sys.stdin.readline()
+print(*upgrading.upgrade(database))
+database.close()
+"""
+
+
+def _at_once(database) -> list[str]:
+    """What three processes say that upgrade it at the same moment, sorted."""
+    command = [sys.executable, "-c", ONE_MACHINE, database.url]
+    machines = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    for machine in machines:
+        machine.stdin.write("now\n")
+        machine.stdin.flush()
+    return sorted(machine.communicate(timeout=120)[0].strip() for machine in machines)
 
 
 def test_the_walls_of_the_sandbox_are_those_of_the_models(empty):
