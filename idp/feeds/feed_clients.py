@@ -132,7 +132,7 @@ def add(
     scope = PAKKET if pakket else DIRECTEURS
     row: dict[str, Any] = {
         "client_id": client_id,
-        "naam": naam.strip()[:200],
+        "naam": "".join(sign for sign in naam if sign.isprintable()).strip()[:200],
         "scope": scope,
         "pakket": pakket,
     }

@@ -5,12 +5,14 @@ from __future__ import annotations
 import html
 import io
 import re
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from urllib.parse import unquote_plus
 
 import pytest
+from flask_babel import force_locale
 from sqlalchemy import select, update
 
+from idp.admin import shell
 from idp.admin.apps import app_files, app_list, apps
 from idp.admin.staff import access, right_list
 from idp.audit import apps as audit_apps
@@ -83,6 +85,27 @@ def test_OPER_04_a_package_gets_a_secret_a_second_one_and_no_third(house, client
 
 
 # ---------------------------------------------------------------- protocol texts
+
+
+def test_the_name_of_a_package_does_not_turn_its_client_id_around(house, client, mira):
+    post(client, "/beheer/pakketten", wat="maak", naam="Wisa\u202e noord\x07 ", pakket="wisa")
+    with house.database.reading() as db:
+        assert [one.naam for one in feed_clients.listing(db)] == ["Wisa noord"]
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("nl", "30 november 2026"),
+        ("fr", "30 novembre 2026"),
+        ("de", "30. November 2026"),
+        ("en", "30 November 2026"),
+    ],
+)
+def test_a_day_is_written_as_the_day_of_a_moment_is(app, language, said):
+    with app.test_request_context(), force_locale(language):
+        assert shell.day(date(2026, 11, 30)) == said
+        assert shell.day_and_hour(datetime(2026, 11, 30, 9, 5, tzinfo=UTC)) == f"{said}, 10:05"
 
 
 def test_a_text_is_shown_as_schools_read_it_and_then_published(house, client, mira):

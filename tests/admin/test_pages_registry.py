@@ -162,6 +162,14 @@ def test_OPER_02_a_second_operator_approves_in_the_console(house):
     request = re.search(r'name="aanvraag" value="([^"]+)"', one.get("/beheer/wijzigingen").text)[1]
     where = "/beheer/wijzigingen"
     assert make_staff.post(one, where, aanvraag=request, besluit="goed").status_code == 403
+    page = two.get(where).text
+    asked = page[page.index(f'value="{request}"') :].partition("</form>")[0]
+    assert re.findall(r"<(input|textarea|button)", asked) == ["textarea", "button", "button"], (
+        "nothing in which Enter would approve"
+    )
+    for word in ({}, {"besluit": ""}, {"besluit": "misschien"}):
+        assert make_staff.post(two, where, aanvraag=request, **word).status_code == 303
+    assert f'value="{request}"' in two.get(where).text, "it waits still"
     assert path(make_staff.post(two, where, aanvraag=request, besluit="goed")) == where
     assert exported(house)["scope"] == "openid profile ov_leerling"
 

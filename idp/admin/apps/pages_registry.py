@@ -42,6 +42,7 @@ from idp.oidc import app_log
 blueprint = Blueprint("registry", __name__)
 HOME = "/beheer"
 PATH = f"{HOME}/apps"
+DECISIONS = frozenset({"goed", "neen"})
 DONE_ALREADY = frozenset({"app_disabled_already", "app_works_already"})
 """A second tap, or a colleague before: it is as was asked."""
 NEW: dict[str, Any] = {"scope": "openid", "grant_types": ["authorization_code"]}
@@ -282,7 +283,9 @@ def decide() -> Response:
     ):
         return again
     house, now = context.house(), context.house().clock.now()
-    which, answer = request.form.get("aanvraag", ""), request.form.get("antwoord", "") or None
+    if request.form.get("besluit") not in DECISIONS:
+        return web.see_other(f"{HOME}/wijzigingen")
+    which, answer = request.form.get("aanvraag", ""), request.form.get("antwoord", "").strip() or None
     try:
         if request.form.get("besluit") == "goed":
             done = app_approving.approve(house, which, answer=answer, now=now)
