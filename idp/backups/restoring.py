@@ -112,7 +112,7 @@ def restore(
             cut_off=cut,
             again=again,
             journal_read=len(events),
-            elsewhere=config.read(data=data).database != settings.database,
+            elsewhere=_names_another(data, settings),
         )
 
 
@@ -214,6 +214,14 @@ def _take_back(
         again = taken_back.again(db, house, events, now)
         audit_backups.restored(db, made_at=manifest.made_at, cut_off=cut, again=again)
     return cut, again
+
+
+def _names_another(data: Path, settings: config.Settings) -> bool:
+    """Do the settings that are there name another database? When they say nothing that counts, `idp check-config` comes next."""
+    try:
+        return config.read(data=data).database != settings.database
+    except config.ConfigurationError:
+        return False
 
 
 def _lay_beside(folder: Path, manifest: making.Manifest, data: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, make_response, render_template, request
 
 from idp import context, web
-from idp.login import devices, pages_frame, sessions, tries
+from idp.login import cards, devices, pages_frame, sessions, tries
 from idp.login.devices import Device
 from idp.login.sessions import SIGN_IN
 
@@ -39,7 +39,8 @@ def device_answer() -> Response:
 
 
 def _nobody_stays(response: Response) -> None:
-    """Whoever signed in here before it was everybody's would stay as long as on a device of their own."""
+    """Whoever signed in here before it was everybody's would stay as long as on a device of their own; a card is nobody's here."""
+    web.drop_cookie(response, cards.COOKIE)
     house, there = context.house(), sessions.current()
     if there is not None:
         with house.database.transaction() as db:

@@ -14,6 +14,7 @@ from typing import Any
 from idp import errors, fetching
 from idp.addresses import NotAnAddress
 from idp.apps import App
+from idp.config import LOOPBACK
 from idp.fetching import NotFetched
 from idp.oidc import registration
 
@@ -54,18 +55,23 @@ def problem(document: Mapping[str, Any], *, loopback: bool) -> Problem | None:
 def elsewhere(document: Mapping[str, Any], existing: App, *, loopback: bool) -> list[str]:
     """Hosts to which this document takes an app, beside that of its sector and those where it is already.
 
-    Of a sector that is the app's alone nothing can be taken along; with `loopback` (a demo) it may move on this machine.
+    Of a sector that is the app's alone nothing can be taken along; with `loopback` (a demo) it may move on this machine,
+    and so may a native app of before, whose sector is a place on loopback.
     """
     redirects = document.get("redirect_uris")
     if not isinstance(redirects, list) or existing.sector == existing.client_id:
         return []
     try:
+        here = loopback or _is_on_loopback(existing.sector)
         hosts = {
-            registration.place(uri)
-            for uri in redirects
-            if not (loopback and registration.on_this_machine(uri))
+            registration.place(uri) for uri in redirects if not (here and registration.on_this_machine(uri))
         }
     except NotAnAddress:
         return []  # the one door of registrations says so
     known = {registration.place(uri) for uri in existing.redirect_uris} | {existing.sector}
     return sorted(hosts - known)
+
+
+def _is_on_loopback(sector: str) -> bool:
+    host = sector.rpartition(":")[0] or sector
+    return host.strip("[]") in LOOPBACK

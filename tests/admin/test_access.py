@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor, wait
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -114,13 +114,16 @@ def test_a_right_of_an_assignment_is_not_lengthened_by_hand(house):
 def test_ROLE_05_nobody_becomes_an_operator_with_a_way_to_sign_in_that_a_school_began(house):
     """A beheerder may have opened the link for somebody else, and waits for that person to become more."""
     with house.database.transaction() as db:
-        school, person, former = make.school(db), make.person(db), make.person(db)
+        school, person = make.school(db), make.person(db)
+        former, anew = make.person(db), make.person(db)
         granted(db, person, RightKind.TEACHER, school)
-        make.right(db, former, None, kind=RightKind.OPERATOR, einddatum=date(2026, 11, 1))
-        for one in (person, former):
+        for one in (former, anew):
+            make.right(db, one, None, kind=RightKind.OPERATOR, einddatum=date(2026, 11, 1))
+        staff_accounts.ensure(db, former, NOW - timedelta(days=60))
+        for one in (person, anew):  # whose account began when no right of an operator ran any more
             staff_accounts.ensure(db, one, NOW)
-        with pytest.raises(NotAllowed, match="operator_begins_anew"):
-            granted(db, person, RightKind.OPERATOR, None)
+            with pytest.raises(NotAllowed, match="operator_begins_anew"):
+                granted(db, one, RightKind.OPERATOR, None)
         granted(db, former, RightKind.OPERATOR, None)
         staff_setup.forget(db, person, "operator", NOW)
         granted(db, person, RightKind.OPERATOR, None)

@@ -431,6 +431,21 @@ def test_a_native_app_changes_its_address_on_loopback_as_it_likes(house, client,
     assert registered(house, said["client_id"]).sector == said["client_id"]
 
 
+def test_a_native_app_of_before_changes_its_address_on_loopback_too_and_leaves_it_for_nowhere(
+    house, client, token
+):
+    """Then the place on loopback was the sector, and stays it."""
+    words = {"application_type": "native", "token_endpoint_auth_method": "none"}
+    said = post(client, token, redirect_uris=["http://127.0.0.1:5000/cb"], **words).json
+    with house.database.transaction() as db:
+        theirs = update(models.App).where(models.App.client_id == said["client_id"])
+        db.execute(theirs.values(sector="127.0.0.1:5000"))
+    for uris in (["http://127.0.0.1:5001/cb"], ["http://[::1]/cb", "http://127.0.0.1/cb"]):
+        assert put(client, said, redirect_uris=uris, **words).status_code == 200
+    assert put(client, said, redirect_uris=["https://evil.example/cb"], **words).status_code == 400
+    assert registered(house, said["client_id"]).sector == "127.0.0.1:5000"
+
+
 def test_an_app_moves_when_the_host_of_its_sector_names_the_new_address(house, sector):
     house = replace(house, settings=house.settings.model_copy(update={"demo": True}))
     uri, listed = sector

@@ -178,7 +178,10 @@ def test_SESS_11_on_a_device_of_the_school_every_session_is_shared(client, house
 
 def test_SESS_11_whoever_was_signed_in_before_it_was_the_schools_is_signed_out(client, house, noor, school):
     send(client, read(identify(client)).forms[0], **TAPS)
-    assert type_code(client, make_devices.code(house, school)).status_code == 303
+    said = type_code(client, make_devices.code(house, school))
+    assert said.status_code == 303
+    gone = [one.partition("=")[0] for one in said.headers.getlist("Set-Cookie") if "Max-Age=0" in one]
+    assert any(one.endswith("card") for one in gone)
     assert client.get("/mijn-apps").status_code == 303
     with house.database.reading() as db:
         assert db.execute(select(Session.ended_because)).scalars().all() == ["signed_out"]

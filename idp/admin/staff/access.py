@@ -261,9 +261,18 @@ def _check_beginning(db: Connection, person_id: str) -> None:
     """Nobody becomes an operator with a way to sign in from before: the link that began it may have been a school's, and
     whoever handed it out may have used it. Raises NotAllowed.
     """
-    known = select(StaffAccount.person_id).where(StaffAccount.person_id == person_id)
-    was_one = select(RightRow.id).where(RightRow.person_id == person_id, RightRow.kind == RightKind.OPERATOR)
-    if db.execute(known).first() and not db.execute(was_one.limit(1)).first():
+    known = select(StaffAccount.created_at).where(StaffAccount.person_id == person_id)
+    begun = db.execute(known).scalar()
+    if begun is None:
+        return
+    day = day_of_law(begun)
+    was_one = select(RightRow.id).where(
+        RightRow.person_id == person_id,
+        RightRow.kind == RightKind.OPERATOR,
+        RightRow.begindatum <= day,
+        RightRow.einddatum >= day,
+    )
+    if db.execute(was_one.limit(1)).first() is None:
         raise NotAllowed(
             "operator_begins_anew", f"first `idp staff forget {person_id}`; afterwards invite them"
         )
