@@ -18,7 +18,7 @@ from idp import audit, entropy
 from idp.audit import feeds as audit_feeds
 from idp.audit import staff as audit_staff
 from idp.context import House
-from idp.feeds import deliveries, lists, problems, reading
+from idp.feeds import deliveries, lists, periods, problems, reading
 from idp.feeds.cells import Cells
 from idp.feeds.problems import Problem, RowRefused, Weight
 from idp.models import DeliveryState, Person, Right, RightKind, School, SchoolKind
@@ -258,22 +258,18 @@ def _apply(db: Connection, *, house: House, planned: Plan) -> Plan:
 
 def _assigned(rows: list[Row], there: Mapping[tuple[str, str], Sequence[Any]], today: date) -> dict[int, Any]:
     """The right that each assignment gave before, by line: one of the same begin, else one with days in common."""
-    found: dict[int, Any] = {}
-    taken: set[str] = set()
-    for same_begin in (True, False):
-        for row in rows:
-            if row.line in found:
-                continue
-            for right in there.get((row.instellingsnummer, row.persoon_id), ()):
-                fits = row.begindatum == right.begindatum if same_begin else _moved(row, right, today)
-                if fits and right.id not in taken:
-                    found[row.line] = right
-                    taken.add(right.id)
-                    break
-    return found
+
+    def whose(row: Row) -> tuple[str, str]:
+        return row.instellingsnummer, row.persoon_id
+
+    return periods.matched(rows, there, whose, (_same_begin, partial(_moved, today=today)))
 
 
-def _moved(row: Row, right: Any, today: date) -> bool:
+def _same_begin(row: Row, right: Any) -> bool:
+    return bool(row.begindatum == right.begindatum)
+
+
+def _moved(row: Row, right: Any, *, today: date) -> bool:
     """An assignment that begins on another day than was told, and takes no right away that runs today."""
     until = row.einddatum or max(today, right.einddatum)
     overlaps = row.begindatum <= right.einddatum and right.begindatum <= until
