@@ -173,7 +173,8 @@ def plan(db: Connection, found: lists.Listed[Row], *, today: date) -> Plan:
     moved = {one.id: (ends[one.id][0], one.einddatum) for one in change}
     runs = {key for key, end in (ends | moved).values() if end >= today}
     new = {(one.row.instellingsnummer, one.row.persoon_id) for one in give if one.einddatum >= today}
-    stopped = [(*key, max(end for one, end in ends.values() if one == key)) for key in had - runs - new]
+    lost = had - runs - new - _by_hand(db, today)
+    stopped = [(*key, max(end for one, end in ends.values() if one == key)) for key in lost]
     named = {(school, person) for school, person, _ in seen}
     missing = [
         key for key, rights in there.items() if key not in named and any(r.einddatum >= today for r in rights)
@@ -254,6 +255,14 @@ def _apply(db: Connection, *, house: House, planned: Plan) -> Plan:
     else:
         audit_feeds.directors_imported(db, delivery=delivery, counts=fresh.counts)
     return fresh
+
+
+def _by_hand(db: Connection, today: date) -> set[tuple[str, str]]:
+    """Who has the right at a school today, whatever the list says: it was given there by hand."""
+    given = (Right.kind == RightKind.DATABEHEERDER, Right.source != SOURCE)
+    runs = (Right.begindatum <= today, Right.einddatum >= today)
+    query = select(Right.instellingsnummer, Right.person_id).where(*given, *runs)
+    return {(one.instellingsnummer or "", one.person_id) for one in db.execute(query)}
 
 
 def _assigned(rows: list[Row], there: Mapping[tuple[str, str], Sequence[Any]], today: date) -> dict[int, Any]:
