@@ -501,6 +501,16 @@ def test_the_journals_of_several_nodes_are_read_as_one_and_a_broken_line_is_left
     assert not [*journal.read([tmp_path / "1"], noon + timedelta(minutes=2))]
 
 
+def test_an_act_after_a_line_that_broke_off_on_a_full_disk_is_not_lost_with_it(tmp_path):
+    noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    words = {"actor": "x", "object": "pupil:1", "instellingsnummer": "1", "details": {}}
+    node = journal.Journal(tmp_path)
+    (tmp_path / "journal-2026-11-23.jsonl").write_bytes(b'{"at": "2026-11-23T12:0')
+    for minutes in (1, 2):
+        node.write([{"at": noon + timedelta(minutes=minutes), "event": "account_blocked", **words}])
+    assert [event["at"].minute for event in journal.read([tmp_path], noon)] == [1, 2]
+
+
 def test_FAULT_06_a_journal_that_cannot_be_written_is_said_and_stops_nobody(house, caplog, capfd):
     story = Bench(house).story()
     blocked = house.settings.data / "a-file"
