@@ -112,6 +112,20 @@ def test_a_right_of_an_assignment_is_not_lengthened_by_hand(house):
     assert ends == {theirs: date(2027, 8, 31), ours: date(2029, 8, 31)}
 
 
+def test_a_right_that_is_given_again_is_from_whoever_lengthened_it(house):
+    with house.database.transaction() as db:
+        school, person = make.school(db), make.person(db)
+
+        def given(by, year):
+            granted(db, person, RightKind.BEHEERDER, school, einddatum=date(year, 8, 31), source=by)
+            (one,) = access.holders(db, TODAY, person_id=person)
+            return one.source, one.einddatum.year
+
+        assert given("cli", 2027) == ("cli", 2027)
+        assert given("person:d-7", 2029) == ("person:d-7", 2029)
+        assert given("cli", 2028) == ("person:d-7", 2029)  # it changes nothing, so it is still theirs
+
+
 def test_ROLE_05_nobody_becomes_an_operator_with_a_way_to_sign_in_that_a_school_began(house):
     """A beheerder may have opened the link for somebody else, and waits for that person to become more."""
     with house.database.transaction() as db:
