@@ -55,6 +55,7 @@ SLOWEST = timedelta(minutes=10)
 """A body that is not whole by then is not coming: it holds a place that another package needs."""
 UNLIMITED = 2**40
 """For Flask: its limit is for forms, ours is looked at while the body is read."""
+_ID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 UPLOAD = re.compile(rf"{PATH}/(?:scholen/[0-9]{{1,6}}/klasinformatie|directeurs)", re.ASCII)
 
 _free = threading.BoundedSemaphore(AT_ONCE)
@@ -166,7 +167,7 @@ def delivered(instellingsnummer: str, delivery: str) -> Response:
         who = _feeder(feed_clients.PAKKET)
         school = _school(instellingsnummer)
         _open(who, school)
-        if not re.fullmatch(r"[0-9a-f-]{36}", delivery):
+        if not _ID.fullmatch(delivery):
             raise NotFound("delivery_unknown")
         columns = (Delivery.id, Delivery.format, Delivery.state, Delivery.report)
         of_classes = Delivery.kind == deliveries.CLASSES
@@ -266,7 +267,7 @@ def _past(moment: datetime | None) -> datetime | None:
 
 def _after() -> str | None:
     given = request.args.get("na")
-    if given is not None and not re.fullmatch(r"[0-9a-f-]{36}", given):
+    if given is not None and not _ID.fullmatch(given):
         raise Refusal("page_unknown", "na must be the `volgende` of a page")
     return given
 

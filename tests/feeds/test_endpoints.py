@@ -370,6 +370,14 @@ def test_IDOR_13_a_package_reads_reports_of_classes_and_of_nothing_else(house, c
     assert client.get(f"{path}/{enrolments}", headers=theirs).status_code == 404
 
 
+@pytest.mark.parametrize("odd", ["-" * 36, "a" * 36, f"{'a' * 32}----", f"-{'a' * 34}-"])
+def test_HTTP_07_what_only_looks_like_an_id_is_refused_and_breaks_nothing(client, theirs, odd):
+    school = f"{API}/scholen/999002"
+    assert client.get(f"{school}/leveringen/{odd}", headers=theirs).status_code == 404
+    page = client.get(f"{school}/leerlingen", headers=theirs, query_string={"na": odd})
+    assert (page.status_code, page.json["error"]) == (400, "page_unknown")
+
+
 def test_IMP_04_a_document_with_entities_or_a_workbook_is_refused_unread(house, client, theirs):
     xml = b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>'
     book = io.BytesIO()
