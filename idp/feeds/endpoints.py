@@ -56,8 +56,7 @@ SLOWEST = timedelta(minutes=10)
 """A body that is not whole by then is not coming: it holds a place that another package needs."""
 UNLIMITED = 2**40
 """For Flask: its limit is for forms, ours is looked at while the body is read."""
-IDENTIFIER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""What PostgreSQL, too, reads as one of ours: anything else is a fault to it."""
+_ID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 UPLOAD = re.compile(rf"{PATH}/(?:scholen/[0-9]{{1,6}}/klasinformatie|directeurs)", re.ASCII)
 
 _free = threading.BoundedSemaphore(AT_ONCE)
@@ -175,7 +174,7 @@ def delivered(instellingsnummer: str, delivery: str) -> Response:
         who = _feeder(feed_clients.PAKKET)
         school = _school(instellingsnummer)
         _open(who, school)
-        if not IDENTIFIER.fullmatch(delivery):
+        if not _ID.fullmatch(delivery):
             raise NotFound("delivery_unknown", "this school has no delivery by that name")
         columns = (Delivery.id, Delivery.format, Delivery.state, Delivery.report)
         of_classes = Delivery.kind == deliveries.CLASSES
@@ -277,7 +276,7 @@ def _past(moment: datetime | None) -> datetime | None:
 
 def _after() -> str | None:
     given = request.args.get("na")
-    if given is not None and not IDENTIFIER.fullmatch(given):
+    if given is not None and not _ID.fullmatch(given):
         raise Refusal("page_unknown", "na must be the `volgende` of a page")
     return given
 
