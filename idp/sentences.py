@@ -151,8 +151,8 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
     ),
     "dates_reversed": (_("Deze einddatum is voorbij."), _("Kies een dag vanaf vandaag.")),
     "appointment_incomplete": (
-        _("Er ontbreekt nog iets."),
-        _("Vul de naam, een e-mailadres, het recht en een einddatum in."),
+        _("Zo kan het niet bewaard worden."),
+        _("Bij elk veld staat wat er mis is."),
     ),
     "e_mail_shared": (
         _("Dit e-mailadres hoort bij meer dan één persoon."),

@@ -11,7 +11,6 @@ import sqlite3
 import subprocess
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import Connection, func, inspect, make_url, select, text
@@ -107,13 +106,13 @@ def _file(database: Database) -> str:
 def _run(program: str, url: str, *words: str) -> None:
     """The password goes by the environment: nobody reads it in the list of processes."""
     found = _find(program)
-    parts = make_url(url)
-    query: dict[str, Any] = {name: value for name, value in parts.query.items() if isinstance(value, str)}
-    given = {"host": parts.host, "port": parts.port, "user": parts.username, "dbname": parts.database}
-    where = make_conninfo(**{name: value for name, value in (given | query).items() if value is not None})
-    secret = {"PGPASSWORD": str(parts.password)} if parts.password else {}
+    address = make_url(url)
+    where = address.get_dialect()().create_connect_args(address)[
+        1
+    ]  # every host of several, as our own driver gets it
+    secret = {"PGPASSWORD": str(word)} if (word := where.pop("password", None)) else {}
     done = subprocess.run(  # noqa: S603 - a program of PostgreSQL, and words of ours
-        [found, f"--dbname={where}", *words],
+        [found, f"--dbname={make_conninfo(**where)}", *words],
         env=os.environ | secret,
         capture_output=True,
         text=True,

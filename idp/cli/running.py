@@ -9,7 +9,7 @@ import click
 
 from idp import config, context, keys, serving, steps, upgrading
 from idp.admin.privacy import retention
-from idp.backups import box
+from idp.backups import box, workbench
 from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say, settings_of
 from idp.config import ConfigurationError
 from idp.database import Database
@@ -209,6 +209,9 @@ def tidy(data: Path | None, *, as_json: bool) -> None:
     """Delete what has been kept long enough (docs/retention.md). Run it every night."""
     with opened(data, actor="system") as house:
         counts = retention.tidy(house, house.clock.now())
+        counts["parts of backups that were broken off"] = workbench.clear(
+            house.settings.data, house.clock.now()
+        )
     if as_json:
         say(counts)
     else:

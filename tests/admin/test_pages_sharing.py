@@ -93,8 +93,8 @@ def test_stopping_says_in_numbers_what_ends_and_a_second_tap_changes_nothing(cli
         ended = {"kind": RuleKind.KLAS, "target": klas, "begindatum": date(2026, 9, 2)}
         make.rule(db, app.client_id, director.school, **ended, einddatum=date(2026, 9, 3))
     page = client.get(STOP).text
-    assert "Regels op een klas die nu gelden: 2, voor 1 apps. Ze worden regels op de 3 leerlingen" in page
-    assert "De 3 gegevens over wie in welke klas zit" in page
+    assert "Regels op een klas die nu gelden: 2, voor 1 app. Ze worden regels op de 3 leerlingen" in page
+    assert "De gegevens over wie in welke klas zit (3), worden" in page
     assert state(house, director.school).shares, "looking stops nothing"
     assert path(post(client, STOP)) == PATH
     with house.database.reading() as db:
@@ -105,7 +105,7 @@ def test_stopping_says_in_numbers_what_ends_and_a_second_tap_changes_nothing(cli
     assert path(client.get(STOP)) == PATH
     assert len(events(house, "sharing_stopped")) == 1
     page = client.get(PATH).text
-    assert "Er staan nog 3 gegevens" in page
+    assert "Er staan nog gegevens over wie in welke klas zit (3)." in page
     assert "Ze zijn gewist ten laatste op 24 november 2026, 10:00" in page
     assert "gestopt op 23 november 2026 door Ann Peeters" in page
 
