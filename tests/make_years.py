@@ -211,6 +211,8 @@ class School:
 class Known:
     schools: list[School] = field(default_factory=list)
     numbered: dict[int, Identity] = field(default_factory=dict)
+    merges: list[tuple[Identity, Identity]] = field(default_factory=list)
+    """Who became whom by the last file."""
     texts: list[date] = field(default_factory=list)
     """The day on which each comes into force."""
     apps: dict[str, tuple[frozenset[str], bool]] = field(default_factory=dict)
@@ -224,6 +226,7 @@ class Known:
         """Who has an account survives; which of two with or without one, the product decides by age."""
         first, second = (one, other) if one.account or not other.account else (other, one)
         second.into = first
+        self.merges.append((second, first))
         first.number = first.number if first.number is not None else second.number
         first.official = first.official or second.official
         return first

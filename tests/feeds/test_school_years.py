@@ -292,12 +292,12 @@ class Years(RuleBasedStateMachine):
     def the_coming_year_is_written(self, school: int, other_group: bool) -> None:
         """Who is there until the year ends goes on."""
         at, ends = self.known.schools[school], self.year_ends
-        for stam, some in at.roll.items():
+        for some in at.roll.values():
             last = some[-1]
-            if last.end == ends:
+            new = replace(last, begin=ends + A_DAY, end=ends.replace(year=ends.year + 1))
+            if last.end == ends and not any(new.beside(line) for line in some):
                 group = GROUPS[last.group == GROUPS[0]] if other_group else last.group
-                words = {"group": group, "begin": ends + A_DAY, "end": ends.replace(year=ends.year + 1)}
-                at.roll[stam].append(replace(last, **words))
+                some.append(replace(new, group=group))
 
     def a_class_changes(self, school: int, pick: int, klas: str, what: str) -> None:
         at = self.known.schools[school]
@@ -391,29 +391,22 @@ class Years(RuleBasedStateMachine):
         expected = sorted(
             (p.line.stam, p.line.begin, p.line.end) for some in at.periods.values() for p in some
         )
-        assert found == expected
+        assert found == expected, (
+            [x for x in found if x not in expected],
+            [x for x in expected if x not in found],
+        )
         by_stam = {r.stamnummer: r.account_uuid for r in rows}
         for stam, periods in at.periods.items():
             one = periods[0].of.final
             one.uuid = one.uuid or by_stam[stam]
-        every = {id(one): one for one in self._identities()}
-        for one in [*every.values()]:
-            if one.into is not None and one.uuid and one.uuid not in self._merged:
-                self._settle_merge(one, one.into, into)
+        for gone, stays in self.known.merges:
+            if gone.uuid:
+                self._settle_merge(gone, stays, into)
+        self.known.merges.clear()
         for stam, periods in at.periods.items():
             assert periods[0].of.final.uuid == by_stam[stam], "a pupil keeps the identifier"
         uuids = [one.uuid for one in self.known.everybody()]
         assert len(uuids) == len({*uuids}), "nobody has the identifier of another"
-
-    def _identities(self) -> list[Identity]:
-        found = [p.of for school in self.known.schools for some in school.periods.values() for p in some]
-        found += [seat.of for school in self.known.schools for seat in school.seats]
-        found += [one.target for s in self.known.schools for one in s.rules if one.kind == "pupil"]
-        return [*found, *self.known.numbered.values()]
-
-    @property
-    def _merged(self) -> set[str]:
-        return {name for one in self._identities() for name in one.final.history}
 
     def _settle_merge(self, gone: Identity, stays: Identity, into: dict[str, str | None]) -> None:
         if into.get(stays.uuid) == gone.uuid:
@@ -681,7 +674,7 @@ class Years(RuleBasedStateMachine):
     def _values(self, told: dict[str, Any], who: Identity, at: School) -> None:
         values = self.known.values(who, at, self.today)
         for name in {*told} & {*values}:
-            assert told[name] == values[name], name
+            assert told[name] == values[name], (name, told[name], values[name], who)
         if "ov_klassen" in told:
             assert {one["code"] for one in told["ov_klassen"]} == at.klassen(who, self.today)
 
