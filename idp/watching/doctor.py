@@ -26,7 +26,7 @@ from idp.errors import Refusal
 from idp.feeds import deliveries, held, overdue
 from idp.hashing import Stored
 from idp.login import postman
-from idp.models import AccessToken, Account
+from idp.models import AccessToken, Account, AuditEvent
 from idp.oidc import signing
 from idp.watching import health
 
@@ -35,6 +35,8 @@ LITTLE_FREE = 2**30
 SLOW = 0.25
 """Seconds for an answer of the database that holds nothing."""
 OLDEST_POSTGRESQL = 15
+NIGHTLY = timedelta(days=2)
+"""A backup may be so old."""
 GRACE = timedelta(days=3)
 """A purge may be so late before the doctor says so."""
 
@@ -74,6 +76,7 @@ def examine(house: House) -> list[Finding]:
             _trail,
             _arrivals,
             _old,
+            _backups,
         )
         for look in looks:
             found += look(house)
@@ -374,6 +377,23 @@ def _old(house: House) -> Finds:
             f"a token that ended on {oldest:%Y-%m-%d} is still kept",
             "`idp jobs run purge`, and see in `idp jobs list` why it does not run by itself",
         )
+
+
+def _backups(house: House) -> Finds:
+    """Where backups have somebody who can open them, one is made every night."""
+    if not house.settings.backup_recipients:
+        return
+    with house.database.reading() as db:
+        made = select(func.max(AuditEvent.at)).where(AuditEvent.event == "backup_made")
+        last = db.execute(made).scalar()
+    if last is None or last < house.clock.now() - NIGHTLY:
+        yield _note(
+            "backup",
+            f"the last was made on {last:%Y-%m-%d}" if last else "none was ever made",
+            "`idp backup FOLDER`, and see why its timer does not (docs/backups.md)",
+        )
+    else:
+        yield _well("backup", f"the last was made at {last:%Y-%m-%d %H:%M} UTC")
 
 
 def _mail(house: House) -> Finds:
