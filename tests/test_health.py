@@ -408,6 +408,10 @@ def test_the_doctor_finds_folders_that_are_elsewhere_and_not_there(served, anoth
     )
     assert {"journal", "drop_folder"} <= {*ill}
     assert "ReadWritePaths" in ill["journal"].do
+    unseen = found(  # as below a folder that this user may not enter, which root may
+        another(served, journal=file / "journal", drop_folder=tmp_path / ("n" * 300)), doctor.Weight.BAD
+    )
+    assert {"journal", "drop_folder"} <= {*unseen}, "what cannot be looked at ends no examination"
     (drop := tmp_path / "drop").mkdir()
     well = found(
         another(served, journal=tmp_path / "yet" / "to" / "come", drop_folder=drop), doctor.Weight.BAD

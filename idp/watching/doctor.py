@@ -176,14 +176,13 @@ def _keys(house: House) -> Finds:
 def _folders(house: House) -> Finds:
     """Folders that may be elsewhere: a disk that is not mounted, or that the service may not write on."""
     journal, drop = house.settings.journal_folder, house.settings.drop_folder
-    there = next(path for path in (journal, *journal.resolve().parents) if path.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK)):
+    if not _a_folder_to_write(_nearest(journal)):
         yield _bad(
             "journal",
             f"{journal} is not for this user to write: a restored backup would give back what was withdrawn",
             "give it to the user who serves, and let the service write there (ReadWritePaths)",
         )
-    if drop is not None and not (drop.is_dir() and os.access(drop, os.W_OK)):
+    if drop is not None and not _a_folder_to_write(drop):
         yield _bad(
             "drop_folder",
             f"{drop} is not a folder that this user may write in: no package's file is taken in",
@@ -191,10 +190,18 @@ def _folders(house: House) -> Finds:
         )
 
 
+def _nearest(folder: Path) -> Path:
+    """Itself, or what is there of its parents. (Path.exists raises where this user may not look.)"""
+    return next(path for path in (folder, *folder.resolve().parents) if os.access(path, os.F_OK))
+
+
+def _a_folder_to_write(path: Path) -> bool:
+    return os.access(f"{path}/.", os.W_OK)
+
+
 def _disk(house: House) -> Finds:
     folder = house.settings.data
-    there = next(path for path in (folder, *folder.resolve().parents) if path.exists())
-    usage = shutil.disk_usage(there)
+    usage = shutil.disk_usage(_nearest(folder))
     free = f"{usage.free / 2**30:.1f} GB free of {usage.total / 2**30:.0f} at {folder}"
     if usage.free < LEAST_FREE:
         yield _bad("disk", free, "make room now: soon nothing can be written, and nobody can sign in")
