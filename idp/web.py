@@ -96,6 +96,8 @@ def _begin() -> None:
     query = asked.query_string
     if len(query) > manners.LONGEST_QUERY or query.count(b"&") > manners.MOST_PARAMETERS:
         abort(414)
+    if "\x00" in asked.path:
+        abort(404)  # no name has one, and PostgreSQL breaks off at it
     given = [*asked.args.items(multi=True)] if manners.SUSPECT.search(query) else []
     if asked.method == "POST" and asked.mimetype == "application/x-www-form-urlencoded":
         given += [*asked.form.items(multi=True)]

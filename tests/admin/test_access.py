@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor, wait
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from idp.clock import day_of_law
 from idp.errors import Invalid, NotAllowed, NotFound
 from idp.login import staff_accounts, staff_setup
 from idp.models import RightKind, SchoolKind
-from tests import make
+from tests import make, make_race
 
 NOW, TODAY = make.NOW, make.TODAY
 
@@ -212,9 +213,11 @@ def test_RACE_06_of_two_operators_who_stop_each_other_at_once_one_remains(house)
         one, two = make.person(db), make.person(db)
         held = {person: make.right(db, person, None, kind=RightKind.OPERATOR) for person in (one, two)}
     today = house.clock.today()
+    at_it = threading.Event()
 
     def two_stops_one():
         circumstances = audit.Circumstances(now=house.clock.now(), actor=f"person:{two}")
+        at_it.set()
         with audit.circumstances(circumstances), house.database.transaction() as db:
             access.stop(db, right_id=held[one], by=two, today=today)
 
@@ -222,7 +225,9 @@ def test_RACE_06_of_two_operators_who_stop_each_other_at_once_one_remains(house)
         with house.database.transaction() as db:
             access.stop(db, right_id=held[two], by=one, today=today)
             late = elsewhere.submit(two_stops_one)
-            wait([late], timeout=0.5)
+            assert at_it.wait(timeout=60)
+            make_race.until_it_waits(house, late)
+            assert not late.done(), "the other one was not told to wait"
         with pytest.raises(NotAllowed, match="right_missing"):
             late.result(timeout=60)
     with house.database.reading() as db:
