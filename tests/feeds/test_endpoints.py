@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from sqlalchemy import func, select, update
 
-from idp import manners, models, patience
+from idp import entropy, manners, models, patience
 from idp.feeds import endpoints, feed_clients
 from idp.models import ClassMembership, Delivery
 from tests import make as plain
@@ -81,6 +81,36 @@ def test_IMP_13_a_wrong_key_another_packages_key_and_a_closed_program_get_nothin
         feed_clients.close(db, client_id, closed=True, now=house.clock.now())
     assert client.get(f"{API}/scholen/999001/leerlingen", headers=wisa).status_code == 401
     assert seats(house) == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("scope=pakket", "invalid_request"),
+        ("grant_type=", "invalid_request"),
+        ("grant_type=client_credentials&grant_type=client_credentials", "invalid_request"),
+        ("grant_type=password", "unsupported_grant_type"),
+    ],
+)
+def test_a_request_for_a_token_that_lacks_something_is_told_what(client, theirs, body, error):
+    form = "application/x-www-form-urlencoded"
+    answer = client.post(f"{API}/token", data=body, content_type=form)
+    assert (answer.status_code, answer.json["error"]) == (400, error)
+    assert (error == "invalid_request") == bool(answer.json.get("error_description"))
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_refusal_is_never_without_a_word_and_blames_no_token_that_was_not_sent(client, theirs):
+    answers = [
+        client.get(f"{API}/scholen/{path}", headers=theirs)
+        for path in ("abc/leerlingen", "999002/leveringen/x", f"999002/leveringen/{entropy.identifier()}")
+    ]
+    assert [one.status_code for one in answers] == [404, 404, 404]
+    silent = client.get(f"{API}/scholen/999002/leerlingen")
+    odd = client.get(f"{API}/scholen/999002/leerlingen", headers={"Authorization": "Bearer lsa_x"})
+    assert all(one.json["error_description"] for one in (*answers, silent, odd))
+    assert "error=" not in silent.headers["WWW-Authenticate"]
+    assert 'error="invalid_token"' in odd.headers["WWW-Authenticate"]
 
 
 def test_IMP_13_a_signed_assertion_is_good_once_and_for_ten_minutes(house, client):
