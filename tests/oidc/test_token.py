@@ -113,6 +113,16 @@ def test_CODE_01_CODE_02_a_replayed_code_is_refused_and_revokes_what_the_first_o
     assert len(bench.events("code_replayed")) == 1
 
 
+def test_CODE_05_a_code_of_a_sign_in_that_was_taken_back_gives_nothing(bench):
+    story = bench.story()
+    code = bench.code(story)
+    with bench.house.database.transaction() as db:
+        db.execute(update(Grant).values(revoked_at=bench.house.clock.now(), revoked_because="test"))
+    assert refused(bench.redeem(story, code))
+    with bench.house.database.reading() as db:
+        assert db.scalar(select(func.count()).select_from(models.AccessToken)) == 0
+
+
 def test_CODE_03_CODE_08_another_app_neither_redeems_nor_spends_a_code(bench):
     story, other = bench.story(), bench.story()
     code = bench.code(story)
