@@ -8,6 +8,7 @@ another disk than the database, or copy it away often (docs/backups.md).
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -88,9 +89,15 @@ class Journal:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for event in events:
                 path = self.folder / event["at"].strftime(_NAME)
-                file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+                file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
                 try:
-                    os.write(file, orjson.dumps(event) + b"\n")
+                    size = os.fstat(file).st_size
+                    begun = b"\n" if size and os.pread(file, 1, size - 1) != b"\n" else b""
+                    line = (
+                        begun + orjson.dumps(event) + b"\n"
+                    )  # never behind one that broke off on a full disk
+                    if os.write(file, line) != len(line):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                     os.fsync(file)
                 finally:
                     os.close(file)

@@ -151,8 +151,8 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
     ),
     "dates_reversed": (_("Deze einddatum is voorbij."), _("Kies een dag vanaf vandaag.")),
     "appointment_incomplete": (
-        _("Er ontbreekt nog iets."),
-        _("Vul de naam, een e-mailadres, het recht en een einddatum in."),
+        _("Zo kan het niet bewaard worden."),
+        _("Bij elk veld staat wat er mis is."),
     ),
     "e_mail_shared": (
         _("Dit e-mailadres hoort bij meer dan één persoon."),
@@ -192,6 +192,10 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
     "package_missing": (
         _("Je school heeft nog geen administratief pakket gekozen."),
         _("Een LeerID-beheerder kiest het bij Klasinformatie delen."),
+    ),
+    "protocol_not_yet": (
+        _("Deze tekst geldt nog niet, en je school deelt intussen niet meer."),
+        _("Lees de tekst die nu geldt en beslis dan."),
     ),
     "protocol_replaced": (
         _("Er is intussen een nieuwere tekst."),

@@ -8,6 +8,7 @@ question: sentences with words to fill in, `nonce()`, `here()`, tokens.
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
+from datetime import date
 from typing import Any
 
 from flask.templating import Environment
@@ -25,6 +26,15 @@ CONSTANT: dict[str, Callable[[str], Any]] = {
     "icon": assets.icon,
 }
 """Functions of one text that always say the same, in one language."""
+
+
+def day_pattern(value: date) -> str:
+    """How a day and its month are written here, for Babel: the day first, in English too."""
+    locale = get_locale()
+    language = locale.language if locale else FALLBACK
+    if language == "de":
+        return "d. MMMM"
+    return "d'er' MMMM" if language == "fr" and value.day == 1 else "d MMMM"
 
 
 class Spoken(Environment):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import time
+from concurrent.futures import Future, wait
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import text
 
 from idp import clock, config, context
 from tests.make_tokens import Bench
@@ -34,6 +38,31 @@ def race(
     for runner in runners:
         runner.join(timeout=60)
     return found
+
+
+def until_they_wait(house: context.House, many: int) -> None:
+    """Until so many wait for a row that somebody else holds, on PostgreSQL."""
+    until = time.monotonic() + 60
+    while _waiting(house) < many:
+        assert time.monotonic() < until, "they never waited"
+        time.sleep(0.02)
+
+
+def until_it_waits(house: context.House, late: Future[Any]) -> None:
+    """Until what began elsewhere waits for us, or is done; on SQLite whoever writes waits before its first look."""
+    until = time.monotonic() + 60
+    while not late.done() and not house.database.sqlite and not _waiting(house):
+        assert time.monotonic() < until, "it never waited"
+        time.sleep(0.02)
+    wait([late], timeout=0.2)
+
+
+def _waiting(house: context.House) -> int:
+    held_up = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    with house.database.reading() as db:
+        return int(db.scalar(held_up) or 0)
 
 
 def _run(where: tuple[str, Path, Path, datetime], rounds: Any, barrier: Any, answers: Any) -> None:

@@ -7,9 +7,9 @@ from datetime import date, datetime
 from typing import Any
 
 from flask import Flask, Response, current_app, make_response, render_template, request
-from flask_babel import LazyString, format_date, format_datetime, format_decimal, get_locale, lazy_gettext
+from flask_babel import LazyString, format_date, format_datetime, format_decimal, lazy_gettext
 
-from idp import context, sentences, web
+from idp import context, sentences, web, wording
 from idp.admin import staff_door
 from idp.admin.staff_door import Desk
 from idp.clock import BRUSSELS, day_of_law
@@ -165,18 +165,13 @@ def day(value: date) -> str:
     """`31 augustus 2027`, in the language of the page; of a moment, the day in Brussels."""
     if isinstance(value, datetime):
         value = day_of_law(value)
-    return str(format_date(value, _day_pattern()))
+    return str(format_date(value, f"{wording.day_pattern(value)} y"))
 
 
 def day_and_hour(moment: datetime) -> str:
     """`23 november 2026 om 10:00`, by the clock of Brussels."""
     local = moment.astimezone(BRUSSELS).replace(tzinfo=None)
-    return str(format_datetime(local, f"{_day_pattern()}, HH:mm", rebase=False))
-
-
-def _day_pattern() -> str:
-    """The day first, in every language: in English too, which is read here in Europe."""
-    return "d. MMMM y" if str(get_locale()) == "de" else "d MMMM y"
+    return str(format_datetime(local, f"{wording.day_pattern(local)} y, HH:mm", rebase=False))
 
 
 def hour(moment: datetime) -> str:

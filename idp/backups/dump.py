@@ -6,12 +6,12 @@ SQLite: its online backup. PostgreSQL: pg_dump and pg_restore (version of the se
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import Connection, func, inspect, make_url, select, text
@@ -22,6 +22,8 @@ from idp.models import Account, Agreement, App, Enrolment, Pupil
 
 COUNTED = {model.__tablename__: model for model in (Pupil, Enrolment, Account, Agreement, App)}
 """Tables whose rows a backup counts, so that a restore can prove that all came back."""
+
+_STEP = re.compile(r" TABLE DATA \S+ alembic_version ")
 
 
 def save(database: Database, target: Path) -> dict[str, int]:
@@ -57,7 +59,10 @@ def save(database: Database, target: Path) -> dict[str, int]:
 
 
 def load(source: Path, url: str) -> None:
-    """Fill an empty database. Raises Invalid `backup_target` (not empty), `backup_tool`, `backup_broken`."""
+    """Fill an empty database. On PostgreSQL it says no step yet, so nobody serves it (`restoring`, which says it at the end).
+
+    Raises Invalid `backup_target` (not empty), `backup_tool`, `backup_broken`.
+    """
     if url.startswith("sqlite"):
         target = Path(url.removeprefix("sqlite:///"))
         if target.exists():
@@ -80,8 +85,22 @@ def load(source: Path, url: str) -> None:
         "--no-privileges",
         "--exit-on-error",
         "--single-transaction",
+        f"--use-list={_all_but_the_step(source)}",
         str(source),
     )
+
+
+def _all_but_the_step(source: Path) -> Path:
+    """What to take out of a dump of PostgreSQL: a list beside it."""
+    done = subprocess.run(  # noqa: S603 - a program of PostgreSQL
+        [_find("pg_restore"), "--list", str(source)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise Invalid("backup_tool", f"pg_restore: {done.stderr.strip()[-400:]}")
+    lines = [line for line in done.stdout.splitlines() if not _STEP.search(line)]
+    wanted = source.with_name(source.name + ".list")
+    wanted.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return wanted
 
 
 def one_file(path: Path) -> None:
@@ -107,13 +126,13 @@ def _file(database: Database) -> str:
 def _run(program: str, url: str, *words: str) -> None:
     """The password goes by the environment: nobody reads it in the list of processes."""
     found = _find(program)
-    parts = make_url(url)
-    query: dict[str, Any] = {name: value for name, value in parts.query.items() if isinstance(value, str)}
-    given = {"host": parts.host, "port": parts.port, "user": parts.username, "dbname": parts.database}
-    where = make_conninfo(**{name: value for name, value in (given | query).items() if value is not None})
-    secret = {"PGPASSWORD": str(parts.password)} if parts.password else {}
+    address = make_url(url)
+    where = address.get_dialect()().create_connect_args(address)[
+        1
+    ]  # every host of several, as our own driver gets it
+    secret = {"PGPASSWORD": str(word)} if (word := where.pop("password", None)) else {}
     done = subprocess.run(  # noqa: S603 - a program of PostgreSQL, and words of ours
-        [found, f"--dbname={where}", *words],
+        [found, f"--dbname={make_conninfo(**where)}", *words],
         env=os.environ | secret,
         capture_output=True,
         text=True,

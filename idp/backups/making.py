@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from idp import config, upgrading
-from idp.backups import box, dump
+from idp.backups import box, dump, workbench
 from idp.context import House
 from idp.errors import Invalid
 
@@ -62,8 +61,7 @@ def make(house: House, target: Path, *, to: Iterable[str], with_keys: bool = Tru
         parents=True, exist_ok=True, mode=0o700
     )  # from now on a missing one is a lost one
     step = upgrading.current(house.database)
-    with tempfile.TemporaryDirectory(prefix="backup-", dir=settings.data) as held:
-        folder = Path(held)
+    with workbench.laid_out("backup-", settings.data, now) as folder:
         rows = dump.save(house.database, folder / DATABASE)
         members = [(DATABASE, folder / DATABASE), *_beside(settings, with_keys=with_keys)]
         manifest = Manifest(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from idp import audit, config, context, journal, upgrading
 from idp.audit import backups as audit_backups
-from idp.backups import box, dump, making, taken_back
+from idp.backups import box, dump, making, taken_back, workbench
 from idp.clock import Clock
 from idp.context import House
 from idp.database import Database
@@ -52,8 +51,7 @@ def check(source: Path, *, identity: Path, beside: Path | None = None) -> making
 
     `beside`: the folder in which its parts lie meanwhile.
     """
-    with tempfile.TemporaryDirectory(prefix="backup-check-", dir=beside) as held:
-        folder = Path(held)
+    with workbench.laid_out("backup-check-", beside) as folder:
         manifest = _open(source, identity, folder)
         if manifest.kind == "sqlite":
             there = Database(f"sqlite:///{folder / making.DATABASE}")
@@ -87,8 +85,7 @@ def restore(
     `backup_journal` (there is none and `without_journal` was not said), `backup_tool`.
     """
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(prefix="restore-", dir=data) as held:
-        folder = Path(held)
+    with workbench.laid_out("restore-", data) as folder:
         manifest = _open(source, identity, folder)
         laid = _lay_beside(folder, manifest, data)
         try:
@@ -198,7 +195,13 @@ def _bring_up(
         with house.database.reading() as db:
             if dump.count(db) != manifest.rows:
                 raise Invalid("backup_broken", "the database does not have the rows that the manifest counts")
+        with house.database.transaction() as db:
+            upgrading.say(db, manifest.step)
         upgrading.upgrade(house.database)
+        with house.database.transaction() as db:
+            upgrading.say(
+                db, None
+            )  # broken off from here on, nobody serves what gives back what was withdrawn
         return _take_back(house, manifest, events)
     finally:
         house.close()
@@ -213,6 +216,7 @@ def _take_back(
         cut = taken_back.cut_off(db, now)
         again = taken_back.again(db, house, events, now)
         audit_backups.restored(db, made_at=manifest.made_at, cut_off=cut, again=again)
+        upgrading.say(db, upgrading.newest())
     return cut, again
 
 

@@ -9,7 +9,7 @@ import click
 
 from idp import config, context, keys, serving, steps, upgrading
 from idp.admin.privacy import retention
-from idp.backups import box
+from idp.backups import box, workbench
 from idp.cli.frame import REFUSED, data_option, json_option, opened, orderly, say, settings_of
 from idp.config import ConfigurationError
 from idp.database import Database
@@ -113,6 +113,9 @@ def _bring_up_to_date(settings: config.Settings) -> None:
 
 def _upgraded(database: Database) -> tuple[str | None, str | None]:
     """Raises ConfigurationError when a newer version was here before us."""
+    begun = upgrading.has_tables(
+        database
+    )  # asked first: another machine may be making them just now, with the step
     at = upgrading.current(database)
     if at is not None and at not in steps.known():
         raise ConfigurationError(
@@ -122,6 +125,10 @@ def _upgraded(database: Database) -> tuple[str | None, str | None]:
                     "serves it as it is; there is nothing to upgrade"
                 )
             ]
+        )
+    if at is None and begun:
+        raise ConfigurationError(
+            ["a restore into this database was broken off: make an empty one, and `idp restore` again"]
         )
     return upgrading.upgrade(database)
 
@@ -209,6 +216,9 @@ def tidy(data: Path | None, *, as_json: bool) -> None:
     """Delete what has been kept long enough (docs/retention.md). Run it every night."""
     with opened(data, actor="system") as house:
         counts = retention.tidy(house, house.clock.now())
+        counts["parts of backups that were broken off"] = workbench.clear(
+            house.settings.data, house.clock.now()
+        )
     if as_json:
         say(counts)
     else:

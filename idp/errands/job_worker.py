@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import entropy
+from idp.backups import workbench
 from idp.context import House
 from idp.errands import jobs, leases
 from idp.oidc import signing
@@ -75,7 +76,7 @@ class Worker:
         while not self._stopped.wait(self._patient_every * entropy.share()):
             with self._mishaps_told():
                 self._round(light=False)
-                self._forget_private_keys()
+                self._look_after_this_machine()
 
     @contextmanager
     def _mishaps_told(self) -> Iterator[None]:
@@ -96,13 +97,16 @@ class Worker:
                 return
             jobs.run(self._house, job, self._me)
 
-    def _forget_private_keys(self) -> None:
-        """Every machine has its own folder with keys, so this is no job that one does for all."""
-        moment = self._house.clock.monotonic()
+    def _look_after_this_machine(self) -> None:
+        """Every machine has its own folders with keys, journal and backups, so this is no job that one does for all."""
+        moment, now = self._house.clock.monotonic(), self._house.clock.now()
         if moment - self._local >= LOCAL_EVERY:
             self._local = moment
-            if count := signing.forget_gone(self._house, self._house.clock.now()):
+            if count := signing.forget_gone(self._house, now):
                 log.info("private_keys_deleted", count=count)
+            if self._house.database.journal is not None:
+                self._house.database.journal.tidy(now)
+            workbench.clear(self._house.settings.data, now)
 
     def _pause(self) -> float:
         first = self._renewed == float("-inf")

@@ -42,6 +42,10 @@ class Trouble:
     """The hash that a seal had when we last came by; it has another one now."""
 
     @property
+    def day(self) -> date | None:
+        return date.fromisoformat(self.since) if self.since else None
+
+    @property
     def name(self) -> str:
         """What it is called by: something else as soon as more, or something else, is wrong there."""
         said = (self.trail, self.seal, self.what, self.rows, self.ids, self.count, self.expected)

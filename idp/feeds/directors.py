@@ -18,7 +18,7 @@ from idp import audit, entropy
 from idp.audit import feeds as audit_feeds
 from idp.audit import staff as audit_staff
 from idp.context import House
-from idp.feeds import deliveries, lists, problems, reading
+from idp.feeds import deliveries, lists, periods, problems, reading
 from idp.feeds.cells import Cells
 from idp.feeds.problems import Problem, RowRefused, Weight
 from idp.models import DeliveryState, Person, Right, RightKind, School, SchoolKind
@@ -173,7 +173,8 @@ def plan(db: Connection, found: lists.Listed[Row], *, today: date) -> Plan:
     moved = {one.id: (ends[one.id][0], one.einddatum) for one in change}
     runs = {key for key, end in (ends | moved).values() if end >= today}
     new = {(one.row.instellingsnummer, one.row.persoon_id) for one in give if one.einddatum >= today}
-    stopped = [(*key, max(end for one, end in ends.values() if one == key)) for key in had - runs - new]
+    lost = had - runs - new - _by_hand(db, today)
+    stopped = [(*key, max(end for one, end in ends.values() if one == key)) for key in lost]
     named = {(school, person) for school, person, _ in seen}
     missing = [
         key for key, rights in there.items() if key not in named and any(r.einddatum >= today for r in rights)
@@ -256,24 +257,28 @@ def _apply(db: Connection, *, house: House, planned: Plan) -> Plan:
     return fresh
 
 
+def _by_hand(db: Connection, today: date) -> set[tuple[str, str]]:
+    """Who has the right at a school today, whatever the list says: it was given there by hand."""
+    given = (Right.kind == RightKind.DATABEHEERDER, Right.source != SOURCE)
+    runs = (Right.begindatum <= today, Right.einddatum >= today)
+    query = select(Right.instellingsnummer, Right.person_id).where(*given, *runs)
+    return {(one.instellingsnummer or "", one.person_id) for one in db.execute(query)}
+
+
 def _assigned(rows: list[Row], there: Mapping[tuple[str, str], Sequence[Any]], today: date) -> dict[int, Any]:
     """The right that each assignment gave before, by line: one of the same begin, else one with days in common."""
-    found: dict[int, Any] = {}
-    taken: set[str] = set()
-    for same_begin in (True, False):
-        for row in rows:
-            if row.line in found:
-                continue
-            for right in there.get((row.instellingsnummer, row.persoon_id), ()):
-                fits = row.begindatum == right.begindatum if same_begin else _moved(row, right, today)
-                if fits and right.id not in taken:
-                    found[row.line] = right
-                    taken.add(right.id)
-                    break
-    return found
+
+    def whose(row: Row) -> tuple[str, str]:
+        return row.instellingsnummer, row.persoon_id
+
+    return periods.matched(rows, there, whose, (_same_begin, partial(_moved, today=today)))
 
 
-def _moved(row: Row, right: Any, today: date) -> bool:
+def _same_begin(row: Row, right: Any) -> bool:
+    return bool(row.begindatum == right.begindatum)
+
+
+def _moved(row: Row, right: Any, *, today: date) -> bool:
     """An assignment that begins on another day than was told, and takes no right away that runs today."""
     until = row.einddatum or max(today, right.einddatum)
     overlaps = row.begindatum <= right.einddatum and right.begindatum <= until

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 import orjson
 from authlib.oauth2.base import OAuth2Error
+from authlib.oauth2.rfc6749 import InvalidRequestError, UnsupportedGrantTypeError
 from flask import Blueprint, Response, request
 from sqlalchemy import select
 from werkzeug.exceptions import ClientDisconnected
@@ -55,6 +56,7 @@ SLOWEST = timedelta(minutes=10)
 """A body that is not whole by then is not coming: it holds a place that another package needs."""
 UNLIMITED = 2**40
 """For Flask: its limit is for forms, ours is looked at while the body is read."""
+_ID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 UPLOAD = re.compile(rf"{PATH}/(?:scholen/[0-9]{{1,6}}/klasinformatie|directeurs)", re.ASCII)
 
 _free = threading.BoundedSemaphore(AT_ONCE)
@@ -70,13 +72,19 @@ def is_upload(environ: dict[str, Any]) -> bool:
 def token() -> Response:
     """RFC 6749 section 4.4."""
     house = context.house()
-    form = request.form.to_dict() if len(request.form) == len([*request.form.items(multi=True)]) else {}
+    form = request.form.to_dict()
     proof = clients.Proof(
         form=form, authorization=request.headers.get("Authorization"), source=request.remote_addr
     )
-    if form.get("grant_type") != "client_credentials":
-        return _json({"error": "unsupported_grant_type"}, 400)
     try:
+        if len(form) < len([*request.form.items(multi=True)]):
+            raise InvalidRequestError("A parameter is repeated.")
+        if not form.get("grant_type"):
+            raise InvalidRequestError(
+                "grant_type is missing: send it in a form, not in the address or as JSON."
+            )
+        if form["grant_type"] != "client_credentials":
+            raise UnsupportedGrantTypeError(form["grant_type"])
         return _json(feed_clients.token(house, proof, now=house.clock.now()), 200)
     except OAuth2Error as error:
         status, body, headers = error()
@@ -166,15 +174,15 @@ def delivered(instellingsnummer: str, delivery: str) -> Response:
         who = _feeder(feed_clients.PAKKET)
         school = _school(instellingsnummer)
         _open(who, school)
-        if not re.fullmatch(r"[0-9a-f-]{36}", delivery):
-            raise NotFound("delivery_unknown")
+        if not _ID.fullmatch(delivery):
+            raise NotFound("delivery_unknown", "this school has no delivery by that name")
         columns = (Delivery.id, Delivery.format, Delivery.state, Delivery.report)
         of_classes = Delivery.kind == deliveries.CLASSES
         mine = (Delivery.id == delivery, Delivery.instellingsnummer == school, of_classes)
         with context.house().database.reading() as db:
             row = db.execute(select(*columns).where(*mine)).first()
         if row is None:
-            raise NotFound("delivery_unknown")
+            raise NotFound("delivery_unknown", "this school has no delivery by that name")
     except Refusal as no:
         return _refused(no)
     body = intake.told(
@@ -220,13 +228,15 @@ def _feeder(scope: str) -> Feeder:
         if found is not None:
             context.acting(audit_feeds.feed(found.client_id))
             return found
-    raise SignInRequired("invalid_token")
+    raise SignInRequired(
+        "invalid_token", f"send a token of this API, with the scope {scope}, that has not ended"
+    )
 
 
 def _school(given: str) -> str:
     found = intake.school_of(given)
     if found is None:
-        raise NotFound("school_unknown")
+        raise NotFound("school_unknown", "an instellingsnummer has at most six digits")
     return found
 
 
@@ -266,7 +276,7 @@ def _past(moment: datetime | None) -> datetime | None:
 
 def _after() -> str | None:
     given = request.args.get("na")
-    if given is not None and not re.fullmatch(r"[0-9a-f-]{36}", given):
+    if given is not None and not _ID.fullmatch(given):
         raise Refusal("page_unknown", "na must be the `volgende` of a page")
     return given
 
@@ -330,8 +340,10 @@ def _turned_away(because: Problem, words: dict[str, Any], *, delivery: str | Non
 def _refused(no: Refusal) -> Response:
     body = {"error": no.code, "error_description": no.detail, "incident": context.request_id()}
     if isinstance(no, SignInRequired):
-        realm = f'Bearer realm="{context.house().settings.issuer}", error="invalid_token"'
-        return _json(body, 401, ("WWW-Authenticate", realm))
+        challenge = f'Bearer realm="{context.house().settings.issuer}"'
+        if "Authorization" in request.headers:  # who sent nothing did nothing wrong (RFC 6750 section 3.1)
+            challenge += ', error="invalid_token"'
+        return _json(body, 401, ("WWW-Authenticate", challenge))
     more = [("Retry-After", str(no.retry_after))] if isinstance(no, Busy) else []
     return _json(body, no.status, *more)
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select
 
 from idp import models
 from idp.config import Settings
+from idp.feeds import periods
 from idp.feeds.enrolment_rows import Reading, RefusedRow, Row, SchoolRows
 from idp.feeds.matching import Known, Merge, People, chunks
 from idp.feeds.problems import Problem, RowRefused, Weight
@@ -213,7 +214,8 @@ def plan_school(
         if here and not row.numbered and _another_name(row, here[-1]):
             told.append(Problem(code="other_name", line=row.line, column="naam"))
         usable.append((row, holders.setdefault(row.stamnummer, pupil.account_uuid)))
-    matched = _matched([row for row, _ in usable], by_stamnummer)
+    fits = (_same_begin, _overlaps)
+    matched = periods.matched([row for row, _ in usable], by_stamnummer, lambda row: row.stamnummer, fits)
     add = [Add(account_uuid=people.final(uuid), row=row) for row, uuid in usable if row.line not in matched]
     change = [
         Change(id=matched[row.line]["id"], row=row)
@@ -263,23 +265,6 @@ def _enrolments(db: Connection, number: str) -> Sequence[Period]:
     return [dict(row) for row in db.execute(query).mappings()]
 
 
-def _matched(rows: list[Row], there: Mapping[str, list[Period]]) -> dict[int, Period]:
-    """The period that a row is about, by line: one that begins the same day, else one that overlaps."""
-    matched: dict[int, Period] = {}
-    taken: set[str] = set()
-    for same_begin in (True, False):
-        for row in rows:
-            if row.line in matched:
-                continue
-            for period in there.get(row.stamnummer, ()):
-                fits = period["begindatum"] == row.begindatum if same_begin else _overlaps(row, period)
-                if fits and period["id"] not in taken:
-                    matched[row.line] = period
-                    taken.add(period["id"])
-                    break
-    return matched
-
-
 def _gone(there: Sequence[Period], matched: set[str], today: date) -> list[Period]:
     """Running and coming enrolments that the snapshot no longer has."""
     return [period for period in there if period["einddatum"] >= today and period["id"] not in matched]
@@ -320,6 +305,10 @@ def _holds(lost: int, active: int, today: date, settings: Settings) -> Iterator[
 
 def _covers(period: Period, day: date) -> bool:
     return bool(period["begindatum"] <= day <= period["einddatum"])
+
+
+def _same_begin(row: Row, period: Period) -> bool:
+    return bool(row.begindatum == period["begindatum"])
 
 
 def _overlaps(row: Row, period: Period) -> bool:

@@ -116,21 +116,24 @@ def forgot_answer() -> Response:
     """The same page for every name, after the same work."""
     _only_with_mail()
     house, way = context.house(), pages_frame.way()
-    who = pages_frame.unsealed(request.form.get("wie", ""))
-    name = who.username if who else usernames.canonical(request.form.get("username", "")[:300])
+    who, typed = pages_frame.unsealed(request.form.get("wie", "")), request.form.get("username", "")[:300]
+    name = who.username if who else usernames.canonical(typed)
     if name is None:
-        return pages_frame.page("login/forgot.html", way, status=400, **_forgot_words(None, message="naam"))
+        return pages_frame.page(
+            "login/forgot.html", way, status=400, **_forgot_words(None, message="naam", typed=typed)
+        )
     recovery.ask_to_reset(house, username=name, address=request.remote_addr or "", language=web.language())
     return pages_frame.page("login/forgot_sent.html", way, away=way.page())
 
 
-def _forgot_words(who: Who | None, *, message: str | None = None) -> dict[str, Any]:
+def _forgot_words(who: Who | None, *, message: str | None = None, typed: str = "") -> dict[str, Any]:
     way = pages_frame.way()
     sealed = pages_frame.sealed(who) if who else ""
     return {
         "action": way.page(FORGOT),
         "wie": sealed,
         "message": message,
+        "typed": typed,
         "class_device": pages_frame.class_device() is not None,
         "away": way.page(wie=sealed) if who else way.page(),
     }

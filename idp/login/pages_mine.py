@@ -12,7 +12,7 @@ from uuid import UUID
 from flask import Blueprint, Response, make_response, render_template, request
 from flask_babel import format_date
 
-from idp import context, web
+from idp import context, web, wording
 from idp.clock import BRUSSELS, day_of_law
 from idp.login import helped, pages_own, sessions, support, way_back, whereabouts
 
@@ -83,7 +83,7 @@ def _sid(given: str) -> str:
 
 
 def _day(day: date) -> str:
-    return str(format_date(day, "d MMMM"))
+    return str(format_date(day, wording.day_pattern(day)))
 
 
 def _who() -> sessions.SignedIn:

@@ -29,8 +29,9 @@ LARGE = 2_000
 """Characters of an address: a longer request that came in a form is kept. Addresses travel inside addresses here."""
 
 MOST_OF_ONE_NETWORK = 3_000
-"""Requests of people from one network (a large school) that are kept in ten minutes."""
-_lately = Counter(window=timedelta(minutes=10))
+"""Requests of strangers from one network (a large school) that are kept in ten minutes: of browsers, and as many pushed."""
+WINDOW = timedelta(minutes=10)
+_lately = Counter(window=WINDOW)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,16 +186,16 @@ def _refusal(to: AuthorizationRequest | Refused, no: No) -> Refused:
     )
 
 
-def too_many(house: House, source: str) -> bool:
+def too_many(lately: Counter, house: House, source: str) -> bool:
     """Count one more request of a stranger that would be kept: together they cannot fill the table."""
     network = (id(house.database), throttle.network(source))
-    return _lately.add(network, house.clock.now()) > MOST_OF_ONE_NETWORK
+    return lately.add(network, house.clock.now()) > MOST_OF_ONE_NETWORK
 
 
 def _keep(house: House, arrived: AuthorizationRequest, source: str) -> AuthorizationRequest:
     """Put it away; from now on an address names it. Raises Busy."""
     now = house.clock.now()
-    if too_many(house, source):
+    if too_many(_lately, house, source):
         raise Busy("too_many_requests", retry_after=60)
     with house.database.transaction() as db:
         request_uri = pushed.keep(

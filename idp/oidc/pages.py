@@ -15,9 +15,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import structlog
-from flask import Blueprint, Flask, Response, abort, make_response, render_template
+from flask import Blueprint, Flask, Response, make_response, render_template
 from flask import request as http
 from sqlalchemy import Connection
+from werkzeug.exceptions import MethodNotAllowed
 
 from idp import audit, context, pushed, web
 from idp.claims import explain
@@ -67,7 +68,7 @@ def prepare(app: Flask) -> None:
 def authorize_page() -> Response:
     """OpenID Connect Core 3.1.2."""
     if http.method != "GET":
-        abort(405)
+        raise MethodNotAllowed(valid_methods=["GET", "OPTIONS", "POST"])  # HEAD, which would issue a code
     asked = _asked(http.query_string)
     if not isinstance(asked, AuthorizationRequest):
         return _not_in_order(asked)

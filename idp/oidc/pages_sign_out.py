@@ -10,8 +10,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import structlog
-from flask import Blueprint, Response, abort, make_response, render_template
+from flask import Blueprint, Response, make_response, render_template
 from flask import request as http
+from werkzeug.exceptions import MethodNotAllowed
 
 from idp import audit, context, web
 from idp.lately import Counter
@@ -34,14 +35,14 @@ _refusals = Counter(window=timedelta(minutes=1))
 def end_session() -> Response:
     """RP-Initiated Logout 1.0 section 2. Asks first, unless the hint names this very session."""
     if http.method != "GET":
-        abort(405)
+        raise MethodNotAllowed(valid_methods=["GET", "OPTIONS", "POST"])  # HEAD, which would end a session
     asked = _asked([])
     if isinstance(asked, Confused):
         return _confused(asked)
     session = sessions.current()
     if session is None:
         return _done(asked)
-    if asked.certain(session):
+    if asked.certain(context.house().keys, session):
         return _end(asked, session)
     if asked.back:
         web.allow_form_to(asked.back)

@@ -25,19 +25,21 @@ PROOFS = frozenset({"client_secret", "client_assertion", "client_assertion_type"
 """What proves the app: never part of its request, and never kept."""
 HEADERS = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
 _refusals = Counter(window=clients.WINDOW)
+_strangers = Counter(window=arriving.WINDOW)
 
 
 def push(server: Server, asked: Asked) -> Answer:
     """201 with `request_uri` and `expires_in`, or an error of RFC 6749 and OpenID Connect.
 
-    Anybody can be a public app, so of one network there are so many of those, and no more.
+    Anybody can be a public app, so of one network there are so many of those, and no more; they take
+    nothing from the people there, whose requests have a count of their own.
     """
     house = server.house
     try:
         app = clients.authenticate(house, asked, now=asked.now)
     except OAuth2Error as error:
         return server.refuse(error)
-    if app.public and arriving.too_many(house, asked.source or ""):
+    if app.public and arriving.too_many(_strangers, house, asked.source or ""):
         return _answer(429, {"error": "temporarily_unavailable"}, ("Retry-After", RETRY_AFTER))
     parameters = {name: value for name, value in asked.form.items() if name not in PROOFS}
     kept = arriving.push(house, app, parameters)

@@ -205,9 +205,10 @@ def _sector(problems: Problems, read: dict[str, Any], here: fields.Here) -> str:
         return existing.sector
     if said:
         return str(said)
-    if not here.loopback_ok and all(on_this_machine(uri) for uri in read["redirect_uris"]):
-        return itself  # every machine is called so: apps that live there are no family
     hosts = sorted({place(uri) for uri in read["redirect_uris"]})
+    one_of_a_demo = here.loopback_ok and len(hosts) == 1
+    if not one_of_a_demo and all(on_this_machine(uri) for uri in read["redirect_uris"]):
+        return itself  # every machine is called so: apps that live there are no family
     if len(hosts) > 1 and read["subject_type"] == "pairwise":
         wrong = (
             "is missing: redirect_uris are on several hosts ({hosts}), so say in whose name the app knows a pupil, "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor, wait
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from idp.clock import day_of_law
 from idp.errors import Invalid, NotAllowed, NotFound
 from idp.login import staff_accounts, staff_setup
 from idp.models import RightKind, SchoolKind
-from tests import make
+from tests import make, make_race
 
 NOW, TODAY = make.NOW, make.TODAY
 
@@ -111,6 +112,20 @@ def test_a_right_of_an_assignment_is_not_lengthened_by_hand(house):
     assert ends == {theirs: date(2027, 8, 31), ours: date(2029, 8, 31)}
 
 
+def test_a_right_that_is_given_again_is_from_whoever_lengthened_it(house):
+    with house.database.transaction() as db:
+        school, person = make.school(db), make.person(db)
+
+        def given(by, year):
+            granted(db, person, RightKind.BEHEERDER, school, einddatum=date(year, 8, 31), source=by)
+            (one,) = access.holders(db, TODAY, person_id=person)
+            return one.source, one.einddatum.year
+
+        assert given("cli", 2027) == ("cli", 2027)
+        assert given("person:d-7", 2029) == ("person:d-7", 2029)
+        assert given("cli", 2028) == ("person:d-7", 2029)  # it changes nothing, so it is still theirs
+
+
 def test_ROLE_05_nobody_becomes_an_operator_with_a_way_to_sign_in_that_a_school_began(house):
     """A beheerder may have opened the link for somebody else, and waits for that person to become more."""
     with house.database.transaction() as db:
@@ -198,9 +213,11 @@ def test_RACE_06_of_two_operators_who_stop_each_other_at_once_one_remains(house)
         one, two = make.person(db), make.person(db)
         held = {person: make.right(db, person, None, kind=RightKind.OPERATOR) for person in (one, two)}
     today = house.clock.today()
+    at_it = threading.Event()
 
     def two_stops_one():
         circumstances = audit.Circumstances(now=house.clock.now(), actor=f"person:{two}")
+        at_it.set()
         with audit.circumstances(circumstances), house.database.transaction() as db:
             access.stop(db, right_id=held[one], by=two, today=today)
 
@@ -208,7 +225,9 @@ def test_RACE_06_of_two_operators_who_stop_each_other_at_once_one_remains(house)
         with house.database.transaction() as db:
             access.stop(db, right_id=held[two], by=one, today=today)
             late = elsewhere.submit(two_stops_one)
-            wait([late], timeout=0.5)
+            assert at_it.wait(timeout=60)
+            make_race.until_it_waits(house, late)
+            assert not late.done(), "the other one was not told to wait"
         with pytest.raises(NotAllowed, match="right_missing"):
             late.result(timeout=60)
     with house.database.reading() as db:

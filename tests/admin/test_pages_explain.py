@@ -43,7 +43,7 @@ def test_the_same_for_a_school_and_in_the_words_of_who_built_the_app(house, clie
     page = make_staff.form(
         client, PATH, app=desk.app.client_id, leerling="", instelling=desk.school, voor="leverancier"
     )
-    assert "Zichtbaar voor 1 van 1 leerlingen." in page.text
+    assert "Zichtbaar voor 1 van 1 leerling." in page.text
     with house.database.transaction() as db:
         other = make.app(db, scope="openid")
     page = make_staff.form(

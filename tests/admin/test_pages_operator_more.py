@@ -341,7 +341,7 @@ def test_registrations_leave_as_a_file_and_come_back_changing_nothing(house, cli
         assert not re.search(r"lsk_[\w-]{43}", text)
         assert [one["client_id"] for one in app_files.read(text)] == ["rekenbuur"]
         check = post(client, "/beheer/bestand", tekst=text).text
-        assert "0 apps veranderen, 1 blijven" in check
+        assert "Nieuw of gewijzigd: 0. Ongewijzigd: 1." in check
         assert 'name="bevestig"' not in check
 
 

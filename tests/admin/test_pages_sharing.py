@@ -93,8 +93,8 @@ def test_stopping_says_in_numbers_what_ends_and_a_second_tap_changes_nothing(cli
         ended = {"kind": RuleKind.KLAS, "target": klas, "begindatum": date(2026, 9, 2)}
         make.rule(db, app.client_id, director.school, **ended, einddatum=date(2026, 9, 3))
     page = client.get(STOP).text
-    assert "Regels op een klas die nu gelden: 2, voor 1 apps. Ze worden regels op de 3 leerlingen" in page
-    assert "De 3 gegevens over wie in welke klas zit" in page
+    assert "Regels op een klas die nu gelden: 2, voor 1 app. Ze worden regels op de 3 leerlingen" in page
+    assert "De gegevens over wie in welke klas zit (3), worden" in page
     assert state(house, director.school).shares, "looking stops nothing"
     assert path(post(client, STOP)) == PATH
     with house.database.reading() as db:
@@ -105,7 +105,7 @@ def test_stopping_says_in_numbers_what_ends_and_a_second_tap_changes_nothing(cli
     assert path(client.get(STOP)) == PATH
     assert len(events(house, "sharing_stopped")) == 1
     page = client.get(PATH).text
-    assert "Er staan nog 3 gegevens" in page
+    assert "Er staan nog gegevens over wie in welke klas zit (3)." in page
     assert "Ze zijn gewist ten laatste op 24 november 2026, 10:00" in page
     assert "gestopt op 23 november 2026 door Ann Peeters" in page
 
@@ -220,6 +220,23 @@ def test_a_newer_text_says_what_changes_and_from_when_and_is_renewed(client, hou
     page = client.get(PATH).text
     assert "hernieuwd op 23 november 2026" in page
     assert "een jaar" in client.get(f"{PATH}/protocol/{text}").text
+
+
+def test_a_page_about_the_coming_text_begins_no_agreement_after_a_colleague_stopped(
+    client, house, director, text
+):
+    share(house, director.school, text)
+    with house.database.transaction() as db:
+        coming = make.protocol(db, "2027-1", body="# Later\n", in_force_from=date(2027, 2, 1))
+    assert coming in client.get(AGREE).text
+    with house.database.transaction() as db:
+        words = {"instellingsnummer": director.school, "person_id": director.person_id}
+        consent.stop(db, **words, now=house.clock.now(), today=house.clock.today())
+    answer = post(client, AGREE, tekst=coming)
+    assert answer.status_code == 400
+    assert "Deze tekst geldt nog niet" in answer.text
+    assert text in answer.text, "the text of today is there to read"
+    assert not state(house, director.school).shares
 
 
 def test_an_agreement_that_lapsed_is_said_and_the_new_text_asks(client, house, director, text, stopped):

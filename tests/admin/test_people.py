@@ -17,6 +17,7 @@ from tests.make_browser import path
 from tests.make_rivals import Press, press_together
 
 PATH = "/schoolloket/personen"
+KINDS = {"e_mail": "email", "tot": "date"}
 NEW = {"voornaam": "Cem", "naam": "Boei", "e_mail": "cem@school.example", "tot": "2027-06-30"}
 
 
@@ -205,10 +206,27 @@ def test_a_known_address_keeps_its_names(client, house, one):
 @pytest.mark.parametrize(
     "wrong", [{"tot": "2026-01-01"}, {"tot": "soon"}, {"e_mail": "nobody"}, {"naam": " "}]
 )
-def test_what_is_incomplete_is_said_and_nothing_is_given(client, house, one, wrong):
+def test_what_is_incomplete_is_said_beside_its_field_and_nothing_is_given_or_lost(client, house, one, wrong):
     before = rights(house, one.school)
-    assert post(client, PATH, **(NEW | wrong), recht="leerkracht").status_code == 400
+    answer = post(client, PATH, **(NEW | wrong), recht="leerkracht")
+    assert answer.status_code == 400
     assert rights(house, one.school) == before
+    (name,) = wrong
+    assert re.findall(r'<input id="(\w+)"[^>]*aria-invalid="true" aria-describedby="p-\1"', answer.text) == [
+        name
+    ]
+    assert answer.text.count(f'class="field-problem" id="p-{name}"') == 1
+    assert re.search(r'value="leerkracht" checked', answer.text)
+    for field, text in (NEW | wrong).items():
+        assert f'name="{field}" type="{KINDS.get(field, "text")}" value="{text.strip()}"' in answer.text
+    form = answer.text.index('action="/schoolloket/personen" data-once')
+    assert 0 < form - answer.text.index('id="melding"') < 500, "where the form is, below everybody"
+
+
+def test_a_right_that_nobody_chose_is_asked_beside_the_choice(client, one):
+    page = post(client, PATH, **NEW, recht="koning").text
+    assert 'aria-describedby="p-recht"' in page
+    assert 'id="p-recht">Kies een recht.' in page
 
 
 def test_XSS_names_of_people_are_text(client, house, one):

@@ -153,7 +153,11 @@ def test_without_a_good_token_nothing_is_registered(client, sent):
     headers = {} if sent is None else {"Authorization": sent if " " in sent else f"Bearer {sent}"}
     answer = client.post("/register", json=PLAIN, headers=headers)
     assert (answer.status_code, answer.json["error"]) == (401, "invalid_token")
-    assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+    challenge = answer.headers["WWW-Authenticate"]
+    assert challenge.startswith("Bearer realm=")
+    assert ("error=" in challenge) == (sent is not None), (
+        "who sent nothing did nothing wrong (RFC 6750 section 3.1)"
+    )
 
 
 @pytest.mark.parametrize("label", ["", "   ", "Lees\u202eland", "Lees\x07", "x" * 101])

@@ -102,6 +102,16 @@ def test_a_long_name_breaks_at_its_own_hyphen_before_anywhere_else():
 
 
 @needs_fonts
+@pytest.mark.parametrize("lines", [1, 2, 5])
+def test_a_word_that_fits_no_line_is_broken_at_last_and_never_runs_on(lines):
+    """The group of a pupil stands beside the QR code, which must stay readable."""
+    broken = TEXT.wrap(
+        "Elektriciteitsinstallatietechnieken" * 3, width=132, size=8.5, smallest=6.5, lines=lines
+    )
+    assert max(line.width for line in broken) <= 132
+    assert len(broken) == min(lines, 3)
+
+
 def test_an_address_that_is_folded_keeps_its_host_on_one_line():
     address = f"mijn.school.example/{'a' * 30}.{'b' * 19}"
     lines = TEXT.fold(address, width=80, size=6.5, smallest=5, lines=4, after="/")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import make_url, select, update
 
-from idp import audit, config, context, entropy, journal, models
+from idp import audit, config, context, database, entropy, journal, models, steps, upgrading
 from idp.admin.agreements import sharing
 from idp.admin.api import api_tokens
 from idp.admin.apps import app_secrets, app_stopping
@@ -21,6 +22,7 @@ from idp.audit import apps as audit_apps
 from idp.audit import staff as audit_staff
 from idp.backups import box, dump, making, restoring, taken_back
 from idp.claims import consent, visibility
+from idp.cli import running
 from idp.errors import Invalid
 from idp.feeds import feed_clients
 from idp.login import accounts, blocking, cards, support
@@ -393,6 +395,56 @@ def test_a_backup_never_overwrites_and_leaves_nothing_behind_when_it_fails(drill
     assert stat.S_IMODE(drill.file.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_backup_and_a_restore_find_the_server_that_an_address_of_several_machines_names(drill, tmp_path):
+    """As docs/high-availability.md writes it; pg_dump and pg_restore must not look at a server of this machine instead."""
+
+    def of_several(url):
+        address = make_url(url)
+        return address.update_query_dict({"host": [str(tmp_path), address.query["host"]]}).render_as_string(
+            hide_password=False
+        )
+
+    drill.bench.story(username="milan.debremme")
+    several = replace(drill.house, database=database.Database(of_several(drill.house.database.url)))
+    drill.request.addfinalizer(several.database.close)
+    making.make(several, drill.file, to=[drill.recipient], with_keys=False)
+    done, _there = drill.restore(database_url=of_several(drill._empty()))
+    assert done.manifest.rows["pupil"] == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_restore_that_is_broken_off_leaves_nothing_that_can_be_served(drill, tmp_path):
+    """Tokens of before would be good again in it, and agreements that were stopped."""
+    drill.bench.story(username="milan.debremme")
+    dump.save(drill.house.database, tmp_path / "dump")
+    filled = database.Database(drill._empty())
+    try:
+        dump.load(tmp_path / "dump", filled.url)
+        with filled.reading() as db:
+            assert dump.count(db)["pupil"] == 1
+        assert steps.behind(upgrading.current(filled))
+        with pytest.raises(config.ConfigurationError, match="a restore into this database was broken off"):
+            running._upgraded(filled)
+    finally:
+        filled.close()
+    drill.backup()
+    _done, there = drill.restore()
+    assert upgrading.is_current(there.database)
+
+
+@pytest.mark.parametrize("password", ["//idp:hush@db/idp", "//idp@/idp?host=db&password=hush"])
+def test_the_password_of_the_database_is_in_no_list_of_processes(monkeypatch, tmp_path, password):
+    program = tmp_path / "pg_dump"
+    program.write_text('#!/bin/sh\necho "$0 $@ $PGPASSWORD" >&2; exit 1\n', encoding="utf-8")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Invalid) as told:
+        dump._run("pg_dump", f"postgresql+psycopg:{password}")
+    *words, environment = str(told.value.detail).split()
+    assert (environment, "hush" in str(words), "host=db" in str(words)) == ("hush", False, True)
+
+
 def test_LEAK_10_a_backup_shows_nothing_to_who_cannot_open_it(drill):
     story = drill.bench.story(username="canary.pupil")
     drill.backup()
@@ -468,6 +520,16 @@ def test_the_journals_of_several_nodes_are_read_as_one_and_a_broken_line_is_left
     found = [event["at"].minute for event in journal.read([tmp_path / str(n) for n in range(3)], noon)]
     assert found == [1, 3, 5]
     assert not [*journal.read([tmp_path / "1"], noon + timedelta(minutes=2))]
+
+
+def test_an_act_after_a_line_that_broke_off_on_a_full_disk_is_not_lost_with_it(tmp_path):
+    noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    words = {"actor": "x", "object": "pupil:1", "instellingsnummer": "1", "details": {}}
+    node = journal.Journal(tmp_path)
+    (tmp_path / "journal-2026-11-23.jsonl").write_bytes(b'{"at": "2026-11-23T12:0')
+    for minutes in (1, 2):
+        node.write([{"at": noon + timedelta(minutes=minutes), "event": "account_blocked", **words}])
+    assert [event["at"].minute for event in journal.read([tmp_path], noon)] == [1, 2]
 
 
 def test_FAULT_06_a_journal_that_cannot_be_written_is_said_and_stops_nobody(house, caplog, capfd):

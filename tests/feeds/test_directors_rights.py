@@ -93,6 +93,23 @@ def test_the_trail_of_the_school_tells_which_right_the_list_ended_and_gave_again
     assert rows[2].details == {"right": "leerid-databeheerder", "until": "2027-06-30"}
 
 
+def test_the_trail_tells_of_no_right_that_stopped_while_one_given_by_hand_runs_on(house, director):
+    browser = director(line())
+    with house.database.transaction() as db:
+        hand = plain.right(db, "d-7", "999001", source="cli")
+    week(house, line(end="2026-11-22"))
+    assert browser.get(PATH).status_code == 200
+    stopped = select(models.AuditEvent.id).where(models.AuditEvent.event == "right_stopped")
+    with house.database.reading() as db:
+        assert db.execute(stopped).all() == []
+    week(house, line())
+    with house.database.transaction() as db:
+        db.execute(delete(models.Right).where(models.Right.id == hand))
+    week(house, line(end="2026-11-22"))
+    with house.database.reading() as db:
+        assert len(db.execute(stopped).all()) == 1
+
+
 def test_a_right_ends_at_midnight_while_the_director_is_signed_in(house, director):
     browser = director(line(end="2026-11-23"))
     house.clock.move(hours=13, minutes=59)  # 23:59 in Brussels

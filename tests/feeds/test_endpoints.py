@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from sqlalchemy import func, select, update
 
-from idp import manners, models, patience
+from idp import entropy, manners, models, patience
 from idp.feeds import endpoints, feed_clients
 from idp.models import ClassMembership, Delivery
 from tests import make as plain
@@ -81,6 +81,36 @@ def test_IMP_13_a_wrong_key_another_packages_key_and_a_closed_program_get_nothin
         feed_clients.close(db, client_id, closed=True, now=house.clock.now())
     assert client.get(f"{API}/scholen/999001/leerlingen", headers=wisa).status_code == 401
     assert seats(house) == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("scope=pakket", "invalid_request"),
+        ("grant_type=", "invalid_request"),
+        ("grant_type=client_credentials&grant_type=client_credentials", "invalid_request"),
+        ("grant_type=password", "unsupported_grant_type"),
+    ],
+)
+def test_a_request_for_a_token_that_lacks_something_is_told_what(client, theirs, body, error):
+    form = "application/x-www-form-urlencoded"
+    answer = client.post(f"{API}/token", data=body, content_type=form)
+    assert (answer.status_code, answer.json["error"]) == (400, error)
+    assert (error == "invalid_request") == bool(answer.json.get("error_description"))
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_refusal_is_never_without_a_word_and_blames_no_token_that_was_not_sent(client, theirs):
+    answers = [
+        client.get(f"{API}/scholen/{path}", headers=theirs)
+        for path in ("abc/leerlingen", "999002/leveringen/x", f"999002/leveringen/{entropy.identifier()}")
+    ]
+    assert [one.status_code for one in answers] == [404, 404, 404]
+    silent = client.get(f"{API}/scholen/999002/leerlingen")
+    odd = client.get(f"{API}/scholen/999002/leerlingen", headers={"Authorization": "Bearer lsa_x"})
+    assert all(one.json["error_description"] for one in (*answers, silent, odd))
+    assert "error=" not in silent.headers["WWW-Authenticate"]
+    assert 'error="invalid_token"' in odd.headers["WWW-Authenticate"]
 
 
 def test_IMP_13_a_signed_assertion_is_good_once_and_for_ten_minutes(house, client):
@@ -368,6 +398,14 @@ def test_IDOR_13_a_package_reads_reports_of_classes_and_of_nothing_else(house, c
     path = f"{API}/scholen/999002/leveringen"
     assert client.get(f"{path}/{classes}", headers=theirs).status_code == 200
     assert client.get(f"{path}/{enrolments}", headers=theirs).status_code == 404
+
+
+@pytest.mark.parametrize("odd", ["-" * 36, "a" * 36, f"{'a' * 32}----", f"-{'a' * 34}-"])
+def test_HTTP_07_what_only_looks_like_an_id_is_refused_and_breaks_nothing(client, theirs, odd):
+    school = f"{API}/scholen/999002"
+    assert client.get(f"{school}/leveringen/{odd}", headers=theirs).status_code == 404
+    page = client.get(f"{school}/leerlingen", headers=theirs, query_string={"na": odd})
+    assert (page.status_code, page.json["error"]) == (400, "page_unknown")
 
 
 def test_IMP_04_a_document_with_entities_or_a_workbook_is_refused_unread(house, client, theirs):

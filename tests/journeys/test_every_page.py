@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 
+from idp.admin.apps import app_files, app_list
 from tests.journeys import every_page
 from tests.journeys.conftest import PATIENCE
 from tests.journeys.every_page import STOPS, Place, follow, go
@@ -130,6 +131,36 @@ def test_the_long_menu_of_an_operator_folds_out_on_a_phone_by_keyboard_and_witho
     page.set_viewport_size({"width": 1280, "height": 740})
     assert not page.locator(".tab-pages").is_visible()
     assert page.locator(".tab-wide [aria-current=page]").is_visible()
+    context.close()
+
+
+@pytest.mark.parametrize("name", ["who-card-unknown", "who-help-unknown", "staff-people-wrong"])
+def test_what_went_wrong_has_the_focus(name, visitor, there):
+    go(name, visitor, there)
+    notice = visitor.locator("#melding")
+    assert notice.evaluate("(one) => one === document.activeElement")
+    assert notice.evaluate("(one) => one.getBoundingClientRect().bottom <= innerHeight")
+
+
+def test_what_a_file_does_with_an_app_stands_apart_from_its_name(visitor, there):
+    visitor.context.clear_cookies()
+    with there.house.database.reading() as db:
+        changed = app_list.export(db)[0] | {"client_name": "Heet nu anders"}
+    every_page._brings(visitor, there, app_files.write_yaml([changed]))
+    gap = """(one) => {
+      const word = document.createRange();
+      word.selectNodeContents(one.childNodes[1]);
+      return word.getBoundingClientRect().left - one.firstChild.getBoundingClientRect().right;
+    }"""
+    assert visitor.locator("details.quiet-more summary").first.evaluate(gap) >= 4
+
+
+def test_a_long_german_word_on_a_button_stays_on_the_page(chromium, there):
+    context = chromium.new_context(viewport={"width": 320, "height": 740}, locale="de-BE")
+    page = context.new_page()
+    go("staff-processing", page, there)
+    show(page, 320, size="200%")
+    assert page.evaluate(SPILLS) == []
     context.close()
 
 

@@ -102,7 +102,7 @@ def test_a_school_agrees_shows_an_app_to_a_class_and_stops(demo, somebody, tmp_p
     beheerder.get_by_role("link", name="Rekenrijk").first.click()
     beheerder.get_by_label("2A Klas 2A").check()
     beheerder.get_by_role("button", name="Maak zichtbaar").click()
-    expect(beheerder.get_by_text("Zichtbaar voor 1 van 1 leerlingen.")).to_be_visible()
+    expect(beheerder.get_by_text("Zichtbaar voor 1 van 1 leerling.")).to_be_visible()
 
     open_app(child, demo)
     say_who(child, fee["username"])
@@ -111,7 +111,7 @@ def test_a_school_agrees_shows_an_app_to_a_class_and_stops(demo, somebody, tmp_p
     assert "2A" in claims(child)["ov_klassen"]
 
     director.get_by_role("link", name="Stop het delen van klasinformatie").click()
-    expect(director.get_by_text("Regels op een klas die nu gelden: 1, voor 1 apps.")).to_be_visible()
+    expect(director.get_by_text("Regels op een klas die nu gelden: 1, voor 1 app.")).to_be_visible()
     expect(director.get_by_text("Ze worden regels op de 1 leerlingen")).to_be_visible()
     director.get_by_role("link", name="Annuleer").click()
     expect(director.get_by_role("heading", name=re.compile("^Gedeeld sinds"))).to_be_visible()
@@ -123,7 +123,7 @@ def test_a_school_agrees_shows_an_app_to_a_class_and_stops(demo, somebody, tmp_p
 
     expect(director.get_by_role("link", name="Deel klasinformatie")).to_be_visible()
     beheerder.reload()
-    expect(beheerder.get_by_text("Zichtbaar voor 1 van 1 leerlingen.")).to_be_visible()
+    expect(beheerder.get_by_text("Zichtbaar voor 1 van 1 leerling.")).to_be_visible()
     expect(beheerder.get_by_text("Per klas kan als je school klasinformatie deelt.")).to_be_visible()
 
     child.goto(f"{demo.apps_at}/rekenrijk/start")

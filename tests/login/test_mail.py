@@ -635,6 +635,13 @@ def test_HTTP_01_links_never_come_from_the_host_header(pages, house, box, elias)
     assert f"{house.settings.issuer}/m/" in box.mails[-1].get_body(("plain",)).get_content()
 
 
+def test_a_name_that_cannot_be_one_is_still_there_to_be_mended(pages):
+    form = read(pages.get("/wachtwoord-vergeten")).forms[0]
+    again = pages.post(form["action"], data=form["fields"] | {"username": '@"!'})
+    assert again.status_code == 400
+    assert read(again).forms[0]["fields"]["username"] == '@"!'
+
+
 @pytest.mark.parametrize("token", ["x", "lsm_" + "a" * 43, "lsv_" + "a" * 43, "lss_" + "a" * 43])
 def test_links_that_do_not_work_look_alike(pages, token):
     answer = pages.get(f"/m/{token}")

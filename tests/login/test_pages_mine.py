@@ -170,6 +170,8 @@ def test_a_pupil_sees_who_helped_by_role_and_day(client, house, noor, school):
     assert "Van je juf, meester of leerkracht" in words
     assert "Van wie op school de LeerID’s beheert" in words
     assert "op 23 november" in words
+    in_german = read(client.get(PAGE, headers={"Accept-Language": "de"})).words
+    assert "am 23. November" in in_german
     assert not stands("Griet", page.text)
     assert not stands("Ann", page.text)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 
 from idp import audit, clock, config, context, entropy
 from idp.errors import Busy, SignInRequired
@@ -19,7 +19,7 @@ from idp.hashing import Hasher, Stored
 from idp.login import browsers, cards, own_password, pictures, sessions, sign_in, throttle
 from idp.login.sign_in import Confirmed, Expired, SignedIn, Wait, Wrong
 from idp.models import Account, AuditEvent, Enrolment, SecretKind, Session, Throttle
-from tests import make, make_devices, make_login
+from tests import make, make_devices, make_login, make_race
 
 KAT = make_login.KAT
 WRONG = ("hond appel trein kasteel", "aap appel trein kasteel", "beer appel trein kasteel")
@@ -142,23 +142,11 @@ def test_SESS_09_sign_ins_of_one_pupil_at_one_moment_keep_to_it_too(house):
             with house.database.transaction() as db:
                 db.execute(select(Account.username).with_for_update())
                 tries = [pool.submit(one, browser) for browser in known]
-                _wait_for(house, len(known))
+                make_race.until_they_wait(house, len(known))
         assert all(isinstance(one.result(), SignedIn) for one in tries)
     with house.database.reading() as db:
         living = select(func.count()).select_from(Session).where(Session.ended_at.is_(None))
         assert db.scalar(living) == 2
-
-
-def _wait_for(house, many):
-    """Until so many wait for a row that somebody else holds."""
-    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-    until = time.monotonic() + 60
-    while True:
-        with house.database.reading() as db:
-            if db.scalar(waiting) >= many:
-                return
-        assert time.monotonic() < until, "they never waited"
-        time.sleep(0.02)
 
 
 def test_PWD_03_a_temporary_password_expires_which_only_its_owner_hears(house):

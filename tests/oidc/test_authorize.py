@@ -84,7 +84,10 @@ def test_HTTP_08_two_thousand_parameters_are_a_plain_no(client, story):
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD", "TRACE"])
 def test_HTTP_09_other_methods_do_nothing(client, house, story, method):
     sign_in(client, house, story.pupil)
-    assert client.open(f"/authorize?{query(story.app)}", method=method).status_code in {404, 405}
+    answer = client.open(f"/authorize?{query(story.app)}", method=method)
+    assert answer.status_code in {404, 405}
+    assert {"GET", "POST"} <= {*answer.headers["Allow"].split(", ")}
+    assert (method == "HEAD") <= ("HEAD" not in answer.headers["Allow"])
     assert make_browser.codes(house) == 0
 
 

@@ -94,6 +94,7 @@ def test_a_document_is_read_and_a_form_is_sent(site):
         "[::]",
         "[fe80::1]",
         "[fc00::1]",
+        "[fec0::1]",
         "[::ffff:127.0.0.1]",
         "[::ffff:10.0.0.1]",
         "[64:ff9b::7f00:1]",

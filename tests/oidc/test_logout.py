@@ -243,7 +243,10 @@ def test_HTTP_03_odd_values_are_a_plain_answer(client, house, story, name, value
 def test_HTTP_09_other_methods_end_nothing(client, house, story, method):
     sid = sign_in(client, house, story.pupil)
     words = urlencode({"id_token_hint": hint(house, story, sid)})
-    assert client.open(f"/end_session?{words}", method=method).status_code == 405
+    answer = client.open(f"/end_session?{words}", method=method)
+    assert answer.status_code == 405
+    assert {"GET", "POST"} <= {*answer.headers["Allow"].split(", ")}
+    assert (method == "HEAD") <= ("HEAD" not in answer.headers["Allow"])
     assert alive(house, sid)
 
 

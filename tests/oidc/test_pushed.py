@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from idp import entropy, models, pushed
 from idp.admin.privacy import retention
 from idp.errors import Busy
-from idp.oidc import app_log, arriving, clients
+from idp.oidc import app_log, arriving, clients, pushing
 from tests import make, make_browser, make_signed
 from tests.make_browser import fill_in, fresh, next_of, path, query, said, sign_in
 from tests.make_tokens import SECRET, basic
@@ -331,7 +331,7 @@ def test_strangers_cannot_fill_the_table_as_a_public_app_either(client, house, s
     with house.database.transaction() as db:
         public = make.story(db, client_id="native", token_endpoint_auth_method="none").app
     assert push(client, public, auth=False, client_id="native").status_code == 201
-    counted = arriving._lately._counts
+    counted = pushing._strangers._counts
     key = next(key for key in counted if key[0] == id(house.database))
     counted[key] = (house.clock.now(), arriving.MOST_OF_ONE_NETWORK)
     answer = push(client, public, auth=False, client_id="native")
@@ -340,6 +340,18 @@ def test_strangers_cannot_fill_the_table_as_a_public_app_either(client, house, s
     assert push(client, story.app).status_code == 201, "whoever proves itself goes on"
     house.clock.move(minutes=11)
     assert push(client, public, auth=False, client_id="native").status_code == 201
+
+
+def test_one_who_pushes_as_a_public_app_turns_nobody_of_the_same_school_away(client, house):
+    with house.database.transaction() as db:
+        public = make.story(db, client_id="native", token_endpoint_auth_method="none").app
+    assert push(client, public, auth=False, client_id="native").status_code == 201
+    for counted in (arriving._lately._counts, pushing._strangers._counts):
+        for key in [key for key in counted if key[0] == id(house.database)]:
+            counted[key] = (house.clock.now(), arriving.MOST_OF_ONE_NETWORK)
+    assert push(client, public, auth=False, client_id="native").status_code == 429
+    given = [*dict(parse_qsl(query(public, state="x" * 2048))).items()]
+    assert arriving.by_form(house, given, source="127.0.0.1").kept
 
 
 def test_RACE_eight_sessions_that_come_with_one_request_give_one_code(client, house, story):

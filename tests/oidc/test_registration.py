@@ -255,7 +255,11 @@ def test_JWT_12_apps_on_the_machines_of_pupils_do_not_share_a_sector():
         made = validated(client_id=client_id, **words)
         assert made["sector"] == client_id
         assert registration.validate(made, today=TODAY, loopback_ok=False, existing=None) == made
+    assert validated(loopback_ok=True, client_id="rekenbuur", **words)["sector"] == "rekenbuur", (
+        "in a demo too"
+    )
     both = {**words, "redirect_uris": ["https://app.example/cb", "http://127.0.0.1/cb"]}
+    assert "sector_identifier_uri" in problems(True, client_id="rekenbuur", **both)
     assert "sector_identifier_uri" in problems(client_id="rekenbuur", **both)
 
 

@@ -125,7 +125,9 @@ def _refused(refused: Refused, client_id: str | None) -> Response:
     body = {"error": refused.error, "error_description": _plain(refused.description)}
     if refused.status != 401:
         return _json(body, refused.status)
-    challenge = f'Bearer realm="{house.settings.issuer}", error="{refused.error}"'
+    challenge = f'Bearer realm="{house.settings.issuer}"'
+    if "Authorization" in request.headers:  # who sent nothing did nothing wrong (RFC 6750 section 3.1)
+        challenge += f', error="{refused.error}"'
     return _json(body, 401, ("WWW-Authenticate", challenge))
 
 

@@ -18,7 +18,7 @@ from idp.admin import shell, staff_door
 from idp.admin.apps import app_list
 from idp.admin.makers import suppliers
 from idp.admin.staff import access
-from idp.admin.staff.pages_people import _is_address
+from idp.admin.staff.pages_people import NAMES, marked, wrong_in
 from idp.clock import school_year_ends
 from idp.errors import Invalid, NotAllowed, NotFound, Refusal
 from idp.login import staff_accounts, staff_setup
@@ -26,7 +26,6 @@ from idp.models import RightKind
 
 blueprint = Blueprint("suppliers", __name__)
 PATH = "/beheer/leveranciers"
-NAMES = ("voornaam", "naam", "e_mail")
 
 
 @blueprint.get(PATH)
@@ -124,7 +123,7 @@ def people(supplier_id: str) -> Response:
 
 def _invite(db: Connection, supplier_id: str, *, voornaam: str, naam: str, e_mail: str) -> str:
     """The person with this e-mail address (a new one, or a known one that keeps its names) looks after these apps."""
-    if not (voornaam and naam and _is_address(e_mail)):
+    if wrong_in({"voornaam": voornaam, "naam": naam, "e_mail": e_mail}):
         raise Invalid("appointment_incomplete")
     house = context.house()
     now, today = house.clock.now(), house.clock.today()
@@ -207,6 +206,7 @@ def _page(
         holders=holders,
         can=can,
         problem=_said(problem),
+        wrong=marked(problem.code if problem else "", given or {}),
         given=given or {},
         prove_first=prove_first,
         message=request.args.get("bericht"),

@@ -119,12 +119,12 @@ class Style:
     ) -> list[Line]:
         """At most `lines` lines of one size, as large as fits, broken between words.
 
-        A word that is too long for a line is broken at its own hyphens, and below the size `whole` anywhere. `height` is
+        A word that is too long for a line is broken at its own hyphens, below the size `whole` (or at the `smallest`) anywhere. `height` is
         that of all lines together, in points, at a leading of 1.05.
         """
         words = clean(text).split(" ")
         while True:
-            pieces = self._pieces(words, width=width, size=size, anywhere=size <= whole)
+            pieces = self._pieces(words, width=width, size=size, anywhere=size <= max(whole, smallest))
             broken = self._break(pieces, width=width, size=size)
             low = len(broken) == 1 or len(broken) * size * 1.05 <= height
             if low and len(broken) <= lines and all(line.width <= width for line in broken):

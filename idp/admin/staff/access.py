@@ -159,7 +159,8 @@ def grant(
 ) -> str:
     """Give a right from today on; returns its id. Without `einddatum` it lasts as long as the school year.
 
-    Who has it already has it once, until the later of the two days; what an assignment gave ends with that.
+    Who has it already has it once, until the later of the two days and from whoever said that day; what an assignment
+    gave ends with that.
     `by` is the person who gives it, None the command line. Raises NotFound (`person_unknown`,
     `school_unknown`, `supplier_unknown`), Invalid (`right_needs_school`, `right_needs_supplier`, `right_is_everywhere`, `dates_reversed`,
     `right_comes_from_assignment`: a databeheerder of a real school) and NotAllowed (`right_missing`,
@@ -188,8 +189,9 @@ def grant(
     ).first()
     if standing is not None:
         right_id = str(standing.id)
-        later = max(last, standing.einddatum)
-        db.execute(update(RightRow).where(RightRow.id == right_id).values(einddatum=later))
+        if last > standing.einddatum:
+            longer = {"einddatum": last, "source": source, "granted_at": now}
+            db.execute(update(RightRow).where(RightRow.id == right_id).values(longer))
     else:
         right_id = entropy.row_id()
         given = {"id": right_id, "person_id": person_id, "kind": kind, "source": source, "granted_at": now}

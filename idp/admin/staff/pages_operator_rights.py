@@ -17,7 +17,7 @@ from flask import Blueprint, Response, request
 from idp import context, sentences, web
 from idp.admin import sealed_words, shell, staff_door
 from idp.admin.staff import access, right_list
-from idp.admin.staff.pages_people import _is_address, _person
+from idp.admin.staff.pages_people import NAMES, _person, marked, wrong_in
 from idp.clock import school_year_ends
 from idp.errors import Invalid, NotAllowed, NotFound
 from idp.login import staff_accounts, staff_setup
@@ -58,7 +58,7 @@ def _address(words: str, **also: str) -> str:
 def give() -> Response:
     """By e-mail address: a person who is known keeps the names we have."""
     house, desk, form = context.house(), staff_door.here(), request.form
-    who = {name: form.get(name, "").strip()[:200] for name in ("voornaam", "naam", "e_mail")}
+    who = {name: form.get(name, "").strip()[:200] for name in NAMES}
     given = who | {name: form.get(name, "").strip()[:60] for name in ("recht", "bij", "tot")}
     if again := staff_door.needs_fresh_first(_page, *given, back=PATH):
         return again
@@ -66,7 +66,7 @@ def give() -> Response:
     place = given["bij"][:6] or None
     try:
         until = date.fromisoformat(given["tot"])
-        if kind is None or not all(who.values()) or not _is_address(given["e_mail"]):
+        if kind is None or wrong_in(who):
             raise Invalid("appointment_incomplete")  # noqa: TRY301
         with house.database.transaction() as db:
             person_id = _person(db, **who)
@@ -168,6 +168,7 @@ def _page(
         kinds=[*RightKind],
         given_here=GIVEN,
         given=given or {},
+        wrong=marked(problem, {name: text for name, text in (given or {}).items() if name != "bij"}),
         prove_first=prove_first,
         until=school_year_ends(today),
         today=today,

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 from flask import Blueprint, Response, request
@@ -23,6 +24,8 @@ from idp.models import RightKind
 blueprint = Blueprint("staff_people", __name__)
 
 PATH = f"{shell.HOME}/personen"
+NAMES = ("voornaam", "naam", "e_mail")
+"""What says who a person is."""
 
 
 @blueprint.get(PATH)
@@ -38,14 +41,15 @@ def people() -> Response:
 def appoint() -> Response:
     """Give a right to a person, by e-mail address: a known one keeps the names we have."""
     house, desk = context.house(), staff_door.here()
-    given = {name: request.form.get(name, "").strip()[:200] for name in ("voornaam", "naam", "e_mail")}
-    kind, until = _kind(request.form.get("recht", "")), _day(request.form.get("tot", ""))
-    if kind is None or until is None or not all(given.values()) or not _is_address(given["e_mail"]):
+    who = {name: request.form.get(name, "").strip()[:200] for name in NAMES}
+    given = who | {name: request.form.get(name, "").strip()[:60] for name in ("recht", "tot")}
+    kind, until = _kind(given["recht"]), _day(given["tot"])
+    if kind is None or until is None or wrong_in(who):
         return _page(problem="appointment_incomplete", given=given, status=400)
     now = house.clock.now()
     try:
         with house.database.transaction() as db:
-            person_id = _person(db, **given)
+            person_id = _person(db, **who)
             access.grant(
                 db,
                 person_id=person_id,
@@ -116,6 +120,7 @@ def _page(*, problem: str = "", given: dict[str, str] | None = None, status: int
         may_stop=staff_setup.APPOINTED_BY_SCHOOL,
         problem=f"{sentences.sentence(problem)} {sentences.advice(problem)}" if problem else "",
         given=given or {},
+        wrong=marked(problem, given or {}),
         until=school_year_ends(today),
         today=today,
         message=request.args.get("bericht"),
@@ -143,6 +148,22 @@ def _day(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         return None
+
+
+def marked(problem: str, given: Mapping[str, str]) -> frozenset[str]:
+    """The fields beside which this problem is said."""
+    if problem == "dates_reversed":
+        return frozenset({"tot"})
+    return wrong_in(given) if problem == "appointment_incomplete" else frozenset()
+
+
+def wrong_in(given: Mapping[str, str]) -> frozenset[str]:
+    """Which fields of what was sent are empty, no address, no right, or no day."""
+    wrong = {name for name, text in given.items() if not text}
+    checks = {"e_mail": _is_address, "recht": _kind, "tot": _day}
+    return frozenset(
+        wrong | {name for name, check in checks.items() if name in given and not check(given[name])}
+    )
 
 
 def _is_address(text: str) -> bool:
