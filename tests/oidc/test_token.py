@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from idp import entropy, models
+from idp.claims import pseudonym
 from idp.models import AuthorizationCode, Grant
 from tests import make
 from tests.make_reading import stands
@@ -57,7 +58,7 @@ def test_JWT_01_JWT_02_JWT_03_the_id_token_says_what_it_must_and_verifies(bench)
         "acr": "urn:leersleutel:acr:basic",
         "amr": ["pwd"],
         "at_hash": base64.urlsafe_b64encode(hashed).rstrip(b"=").decode(),
-        "sid": session.sid,
+        "sid": pseudonym.sid_for(bench.house.keys, story.app.client_id, session.sid),
     }
     assert all(type(claims[name]) is int for name in ("iat", "exp", "auth_time"))
     assert claims["sub"] != story.pupil
