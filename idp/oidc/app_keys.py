@@ -30,10 +30,6 @@ from idp.oidc import fields
 
 log = structlog.get_logger(__name__)
 
-ALGORITHMS = {"RSA": ("RS256", "PS256"), "EC": ("ES256",), "OKP": ("EdDSA", "Ed25519")}
-"""By kind of key. Nothing else verifies: no `none`, no shared secrets."""
-_SAME = {"Ed25519": "EdDSA"}
-"""What RFC 9864 calls it, and what OpenID Connect does: one algorithm, and libraries write either."""
 FRESH_SECONDS = 600.0
 AGAIN_SECONDS = 30.0
 STALE_SECONDS = 86_400.0
@@ -50,7 +46,11 @@ def verified(house: House, app: App, token: str, *, alg: str | None) -> dict[str
     try:
         header = strictly(token.partition(".")[0])
         named, kid = header.get("alg"), header.get("kid")
-        if not isinstance(named, str) or (alg and not _same(named, alg)) or not isinstance(kid, str | None):
+        if (
+            not isinstance(named, str)
+            or (alg and not fields.same_algorithm(named, alg))
+            or not isinstance(kid, str | None)
+        ):
             return None
         for keys in _offers(house, app):
             if any(_fits(token, key, named, kid) for key in keys):
@@ -58,10 +58,6 @@ def verified(house: House, app: App, token: str, *, alg: str | None) -> dict[str
     except (JoseError, ValueError, TypeError, RecursionError):
         return None
     return None
-
-
-def _same(one: str, other: str) -> bool:
-    return _SAME.get(one, one) == _SAME.get(other, other)
 
 
 def strictly(part: str) -> dict[str, Any]:
@@ -92,7 +88,7 @@ class _Pinned(JWSRegistry):
 
 def _fits(token: str, key: Key, alg: str, kid: str | None) -> bool:
     own = key.get("kid")
-    if alg not in ALGORITHMS[key.key_type] or not _same(alg, str(key.get("alg", alg))):
+    if not fields.signs(key.key_type, str(key.get("alg", alg)), alg):
         return False
     if kid is not None and own is not None and kid != own:
         return False

@@ -35,7 +35,6 @@ LONGEST_JTI = 256
 LONGEST_LIFE = timedelta(minutes=10)
 LEEWAY = timedelta(seconds=60)
 """Clocks of apps may be off by this much."""
-ALGORITHMS = app_keys.ALGORITHMS
 
 NOTED = 5
 """Wrong proofs of one app from one address that are audited one by one …"""

@@ -17,7 +17,7 @@ from idp.claims import catalogue
 from idp.config import Settings
 from idp.context import House
 from idp.manners import LANGUAGES
-from idp.oidc import clients, registration, request_checks, signing
+from idp.oidc import fields, registration, request_checks, signing
 from idp.oidc.signing import Published
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -38,7 +38,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
     signs = list(settings.signing_algorithms)
     methods = list(registration.AUTH_METHODS)
     proven = [method for method in methods if method != "none"]
-    assertion_algorithms = [alg for kind in clients.ALGORITHMS.values() for alg in kind]
+    assertion_algorithms = [alg for kind in fields.SIGNS.values() for alg in kind]
     registers = {"registration_endpoint": f"{issuer}/register"} if settings.dynamic_registration else {}
     return registers | {
         "issuer": issuer,

@@ -23,6 +23,10 @@ from idp.errors import Problem
 
 SIGNING = ("RS256", "ES256", "PS256", "EdDSA")
 SIGNED_BY_APPS = (*SIGNING, "Ed25519")
+SIGNS = {"RSA": ("RS256", "PS256"), "EC": ("ES256",), "OKP": ("EdDSA", "Ed25519")}
+"""What an app's keys sign with, by kind of key. Nothing else verifies: no `none`, no shared secrets."""
+_SAME = {"Ed25519": "EdDSA"}
+"""What RFC 9864 calls it, and what OpenID Connect does: one algorithm, and libraries write either."""
 STAFF_SCOPES = ("vo",)
 """Of the government's sign-in of staff. Apps of LeerID ask for it with every sign-in; about a pupil it says nothing."""
 MACHINE_SCOPES = (LISTS_SCOPE,)
@@ -238,6 +242,15 @@ def jwks(value: Any, _here: Here) -> dict[str, Any]:
     if len(keys) > 1 and (len(kids) < len(keys) or "" in kids):
         raise Mistake(Problem("keys_without_kid", "every key of several needs a `kid` of its own"))
     return {"keys": keys}
+
+
+def same_algorithm(one: str, other: str) -> bool:
+    return _SAME.get(one, one) == _SAME.get(other, other)
+
+
+def signs(kty: str, own: str | None, alg: str) -> bool:
+    """May a key of this kind, whose own `alg` this is, sign with this algorithm?"""
+    return alg in SIGNS[kty] and same_algorithm(alg, own or alg)
 
 
 def key(number: int, given: Any) -> dict[str, str]:

@@ -157,6 +157,19 @@ def _together(problems: Problems, read: dict[str, Any], given: Mapping[str, Any]
                 "is missing: signed requests need the app's public keys, here or at a jwks_uri",
             ),
         ),
+        *(
+            (
+                needed and not _signs(read, name),
+                name,
+                Problem(
+                    "no_key_for", "{alg}: none of the keys in jwks signs with it", alg=read.get(name, "")
+                ),
+            )
+            for name, needed in (
+                ("token_endpoint_auth_signing_alg", method == "private_key_jwt"),
+                ("request_object_signing_alg", read.get("require_signed_request_object", False)),
+            )
+        ),
         (
             method == "none" and "pkce_exempt_until" in read,
             "pkce_exempt_until",
@@ -183,6 +196,14 @@ def _together(problems: Problems, read: dict[str, Any], given: Mapping[str, Any]
         if broken and name not in problems:
             problems[name] = [problem]
     read["response_types"] = ["code"] if people else []
+
+
+def _signs(read: Mapping[str, Any], name: str) -> bool:
+    """Could one of the keys that stand here sign with the algorithm in this field? Keys elsewhere are not read for it."""
+    alg, keys = read.get(name), read.get("jwks")
+    if alg is None or keys is None:
+        return True
+    return any(fields.signs(key["kty"], key.get("alg"), alg) for key in keys["keys"])
 
 
 def _sector(problems: Problems, read: dict[str, Any], here: fields.Here) -> str:

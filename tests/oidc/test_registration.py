@@ -201,6 +201,26 @@ def test_keys_stand_in_one_place():
     assert "one place" in both["jwks_uri"][0]
 
 
+def test_the_keys_of_an_app_can_sign_as_it_says():
+    ec, ed = (
+        {"keys": [key.as_dict(private=False)]}
+        for key in (ECKey.generate_key("P-256"), OKPKey.generate_key("Ed25519"))
+    )
+    asserts = {"token_endpoint_auth_method": "private_key_jwt", "jwks": ec}
+    assert validated(**asserts, token_endpoint_auth_signing_alg="ES256")
+    wrong = problems(**asserts, token_endpoint_auth_signing_alg="RS256")
+    assert wrong == {"token_endpoint_auth_signing_alg": ("RS256: none of the keys in jwks signs with it",)}
+    for alg in ("EdDSA", "Ed25519"):
+        assert validated(**asserts | {"jwks": ed}, token_endpoint_auth_signing_alg=alg)
+    own = {"keys": [ec["keys"][0] | {"alg": "ES256", "kid": "1"}, ed["keys"][0] | {"kid": "2"}]}
+    signed = {"require_signed_request_object": True, "jwks": own}
+    assert validated(**signed, request_object_signing_alg="ES256")
+    assert "request_object_signing_alg" in problems(**signed, request_object_signing_alg="PS256")
+    assert validated(jwks=ec, request_object_signing_alg="RS256")
+    there = {"jwks_uri": "https://app.example/jwks", "token_endpoint_auth_method": "private_key_jwt"}
+    assert validated(**there, token_endpoint_auth_signing_alg="RS256")
+
+
 def test_where_signed_requests_stand_is_registered_exactly():
     uris = [
         "https://app.example/r.jwt",

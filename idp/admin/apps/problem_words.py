@@ -82,6 +82,7 @@ WORDS: dict[str, LazyString] = {
     "keys_missing_for_requests": _(
         "ontbreekt: ondertekende aanvragen hebben de publieke sleutels van de app nodig, hier of op een jwks_uri"
     ),
+    "no_key_for": _("%(alg)s: geen van de sleutels in jwks ondertekent daarmee"),
     "keys_twice": _("kan niet samen met jwks: de sleutels staan op één plaats"),
     "always_pkce": _("een app zonder geheim gebruikt altijd PKCE"),
     "goes_with": _("hoort bij %(name)s"),
