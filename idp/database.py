@@ -37,6 +37,8 @@ has forgotten it by then). The same transaction works the next time."""
 _ONLY_READS = "25006"
 """PostgreSQL: a standby, or a server that was told to take no writes."""
 _TRIES = 4
+_PATIENT = 15
+"""Seconds that SQLite's writers wait for each other."""
 _SPARE = 3
 """Connections beyond those of the pool that may wait, ready."""
 
@@ -66,7 +68,7 @@ class Database:
         if self.sqlite:
             file = Path(url.removeprefix("sqlite:///"))
             file.parent.mkdir(parents=True, exist_ok=True)
-            options |= {"connect_args": {"timeout": 15, "cached_statements": 512}, "pool_size": pool}
+            options |= {"connect_args": {"timeout": _PATIENT, "cached_statements": 512}, "pool_size": pool}
         else:
             # what is asked often is made ready by libpq.py; psycopg would throw that away after a savepoint, with its own
             options |= {
@@ -298,14 +300,27 @@ def _ours_alone(file: Path) -> None:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None
+    _write_ahead(connection)
     for pragma in (
-        "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
         "cache_size=-2000",
         "temp_store=MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """A file that is new, or was one file for a backup, changes its ways once; SQLite does not wait for who is just doing so."""
+    for left in range(100 * _PATIENT, -1, -1):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as failure:
+            if failure.sqlite_errorcode != sqlite3.SQLITE_BUSY or not left:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin_sqlite(db: Connection) -> None:

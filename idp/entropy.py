@@ -48,10 +48,10 @@ TIMED = frozenset({Token.ACCESS, Token.REFRESH})
 _TIME_DIGITS = 8
 
 
-def token(kind: Token, now: datetime) -> str:
-    """A new token, shown once to whoever it is for."""
+def token(kind: Token, now: datetime, *, mark: str = "") -> str:
+    """A new token, shown once to whoever it is for. `mark` stands behind it, and is part of what is looked up."""
     stamp = f"{int(now.timestamp()):08x}" if kind in TIMED else ""
-    return kind + stamp + secrets.token_urlsafe(32)
+    return kind + stamp + secrets.token_urlsafe(32) + mark
 
 
 def token_from(kind: Token, now: datetime, key: bytes, *parts: str) -> str:

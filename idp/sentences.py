@@ -193,6 +193,10 @@ _SENTENCES: dict[str, tuple[LazyString, LazyString]] = {
         _("Je school heeft nog geen administratief pakket gekozen."),
         _("Een LeerID-beheerder kiest het bij Klasinformatie delen."),
     ),
+    "protocol_not_yet": (
+        _("Deze tekst geldt nog niet, en je school deelt intussen niet meer."),
+        _("Lees de tekst die nu geldt en beslis dan."),
+    ),
     "protocol_replaced": (
         _("Er is intussen een nieuwere tekst."),
         _("Lees de nieuwe tekst en beslis dan."),

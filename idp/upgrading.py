@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import column, insert, inspect, select, table
+from sqlalchemy import Connection, column, delete, insert, inspect, select, table
 from sqlalchemy.exc import DBAPIError
 
 from idp.database import Database
@@ -54,6 +54,19 @@ def current(database: Database) -> str | None:
     """The step this database is at; None when it is empty."""
     with database.reading() as db:
         return MigrationContext.configure(db).get_current_revision()
+
+
+def has_tables(database: Database) -> bool:
+    """Is anything of ours in it, at whatever step?"""
+    with database.reading() as db:
+        return inspect(db).has_table(RegistryVersion.__tablename__)
+
+
+def say(db: Connection, step: str | None) -> None:
+    """Write down at which step the database is; None: at none, and nothing serves it."""
+    db.execute(delete(_STEP))
+    if step is not None:
+        db.execute(insert(_STEP), {"version_num": step})
 
 
 def newest() -> str:

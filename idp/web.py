@@ -23,6 +23,7 @@ from idp.config import Settings
 View = TypeVar("View", bound=Callable[..., Any])
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 
 
 FAILED = "idp.failed"
@@ -99,7 +100,7 @@ def _begin() -> None:
     if "\x00" in asked.path:
         abort(404)  # no name has one, and PostgreSQL breaks off at it
     given = [*asked.args.items(multi=True)] if manners.SUSPECT.search(query) else []
-    if asked.method == "POST" and asked.mimetype == "application/x-www-form-urlencoded":
+    if asked.method == "POST" and asked.mimetype in FORMS:
         given += [*asked.form.items(multi=True)]
     for name, value in given:
         if "\x00" in name or "\x00" in value or "\ufffd" in value or "\ufffd" in name:

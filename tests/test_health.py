@@ -32,6 +32,8 @@ from idp import (
     steps,
     upgrading,
 )
+from idp.audit import backups as audit_backups
+from idp.backups import box
 from idp.config import ConfigurationError
 from idp.errands import job_book, jobs
 from idp.watching import doctor, health, spans, watched
@@ -406,6 +408,10 @@ def test_the_doctor_finds_folders_that_are_elsewhere_and_not_there(served, anoth
     )
     assert {"journal", "drop_folder"} <= {*ill}
     assert "ReadWritePaths" in ill["journal"].do
+    unseen = found(  # as below a folder that this user may not enter, which root may
+        another(served, journal=file / "journal", drop_folder=tmp_path / ("n" * 300)), doctor.Weight.BAD
+    )
+    assert {"journal", "drop_folder"} <= {*unseen}, "what cannot be looked at ends no examination"
     (drop := tmp_path / "drop").mkdir()
     well = found(
         another(served, journal=tmp_path / "yet" / "to" / "come", drop_folder=drop), doctor.Weight.BAD
@@ -425,6 +431,22 @@ def test_the_doctor_says_that_no_list_of_directors_came_and_that_enrolments_wait
         True,
         "*Leveringen* in the console, or `idp holds list`",
     )
+
+
+def test_the_doctor_says_when_backups_that_somebody_can_open_are_not_made(served, another):
+    _identity, recipient = box.new_identity()
+    one = another(served, backup_recipients=[recipient])
+
+    def about_backups(house):
+        return [(found.weight, found.seen[:22]) for found in doctor.examine(house) if found.about == "backup"]
+
+    assert not about_backups(served), "whoever makes none with us is told nothing"
+    assert about_backups(one) == [(doctor.Weight.NOTE, "none was ever made")]
+    with one.database.transaction() as db:
+        audit_backups.backup_made(db, sha256="0" * 64, with_keys=True)
+    assert about_backups(one) == [(doctor.Weight.WELL, "the last was made at 2"[:22])]
+    one.clock.move(days=3)
+    assert about_backups(one) == [(doctor.Weight.NOTE, "the last was made on 2")]
 
 
 def test_the_doctor_knows_a_database_that_is_behind_or_away(served):

@@ -1,7 +1,7 @@
 """Our own provider as `idp serve` runs it, one worker. `prepare.py` makes the sandbox and the app with our own code.
 
-Variants: sqlite, sqlite-es256, pg, pg-es256. The last two start a PostgreSQL of their own, on the server's core, and its
-CPU is counted too.
+Variants: sqlite, sqlite-es256, pg, pg-es256; with -klas behind it the app also asks klasinformatie, of which peers know
+nothing. Those with pg start a PostgreSQL of their own, on the server's core, and its CPU is counted too.
 """
 
 import contextlib
@@ -12,16 +12,19 @@ from pathlib import Path
 from opbench import postgres
 from opbench.provider import BENCH, SCRATCH, Provider
 
+KLASINFORMATIE = "ov_leerling ov_inschrijving ov_klas "
 IDP = str(Path(sys.executable).parent / "idp")
 
 
 class Leersleutel(Provider):
-    scope = "openid profile ov_leerling ov_inschrijving ov_klas offline_access"
     ready_timeout = 60
     cc_scope = None
 
-    def __init__(self, port, alg, *, pg=False):
-        self.name = f"leersleutel ({'PostgreSQL' if pg else 'SQLite'}, {alg})"
+    def __init__(self, port, alg, *, pg=False, klas=False):
+        self.name = (
+            f"leersleutel ({'PostgreSQL' if pg else 'SQLite'}, {alg}{', klasinformatie' if klas else ''})"
+        )
+        self.scope = f"openid profile {KLASINFORMATIE if klas else ''}offline_access"
         self.port, self.alg, self.pg = port, alg, pg
         self.issuer = f"http://localhost:{self.port}"
         self.data = SCRATCH / f"ours-{self.port}"
@@ -47,7 +50,9 @@ class Leersleutel(Provider):
 PROVIDERS = {
     "sqlite": Leersleutel(9100, "RS256"),
     "sqlite-es256": Leersleutel(9102, "ES256"),
+    "sqlite-klas": Leersleutel(9104, "RS256", klas=True),
     "pg": Leersleutel(9110, "RS256", pg=True),
     "pg-es256": Leersleutel(9112, "ES256", pg=True),
+    "pg-klas": Leersleutel(9114, "RS256", pg=True, klas=True),
 }
 PROVIDER = PROVIDERS["sqlite"]

@@ -26,6 +26,7 @@ from idp.models import (
     Session,
     VisibilityRule,
 )
+from idp.oidc.tokens import KLASINFORMATIE
 
 CLIENT = "bench"
 SCOPE = "openid profile ov_leerling ov_inschrijving ov_klas"
@@ -130,7 +131,8 @@ def known_tokens(house, count, chance):
         some = drawn(db, count, chance)
         made = []
         for account, school in some:
-            sid, grant, token = entropy.identifier(), entropy.row_id(), entropy.token(Token.ACCESS, now)
+            sid, grant = entropy.identifier(), entropy.row_id()
+            token = entropy.token(Token.ACCESS, now, mark=KLASINFORMATIE)
             cookie = entropy.digest(entropy.token(Token.SESSION, now), Token.SESSION)
             shown = {"auth_time": now, "amr": ["pwd"], "acr": "urn:leersleutel:acr:basic", "expires_at": end}
             session = {"sid": sid, "cookie_digest": cookie, "account_uuid": account, "must_change": False}

@@ -6,6 +6,7 @@ SQLite: its online backup. PostgreSQL: pg_dump and pg_restore (version of the se
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -21,6 +22,8 @@ from idp.models import Account, Agreement, App, Enrolment, Pupil
 
 COUNTED = {model.__tablename__: model for model in (Pupil, Enrolment, Account, Agreement, App)}
 """Tables whose rows a backup counts, so that a restore can prove that all came back."""
+
+_STEP = re.compile(r" TABLE DATA \S+ alembic_version ")
 
 
 def save(database: Database, target: Path) -> dict[str, int]:
@@ -56,7 +59,10 @@ def save(database: Database, target: Path) -> dict[str, int]:
 
 
 def load(source: Path, url: str) -> None:
-    """Fill an empty database. Raises Invalid `backup_target` (not empty), `backup_tool`, `backup_broken`."""
+    """Fill an empty database. On PostgreSQL it says no step yet, so nobody serves it (`restoring`, which says it at the end).
+
+    Raises Invalid `backup_target` (not empty), `backup_tool`, `backup_broken`.
+    """
     if url.startswith("sqlite"):
         target = Path(url.removeprefix("sqlite:///"))
         if target.exists():
@@ -79,8 +85,22 @@ def load(source: Path, url: str) -> None:
         "--no-privileges",
         "--exit-on-error",
         "--single-transaction",
+        f"--use-list={_all_but_the_step(source)}",
         str(source),
     )
+
+
+def _all_but_the_step(source: Path) -> Path:
+    """What to take out of a dump of PostgreSQL: a list beside it."""
+    done = subprocess.run(  # noqa: S603 - a program of PostgreSQL
+        [_find("pg_restore"), "--list", str(source)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise Invalid("backup_tool", f"pg_restore: {done.stderr.strip()[-400:]}")
+    lines = [line for line in done.stdout.splitlines() if not _STEP.search(line)]
+    wanted = source.with_name(source.name + ".list")
+    wanted.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return wanted
 
 
 def one_file(path: Path) -> None:

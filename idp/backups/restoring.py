@@ -195,7 +195,13 @@ def _bring_up(
         with house.database.reading() as db:
             if dump.count(db) != manifest.rows:
                 raise Invalid("backup_broken", "the database does not have the rows that the manifest counts")
+        with house.database.transaction() as db:
+            upgrading.say(db, manifest.step)
         upgrading.upgrade(house.database)
+        with house.database.transaction() as db:
+            upgrading.say(
+                db, None
+            )  # broken off from here on, nobody serves what gives back what was withdrawn
         return _take_back(house, manifest, events)
     finally:
         house.close()
@@ -210,6 +216,7 @@ def _take_back(
         cut = taken_back.cut_off(db, now)
         again = taken_back.again(db, house, events, now)
         audit_backups.restored(db, made_at=manifest.made_at, cut_off=cut, again=again)
+        upgrading.say(db, upgrading.newest())
     return cut, again
 
 

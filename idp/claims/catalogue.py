@@ -107,6 +107,11 @@ CLASS_CLAIMS = frozenset(claim.name for claim in CATALOGUE if Gate.SCHOOL_DOES_N
 """The claims that are klasinformatie."""
 
 
+def klasinformatie_in(claims: frozenset[str]) -> bool:
+    """Is any of these klasinformatie?"""
+    return not CLASS_CLAIMS.isdisjoint(claims)
+
+
 def claims_of(scopes: Iterable[str]) -> frozenset[str]:
     """The names of the claims that these scopes stand for; unknown scopes stand for none."""
     return _claims_of(frozenset(scopes))

@@ -188,7 +188,8 @@ def give(
     """A LeerID-databeheerder agrees for the school; returns the id of the agreement.
 
     Raises NotFound (`school_unknown`, `protocol_unknown`), NotAllowed (`not_databeheerder`), Invalid
-    (`already_shares`, or `protocol_replaced`: a newer text is in force).
+    (`already_shares`; `protocol_replaced`: a newer text is in force; `protocol_not_yet`: a text that is only announced
+    renews an agreement that counts, and begins none).
     """
     _lock(db, instellingsnummer)
     if not _is_databeheerder(db, person_id, instellingsnummer, today):
@@ -279,6 +280,8 @@ def _give(
         raise NotFound("protocol_unknown")
     if any(text.in_force_from < other.in_force_from <= today for other in known.values()):
         raise Invalid("protocol_replaced", f"version {text.version}")
+    if text.in_force_from > today and not agreements.shares_today(db, school, today):
+        raise Invalid("protocol_not_yet", f"version {text.version} is in force from {text.in_force_from}")
     standing = _open_agreement(db, school)
     if standing is not None:
         if known[standing.protocol_sha256].in_force_from >= text.in_force_from:

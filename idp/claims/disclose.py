@@ -76,11 +76,10 @@ def disclose(
     `row`: what was found of the pupil already, in the statement that looked for a token (with the columns of facts.py).
     """
     wanted = requested(app, scope=scope, asked=asked, channel=channel, today=today)
-    classes = _CLASSES in wanted
-    if row is None or not facts.enough(row, classes=classes):
+    if row is None or not facts.enough(row, klasinformatie=catalogue.klasinformatie_in(wanted)):
         known = _look(db, keys, app, account_uuid, instellingsnummer, wanted=wanted, today=today)
     else:
-        known = facts.of_row(row, keys=keys, app=app, account_uuid=account_uuid, today=today, classes=classes)
+        known = facts.of_row(row, keys=keys, app=app, account_uuid=account_uuid, today=today)
     if record and known.alive and not known.met:
         known.values["sub"] = pseudonym.remember(db, keys, app, account_uuid, now)
     if rehearsal and known.alive and not known.met:
@@ -130,7 +129,8 @@ def disclose_each(
 
     Leaves no trace: what is really told goes through `record_each` first.
     """
-    found = facts.load_each(db, keys=keys, app=app, among=among, today=today, classes=_CLASSES in wanted)
+    klasinformatie = catalogue.klasinformatie_in(wanted)
+    found = facts.load_each(db, keys=keys, app=app, among=among, today=today, klasinformatie=klasinformatie)
     strangers = {row.of_account_uuid: None for row, known in found if not known.met}
     subs = pseudonym.expected_each(db, keys, app, [*strangers])
     decided = []
@@ -231,7 +231,7 @@ def _look(
         account_uuid=account_uuid,
         instellingsnummer=instellingsnummer,
         today=today,
-        classes=_CLASSES in wanted,
+        klasinformatie=catalogue.klasinformatie_in(wanted),
     )
 
 
@@ -260,7 +260,6 @@ def _disclosure(known: facts.Facts, ruling: release.Ruling) -> Disclosure:
     )
 
 
-_CLASSES = "ov_klassen"
 LEDGER = Release.__tablename__
 _NOTE = Prepared(insert(Release))
 """A line in the ledger."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from idp.admin.apps import app_list
+from idp.claims import pseudonym
 from idp.cli.apps import app
 from idp.cli.frame import data_option, json_option, opened, orderly, require_known, say, table
 from idp.errands import job_worker, jobs
@@ -66,10 +67,11 @@ def logouts(data: Path | None, client_id: str | None, most: int, *, retry: bool,
             lines = backchannel.lines(db, client_id, most=most)
             if not lines and client_id and app_list.find(db, client_id) is None:
                 raise NotFound("app_unknown", client_id[:100])
+        keys = house.keys
     shown = [
         {
             "app": line.client_id,
-            "sid": line.sid,
+            "sid": pseudonym.sid_for(keys, line.client_id, line.sid),
             "state": line.state.value,
             "tries": line.tries,
             "last": line.result,

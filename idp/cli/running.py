@@ -113,6 +113,9 @@ def _bring_up_to_date(settings: config.Settings) -> None:
 
 def _upgraded(database: Database) -> tuple[str | None, str | None]:
     """Raises ConfigurationError when a newer version was here before us."""
+    begun = upgrading.has_tables(
+        database
+    )  # asked first: another machine may be making them just now, with the step
     at = upgrading.current(database)
     if at is not None and at not in steps.known():
         raise ConfigurationError(
@@ -122,6 +125,10 @@ def _upgraded(database: Database) -> tuple[str | None, str | None]:
                     "serves it as it is; there is nothing to upgrade"
                 )
             ]
+        )
+    if at is None and begun:
+        raise ConfigurationError(
+            ["a restore into this database was broken off: make an empty one, and `idp restore` again"]
         )
     return upgrading.upgrade(database)
 

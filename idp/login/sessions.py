@@ -103,7 +103,7 @@ def start(
 ) -> Started:
     """Begin a session, that ends at `until` at the latest. Beyond settings.sessions_per_pupil the oldest gives way."""
     _make_room(db, account_uuid, now, most=house.settings.sessions_per_pupil)
-    sid, cookie = entropy.identifier(), entropy.token(entropy.Token.SESSION, now)
+    sid, cookie = entropy.row_id(), entropy.token(entropy.Token.SESSION, now)
     _BEGIN.later(
         db,
         {

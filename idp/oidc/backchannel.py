@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Select, select, tuple_, update
 
 from idp import audit, entropy, fetching
 from idp.apps import App
+from idp.claims import pseudonym
 from idp.context import House
 from idp.fetching import Fetched, NotFetched
 from idp.models import ErrandState, LogoutDelivery
@@ -109,7 +110,7 @@ def logout_token(house: House, app: App, errand: Errand, now: datetime) -> str:
         "exp": int((now + LIFE).timestamp()),
         "jti": entropy.identifier(),
         "sub": errand.sub,
-        "sid": errand.sid,
+        "sid": pseudonym.sid_for(house.keys, app.client_id, errand.sid),
         "events": {EVENT: {}},
     }
     return signing.sign(house, claims, app.id_token_signed_response_alg, TYPE)

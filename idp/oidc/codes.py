@@ -120,7 +120,7 @@ _CODE = (
 )
 _HELD = CODES.join(GRANTS, GRANTS.c.id == CODES.c.grant_id).join(SESSIONS, SESSIONS.c.sid == GRANTS.c.sid)
 _THIS_ONE = CODES.c.digest == bindparam("digest")
-_LOOK = Prepared(with_facts(_CODE, _HELD, CODES.c.client_id, classes=False).where(_THIS_ONE))
+_LOOK = Prepared(with_facts(_CODE, _HELD, CODES.c.client_id).where(_THIS_ONE))
 _LOCK = Prepared(select(*_CODE).select_from(_HELD).where(_THIS_ONE).with_for_update(of=CODES))
 """Without the facts: they are as they were before it waited for the lock."""
 _SPEND = Prepared(

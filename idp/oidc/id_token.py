@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from idp.apps import App
+from idp.claims import pseudonym
 from idp.context import House
 from idp.oidc import signing
 from idp.oidc.tokens import Held
@@ -44,7 +45,7 @@ def payload(
         "acr": held.acr,
         "amr": held.amr,
         "at_hash": at_hash(access_token, app.id_token_signed_response_alg),
-        "sid": held.sid,
+        "sid": pseudonym.sid_for(house.keys, app.client_id, held.sid),
     }
 
 

@@ -13,7 +13,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from idp.apps import App
+from idp.claims import pseudonym
 from idp.context import House
+from idp.keys import Keys
 from idp.login import sessions
 from idp.login.sessions import SignedIn
 from idp.oidc.request_checks import LONGEST_HINT, LONGEST_STATE, UNREADABLE
@@ -28,15 +30,19 @@ class SignOut:
 
     app: App | None = field(repr=False)
     sid: str | None
-    """The session that a good hint names."""
+    """The session that a good hint names, in the words of the app that got it."""
+    of: str | None
+    """The app that got the hint, as the hint says."""
     back: str | None
     """Where to go afterwards, `state` included."""
     query: str = field(repr=False)
     """The request in one fixed spelling."""
 
-    def certain(self, session: SignedIn) -> bool:
+    def certain(self, keys: Keys, session: SignedIn) -> bool:
         """Is it this very session that ends? Then nobody needs to be asked."""
-        return self.sid is not None and self.sid == session.sid
+        if self.sid is None or self.of is None:
+            return False
+        return self.sid in {pseudonym.sid_for(keys, self.of, session.sid), session.sid}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +88,7 @@ def read(
     back = None
     if wanted and app is not None and not app.disabled:
         back = extended(wanted, {"state": values["state"]}) if "state" in values else wanted
-    return SignOut(app=app, sid=_text(claims, "sid"), back=back, query=urlencode(values))
+    return SignOut(app=app, sid=_text(claims, "sid"), of=named, back=back, query=urlencode(values))
 
 
 def end(house: House, session: SignedIn) -> None:

@@ -137,7 +137,7 @@ _HELD = REFRESH.join(GRANTS, GRANTS.c.id == REFRESH.c.grant_id).join(SESSIONS, S
 _THIS_ONE = REFRESH.c.digest == bindparam("digest")
 _PLAIN = select(*_FOUND).select_from(_HELD).where(_THIS_ONE)
 _REFRESH, _LOCK_REFRESH = Prepared(_PLAIN), Prepared(_PLAIN.with_for_update(of=REFRESH))
-_REFRESH_AND_FACTS = Prepared(with_facts(_FOUND, _HELD, REFRESH.c.client_id, classes=False).where(_THIS_ONE))
+_REFRESH_AND_FACTS = Prepared(with_facts(_FOUND, _HELD, REFRESH.c.client_id).where(_THIS_ONE))
 _ROTATE = Prepared(
     update(REFRESH)
     .where(REFRESH.c.digest == bindparam("token"), REFRESH.c.rotated_at.is_(None))

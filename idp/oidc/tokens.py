@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Date, Select, Table, bindparam, insert, selec
 
 from idp import entropy
 from idp.apps import App
-from idp.claims import facts, pseudonym
+from idp.claims import catalogue, facts, pseudonym
 from idp.clock import day_of_law
 from idp.context import House
 from idp.entropy import Token
@@ -237,6 +237,9 @@ def revoke_grant(db: Connection, grant_id: str, *, because: str, now: datetime) 
 
 # ---------------------------------------------------------------- access tokens
 
+KLASINFORMATIE = ".klas"
+"""Behind an access token whose scope asks klasinformatie, so that this is known before the token is looked up."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Access:
@@ -264,7 +267,8 @@ def issue_access(
     db: Connection, *, client_id: str, grant_id: str | None, scope: str, now: datetime, expires_at: datetime
 ) -> str:
     """A new access token, shown once."""
-    token = entropy.token(Token.ACCESS, now)
+    asks = catalogue.klasinformatie_in(catalogue.claims_of_scope(scope))
+    token = entropy.token(Token.ACCESS, now, mark=KLASINFORMATIE if asks else "")
     _INSERT_ACCESS.later(
         db,
         {
@@ -290,10 +294,12 @@ def find_access(db: Connection, token: str) -> Access | None:
 def find_access_and_facts(db: Connection, token: str, today: date) -> tuple[Access | None, Any]:
     """The same, and what is true of its pupil today (a row for `claims/facts.py`): still one select.
 
-    Userinfo and introspection are this select and one line in the ledger.
+    Userinfo and introspection are this select and one line in the ledger. What klasinformatie takes is looked up only for
+    tokens that say that they ask it; a token that says nothing and asks it by name is looked at twice.
     """
     digest = entropy.digest(token, Token.ACCESS)
-    row = _ACCESS_AND_FACTS.first(db, {"digest": digest, "today": today}) if digest else None
+    statement = _WITH_KLASINFORMATIE if token.endswith(KLASINFORMATIE) else _WITHOUT
+    row = statement.first(db, {"digest": digest, "today": today}) if digest else None
     return (None if row is None else _access_of(row)), row
 
 
@@ -343,7 +349,7 @@ _ACCESS = Prepared(select(*_USED).select_from(_USE).where(_THIS_ONE))
 
 
 def with_facts(
-    columns: Sequence[Any], sources: Any, client: Any, *, classes: bool
+    columns: Sequence[Any], sources: Any, client: Any, *, klasinformatie: bool = False
 ) -> Select[*tuple[Any, ...]]:
     """A select of a token or code, with what is true of the pupil of its grant beside it (a row for `claims/facts.py`).
 
@@ -357,11 +363,14 @@ def with_facts(
         today=bindparam("today", type_=Date()),
     )
     pupil = sources.outerjoin(table(Pupil), Pupil.account_uuid == GRANTS.c.account_uuid)
-    found = select(*columns, *facts.columns(asked, classes=classes))
+    found = select(*columns, *facts.columns(asked, klasinformatie=klasinformatie))
     return found.select_from(facts.joined(pupil, asked))
 
 
-_ACCESS_AND_FACTS = Prepared(with_facts(_USED, _USE, ACCESS.c.client_id, classes=True).where(_THIS_ONE))
+_WITHOUT, _WITH_KLASINFORMATIE = (
+    Prepared(with_facts(_USED, _USE, ACCESS.c.client_id, klasinformatie=asks).where(_THIS_ONE))
+    for asks in (False, True)
+)
 _REVOKE_ACCESS = Prepared(
     update(ACCESS)
     .where(ACCESS.c.digest == bindparam("token"), ACCESS.c.revoked_at.is_(None))

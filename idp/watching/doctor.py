@@ -26,7 +26,7 @@ from idp.errors import Refusal
 from idp.feeds import deliveries, held, overdue
 from idp.hashing import Stored
 from idp.login import postman
-from idp.models import AccessToken, Account
+from idp.models import AccessToken, Account, AuditEvent
 from idp.oidc import signing
 from idp.watching import health
 
@@ -35,6 +35,8 @@ LITTLE_FREE = 2**30
 SLOW = 0.25
 """Seconds for an answer of the database that holds nothing."""
 OLDEST_POSTGRESQL = 15
+NIGHTLY = timedelta(days=2)
+"""A backup may be so old."""
 GRACE = timedelta(days=3)
 """A purge may be so late before the doctor says so."""
 
@@ -74,6 +76,7 @@ def examine(house: House) -> list[Finding]:
             _trail,
             _arrivals,
             _old,
+            _backups,
         )
         for look in looks:
             found += look(house)
@@ -173,14 +176,13 @@ def _keys(house: House) -> Finds:
 def _folders(house: House) -> Finds:
     """Folders that may be elsewhere: a disk that is not mounted, or that the service may not write on."""
     journal, drop = house.settings.journal_folder, house.settings.drop_folder
-    there = next(path for path in (journal, *journal.resolve().parents) if path.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK)):
+    if not _a_folder_to_write(_nearest(journal)):
         yield _bad(
             "journal",
             f"{journal} is not for this user to write: a restored backup would give back what was withdrawn",
             "give it to the user who serves, and let the service write there (ReadWritePaths)",
         )
-    if drop is not None and not (drop.is_dir() and os.access(drop, os.W_OK)):
+    if drop is not None and not _a_folder_to_write(drop):
         yield _bad(
             "drop_folder",
             f"{drop} is not a folder that this user may write in: no package's file is taken in",
@@ -188,10 +190,18 @@ def _folders(house: House) -> Finds:
         )
 
 
+def _nearest(folder: Path) -> Path:
+    """Itself, or what is there of its parents. (Path.exists raises where this user may not look.)"""
+    return next(path for path in (folder, *folder.resolve().parents) if os.access(path, os.F_OK))
+
+
+def _a_folder_to_write(path: Path) -> bool:
+    return os.access(f"{path}/.", os.W_OK)
+
+
 def _disk(house: House) -> Finds:
     folder = house.settings.data
-    there = next(path for path in (folder, *folder.resolve().parents) if path.exists())
-    usage = shutil.disk_usage(there)
+    usage = shutil.disk_usage(_nearest(folder))
     free = f"{usage.free / 2**30:.1f} GB free of {usage.total / 2**30:.0f} at {folder}"
     if usage.free < LEAST_FREE:
         yield _bad("disk", free, "make room now: soon nothing can be written, and nobody can sign in")
@@ -374,6 +384,23 @@ def _old(house: House) -> Finds:
             f"a token that ended on {oldest:%Y-%m-%d} is still kept",
             "`idp jobs run purge`, and see in `idp jobs list` why it does not run by itself",
         )
+
+
+def _backups(house: House) -> Finds:
+    """Where backups have somebody who can open them, one is made every night."""
+    if not house.settings.backup_recipients:
+        return
+    with house.database.reading() as db:
+        made = select(func.max(AuditEvent.at)).where(AuditEvent.event == "backup_made")
+        last = db.execute(made).scalar()
+    if last is None or last < house.clock.now() - NIGHTLY:
+        yield _note(
+            "backup",
+            f"the last was made on {last:%Y-%m-%d}" if last else "none was ever made",
+            "`idp backup FOLDER`, and see why its timer does not (docs/backups.md)",
+        )
+    else:
+        yield _well("backup", f"the last was made at {last:%Y-%m-%d %H:%M} UTC")
 
 
 def _mail(house: House) -> Finds:

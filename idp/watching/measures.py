@@ -57,6 +57,11 @@ class _Meters:
             "idp_hash_queue", "Waiting for a hash at this moment", multiprocess_mode="livesum"
         )
         self.refused = Counter("idp_hash_refused", "Refused: too many wait for a hash", ["because"])
+        for because in (
+            "queue_full",
+            "wait_too_long",
+        ):  # there from the start: whoever asks for a rate sees the first one
+            self.refused.labels(because)
         self.tokens = Counter("idp_tokens", "Tokens and codes issued", ["kind"])
         self.claims = Counter("idp_claims", "Claims asked of the gates", ["outcome", "channel"])
         self.database = Histogram(

@@ -222,6 +222,23 @@ def test_a_newer_text_says_what_changes_and_from_when_and_is_renewed(client, hou
     assert "een jaar" in client.get(f"{PATH}/protocol/{text}").text
 
 
+def test_a_page_about_the_coming_text_begins_no_agreement_after_a_colleague_stopped(
+    client, house, director, text
+):
+    share(house, director.school, text)
+    with house.database.transaction() as db:
+        coming = make.protocol(db, "2027-1", body="# Later\n", in_force_from=date(2027, 2, 1))
+    assert coming in client.get(AGREE).text
+    with house.database.transaction() as db:
+        words = {"instellingsnummer": director.school, "person_id": director.person_id}
+        consent.stop(db, **words, now=house.clock.now(), today=house.clock.today())
+    answer = post(client, AGREE, tekst=coming)
+    assert answer.status_code == 400
+    assert "Deze tekst geldt nog niet" in answer.text
+    assert text in answer.text, "the text of today is there to read"
+    assert not state(house, director.school).shares
+
+
 def test_an_agreement_that_lapsed_is_said_and_the_new_text_asks(client, house, director, text, stopped):
     share(house, director.school, text, given_by=director.person_id)
     with house.database.transaction() as db:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import make_url, select, update
 
-from idp import audit, config, context, database, entropy, journal, models
+from idp import audit, config, context, database, entropy, journal, models, steps, upgrading
 from idp.admin.agreements import sharing
 from idp.admin.api import api_tokens
 from idp.admin.apps import app_secrets, app_stopping
@@ -22,6 +22,7 @@ from idp.audit import apps as audit_apps
 from idp.audit import staff as audit_staff
 from idp.backups import box, dump, making, restoring, taken_back
 from idp.claims import consent, visibility
+from idp.cli import running
 from idp.errors import Invalid
 from idp.feeds import feed_clients
 from idp.login import accounts, blocking, cards, support
@@ -410,6 +411,26 @@ def test_a_backup_and_a_restore_find_the_server_that_an_address_of_several_machi
     making.make(several, drill.file, to=[drill.recipient], with_keys=False)
     done, _there = drill.restore(database_url=of_several(drill._empty()))
     assert done.manifest.rows["pupil"] == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_restore_that_is_broken_off_leaves_nothing_that_can_be_served(drill, tmp_path):
+    """Tokens of before would be good again in it, and agreements that were stopped."""
+    drill.bench.story(username="milan.debremme")
+    dump.save(drill.house.database, tmp_path / "dump")
+    filled = database.Database(drill._empty())
+    try:
+        dump.load(tmp_path / "dump", filled.url)
+        with filled.reading() as db:
+            assert dump.count(db)["pupil"] == 1
+        assert steps.behind(upgrading.current(filled))
+        with pytest.raises(config.ConfigurationError, match="a restore into this database was broken off"):
+            running._upgraded(filled)
+    finally:
+        filled.close()
+    drill.backup()
+    _done, there = drill.restore()
+    assert upgrading.is_current(there.database)
 
 
 @pytest.mark.parametrize("password", ["//idp:hush@db/idp", "//idp@/idp?host=db&password=hush"])

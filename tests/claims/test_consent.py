@@ -172,10 +172,27 @@ def test_CONS_01_what_was_agreed_to_before_stopping_counts_no_more_for_teachers(
         give(db, school, director, next_one)
         stop(db, school, director)
         later = make.NOW + timedelta(hours=1)
-        words = {"instellingsnummer": school, "person_id": director, "protocol_sha256": next_one}
-        consent.give(db, **words, now=later, today=TODAY)
+        make.agreement(db, school, next_one, given_by=director, given_at=later)  # could be given, once
         assert not consent.state(db, school, TODAY).teachers
         assert consent.state(db, school, date(2027, 1, 1)).teachers
+
+
+@pytest.mark.parametrize("before", ["never", "stopped", "lapsed"])
+def test_CONS_01_a_text_that_is_only_announced_opens_nothing_today(house, before):
+    """Agreeing ahead renews what counts. A school that does not share would share at once, by a text that no one may use yet."""
+    with house.database.transaction() as db:
+        school = make.school(db)
+        director, first = make.director(db, school), make.protocol(db)
+        if before != "never":
+            give(db, school, director, first)
+        if before == "stopped":
+            stop(db, school, director)
+        if before == "lapsed":
+            make.protocol(db, in_force_from=TODAY)
+        announced = make.protocol(db, in_force_from=date(2027, 1, 1))
+        with pytest.raises(Invalid, match="protocol_not_yet"):
+            give(db, school, director, announced)
+        assert not shares(db, school)
 
 
 def test_a_lapsed_agreement_is_renewed_by_agreeing_again(house):

@@ -258,8 +258,11 @@ def test_what_cannot_be_a_rule_is_refused(house):
             add(db, story, einddatum=YESTERDAY)
         with pytest.raises(Invalid, match="school_does_not_share"):
             add(db, story, RuleKind.KLAS, story.klas)
+        theirs = make.pupil(db)
+        make.enrolment(db, theirs, other.school, administratieve_groep_code="K9")
         for kind, target in [
             (RuleKind.GROUP, "L9"),
+            (RuleKind.GROUP, "K9"),
             (RuleKind.PUPIL, other.pupil),
             (RuleKind.PUPIL, "geen uuid"),
             (RuleKind.PUPIL, entropy.identifier()),
@@ -305,6 +308,16 @@ def test_turning_class_rules_keeps_dates_and_meets_rules_that_are_there(house):
         assert (group.kind, pupil.kind) == (RuleKind.GROUP, RuleKind.PUPIL)
         assert (pupil.target, pupil.begindatum, pupil.einddatum) == (story.pupil, make.YEAR_BEGINS, TOMORROW)
         assert visibility.turn_class_rules(db, school, TODAY) == 0
+
+
+def test_the_rule_of_one_class_becomes_rules_on_nobody_of_another(house):
+    with house.database.transaction() as db:
+        story = make.story(db, visible=False)
+        next_door = make.klas(db, story.school, "3B")
+        make.membership(db, next_door, classmate(db, story))
+        make.rule(db, story.app.client_id, story.school, kind=RuleKind.KLAS, target=story.klas)
+        assert visibility.turn_class_rules(db, story.school, TODAY) == 1
+        assert [rule.target for rule in visibility.listing(db)] == [story.pupil]
 
 
 def test_the_end_dates_of_two_rules_join_to_the_later(house):

@@ -41,7 +41,9 @@ def test_every_unit_runs_a_command_that_exists_and_every_timer_has_its_unit(unit
     words = read["Service"]["ExecStart"].split()
     known = {name for name, _ in commands(cli.main)}
     assert words[0] == "/opt/leersleutel/bin/idp"
-    assert " ".join(["idp", *words[1:]]) in known
+    command = [word for word in words[1:] if not word.startswith("/")]  # a folder is no word of a command
+    assert " ".join(["idp", *command]) in known
+    assert all(word in read["Service"]["ReadWritePaths"].split() for word in words[1:] if word not in command)
     assert read["Service"]["Environment"] == "IDP_DATA=/srv/idp"
     assert read["Service"]["NoNewPrivileges"] == "yes"
     if unit.name == "leersleutel.service":

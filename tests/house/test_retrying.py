@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from idp.database import Database
 from idp.models import School
 from tests import make
 
@@ -117,3 +120,18 @@ def test_what_never_works_is_given_up(house, schools):
     with pytest.raises(DBAPIError):
         house.database.retrying(work)
     assert len(tries) == 4
+
+
+def test_who_opens_a_new_sqlite_file_while_another_process_makes_it_waits(tmp_path):
+    file = tmp_path / "new.sqlite"
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = threading.Timer(0.3, other.execute, ["COMMIT"])
+        done.start()
+        store = Database(f"sqlite:///{file}")
+        try:
+            with store.reading() as db:
+                assert db.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        finally:
+            store.close()
+            done.join()

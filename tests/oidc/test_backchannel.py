@@ -16,13 +16,14 @@ from joserfc.jwk import import_key
 from sqlalchemy import select, update
 
 import idp
-from idp import clock, context, models
+from idp import clock, context, entropy, models
+from idp.claims import pseudonym
 from idp.errands import job_worker, jobs, leases
 from idp.fetching import Fetched, NotFetched
 from idp.login import sessions
-from idp.oidc import backchannel, logout, signing
+from idp.oidc import backchannel, clients, logout, signing
 from tests import make, make_devices
-from tests.make_tokens import Bench
+from tests.make_tokens import SECRET, Bench
 
 URI = "https://rekenbuur.example/logout"
 
@@ -96,9 +97,50 @@ def test_LOGO_10_a_logout_token_says_what_the_specification_asks_and_no_more(ben
         "iat": now,
         "exp": now + 120,
         "sub": sub,
-        "sid": session.sid,
+        "sid": pseudonym.sid_for(bench.house.keys, story.app.client_id, session.sid),
         "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
     }
+
+
+def test_two_apps_cannot_lay_their_pupils_side_by_side_by_the_session(bench, story):
+    """Each has a name of its own for it, the same in its ID tokens and its logout token; nobody else's works as a hint."""
+    with bench.house.database.transaction() as db:
+        app = make.app(
+            db,
+            client_id="leesland",
+            sector="leesland.example",
+            secrets=(clients.digest(SECRET),),
+            backchannel_logout_uri=URI,
+        )
+        make.rule(db, app.client_id, story.school)
+    other, session = replace(story, app=app), bench.sign_in(story)
+    named, hints = {}, {}
+    for one in (story, other):
+        given = bench.tokens(one, session, scope="openid offline_access")
+        again = bench.refresh(one, given["refresh_token"]).json
+        hints[one.app.client_id] = bench.id_token(given["id_token"])[1]
+        named[one.app.client_id] = hints[one.app.client_id]["sid"]
+        assert bench.id_token(again["id_token"])[1]["sid"] == named[one.app.client_id]
+    assert len({*named.values(), session.sid}) == 3
+    for client_id, claims in hints.items():
+        asked = logout.read(
+            [("id_token_hint", "x")], find_app=bench.house.apps.find, verify=lambda _, c=claims: c
+        )
+        assert asked.certain(bench.house.keys, session), client_id
+    stolen = hints["leesland"] | {"aud": story.app.client_id}
+    asked = logout.read([("id_token_hint", "x")], find_app=bench.house.apps.find, verify=lambda _: stolen)
+    assert not asked.certain(bench.house.keys, session)
+    end(bench.house, session)
+    door = Door()
+    backchannel.deliver(bench.house, post=door)
+    told = [claims_of(bench, token)[1] for _, token in door.came]
+    assert {one["aud"]: one["sid"] for one in told} == named
+
+
+def test_a_session_that_an_earlier_version_began_keeps_the_name_that_apps_know(house):
+    before, now = entropy.identifier(), entropy.row_id()
+    assert pseudonym.sid_for(house.keys, "app", before) == before
+    assert pseudonym.sid_for(house.keys, "app", now) not in {now, pseudonym.sid_for(house.keys, "other", now)}
 
 
 def test_a_logout_token_is_no_hint_and_no_ID_token(bench, story):

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from idp import entropy, models
+from idp.claims import pseudonym
 from idp.models import AuthorizationCode, Grant
 from tests import make
 from tests.make_reading import stands
@@ -57,7 +58,7 @@ def test_JWT_01_JWT_02_JWT_03_the_id_token_says_what_it_must_and_verifies(bench)
         "acr": "urn:leersleutel:acr:basic",
         "amr": ["pwd"],
         "at_hash": base64.urlsafe_b64encode(hashed).rstrip(b"=").decode(),
-        "sid": session.sid,
+        "sid": pseudonym.sid_for(bench.house.keys, story.app.client_id, session.sid),
     }
     assert all(type(claims[name]) is int for name in ("iat", "exp", "auth_time"))
     assert claims["sub"] != story.pupil
@@ -110,6 +111,16 @@ def test_CODE_01_CODE_02_a_replayed_code_is_refused_and_revokes_what_the_first_o
     assert bench.introspect(story, first["access_token"]).json == {"active": False}
     assert refused(bench.redeem(story, code))
     assert len(bench.events("code_replayed")) == 1
+
+
+def test_CODE_05_a_code_of_a_sign_in_that_was_taken_back_gives_nothing(bench):
+    story = bench.story()
+    code = bench.code(story)
+    with bench.house.database.transaction() as db:
+        db.execute(update(Grant).values(revoked_at=bench.house.clock.now(), revoked_because="test"))
+    assert refused(bench.redeem(story, code))
+    with bench.house.database.reading() as db:
+        assert db.scalar(select(func.count()).select_from(models.AccessToken)) == 0
 
 
 def test_CODE_03_CODE_08_another_app_neither_redeems_nor_spends_a_code(bench):

@@ -10,6 +10,8 @@ from sqlalchemy import delete, select, update
 
 from idp import entropy, models
 from idp.apps import LISTS_SCOPE
+from idp.oidc import tokens
+from tests import make_plans
 from tests.make_reading import stands
 from tests.make_tokens import FORM, SECRET, Bench, basic, garbage
 
@@ -37,6 +39,34 @@ def test_userinfo_tells_what_was_registered_asked_and_allowed(bench):
     assert told.json["ov_orgcode"] == story.school
     assert told.json["ov_klassen"][0]["code"] == "3A"
     assert told.json["ov_leerid_uuid"]
+
+
+@pytest.mark.parametrize(("scope", "asks"), [("openid profile ov_leerling", False), ("openid ov_klas", True)])
+def test_klasinformatie_is_looked_up_only_for_a_token_that_says_that_it_asks_it(bench, scope, asks):
+    story = bench.story()
+    token = bench.tokens(story, scope=scope)["access_token"]
+    assert token.endswith(tokens.KLASINFORMATIE) is asks
+    for look in (bench.userinfo, lambda shown: bench.introspect(story, shown)):
+        with make_plans.asked(bench.house) as statements:
+            told = look(token)
+        assert ("ov_klassen" in told.json) is asks
+        (looked,) = [one for one, _ in statements if "FROM access_token" in one]
+        assert ("AS klassen" in looked, "AS shares" in looked) == (asks, asks)
+
+
+def test_a_token_without_the_mark_still_gets_the_klasinformatie_that_it_asks(bench):
+    """Those of a version that made none; and those that ask klasinformatie by name, not by scope."""
+    story = bench.story()
+    full = bench.tokens(story)["access_token"]
+    plain = entropy.token(entropy.Token.ACCESS, bench.house.clock.now())
+    digests = [entropy.digest(one, entropy.Token.ACCESS) for one in (full, plain)]
+    expected = bench.userinfo(full).json
+    row = update(models.AccessToken).where(models.AccessToken.digest == digests[0])
+    bench.change(row.values(digest=digests[1]))
+    assert bench.userinfo(plain).json == expected
+    assert expected["ov_klassen"]
+    named = bench.tokens(story, scope="openid", claims={"userinfo": {"ov_administratieve_groep": None}})
+    assert bench.userinfo(named["access_token"]).json.keys() == {"sub", "ov_administratieve_groep"}
 
 
 def test_the_token_comes_in_the_header_or_in_the_body_of_a_post(bench):
@@ -102,6 +132,7 @@ def test_JWT_10_a_token_is_exactly_itself(bench):
         f"{token} {token}",
     ]
     odd += [
+        token.removesuffix(tokens.KLASINFORMATIE),
         token.replace("lsa_", "lsr_"),
         token[:4] + "00000000" + token[12:],
         token[:4] + "zzzzzzzz" + token[12:],

@@ -88,6 +88,15 @@ def test_HTTP_17_only_a_form_is_a_form(client, path, kind):
     assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
 
 
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data"])
+def test_HTTP_07_a_nul_in_a_form_is_refused_however_the_form_is_packed(client, kind):
+    page = client.get("/aanmelden")
+    word = re.search(r'name="csrf_token" value="([^"]+)"', page.text)[1]
+    for sent, status in (({}, 303), ({"verder": "x\x00"}, 400), ({"x\x00": "y"}, 400)):
+        form = {"csrf_token": word, "taal": "fr"} | sent
+        assert client.post("/taal", data=form, content_type=kind).status_code == status
+
+
 # ---------------------------------------------------------------- Host and Origin
 
 

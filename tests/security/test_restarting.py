@@ -203,6 +203,7 @@ def test_LEAK_07_numbers_are_beside_the_public_port_add_up_over_workers_and_name
         'idp_key_age_seconds{alg="RS256"}',
     ):
         assert values.get(name, 0) > 0, name
+    assert values['idp_hash_refused_total{because="queue_full"}'] == 0, "the first one is a rise, too"
     people = server.sandbox["pupils"] + server.sandbox["staff"]
     private = {str(person["username"]).lower() for person in people} | {
         "nobody.at.all",
