@@ -112,7 +112,7 @@ def test_a_school_agrees_shows_an_app_to_a_class_and_stops(demo, somebody, tmp_p
 
     director.get_by_role("link", name="Stop het delen van klasinformatie").click()
     expect(director.get_by_text("Regels op een klas die nu gelden: 1, voor 1 app.")).to_be_visible()
-    expect(director.get_by_text("Ze worden regels op de 1 leerlingen")).to_be_visible()
+    expect(director.get_by_text("Ze worden regels op de 1 leerling die")).to_be_visible()
     director.get_by_role("link", name="Annuleer").click()
     expect(director.get_by_role("heading", name=re.compile("^Gedeeld sinds"))).to_be_visible()
     director.get_by_role("link", name="Stop het delen van klasinformatie").click()
