@@ -41,13 +41,25 @@ def _upgrade(database: Database, revision: str) -> tuple[str | None, str | None]
                 select(_STEP).with_for_update()
             )  # whose turn it is, for as long as this transaction lasts
         before = MigrationContext.configure(db).get_current_revision()
-        settings = _settings()
-        settings.attributes["connection"] = db
-        command.upgrade(settings, revision)
+        _climb(db, revision)
         after = MigrationContext.configure(db).get_current_revision()
         if db.execute(select(RegistryVersion.id)).first() is None:
             db.execute(insert(RegistryVersion), {"id": 1, "version": 1})
     return before, after
+
+
+def upgrade_unsaid(database: Database, step: str) -> None:
+    """The same for what came from elsewhere and is at this step. To everybody else it is at none, before, meanwhile and after."""
+    with database.transaction() as db:
+        say(db, step)
+        _climb(db, "head")
+        say(db, None)
+
+
+def _climb(db: Connection, revision: str) -> None:
+    settings = _settings()
+    settings.attributes["connection"] = db
+    command.upgrade(settings, revision)
 
 
 def current(database: Database) -> str | None:

@@ -195,13 +195,8 @@ def _bring_up(
         with house.database.reading() as db:
             if dump.count(db) != manifest.rows:
                 raise Invalid("backup_broken", "the database does not have the rows that the manifest counts")
-        with house.database.transaction() as db:
-            upgrading.say(db, manifest.step)
-        upgrading.upgrade(house.database)
-        with house.database.transaction() as db:
-            upgrading.say(
-                db, None
-            )  # broken off from here on, nobody serves what gives back what was withdrawn
+        # broken off before what was withdrawn is taken back, nobody may serve it
+        upgrading.upgrade_unsaid(house.database, manifest.step)
         return _take_back(house, manifest, events)
     finally:
         house.close()

@@ -78,7 +78,7 @@ def authenticate(
     if method == "private_key_jwt":
         if said := _refusal_of(house, app, secrets[0], now):
             raise _wrong(house, proof, client_id, now, because=said, description=f"The assertion {said}.")
-    elif method != "none" and not any(_is_secret(app, secret, now) for secret in secrets):
+    elif method != "none" and not any(is_secret(app, secret, now) for secret in secrets):
         raise _wrong(house, proof, client_id, now, because="wrong secret")
     return app
 
@@ -142,7 +142,8 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _is_secret(app: App, secret: str, now: datetime) -> bool:
+def is_secret(app: App, secret: str, now: datetime) -> bool:
+    """Is this one of its live client secrets?"""
     if not secret or len(secret) > LONGEST_SECRET:
         return False
     presented = digest(secret)

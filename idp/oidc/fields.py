@@ -235,7 +235,7 @@ def past_day(value: Any, here: Here) -> str:
 def jwks(value: Any, _here: Here) -> dict[str, Any]:
     listed = value.get("keys") if isinstance(value, dict) else None
     if not isinstance(listed, list) or not 0 < len(listed) <= 10:
-        said = 'must be a key set, {"keys": […]}, with 1 to 10 public keys'
+        said = "must be a key set: an object with 1 to 10 public keys in its list `keys`"
         raise Mistake(Problem("not_a_key_set", said))
     keys = [key(number, one) for number, one in enumerate(listed, 1)]
     kids = {one.get("kid", "") for one in keys}

@@ -242,6 +242,17 @@ def test_OPER_02_an_app_gets_only_scopes_that_the_token_allows_and_never_classes
             issue(house, scope=scope)
 
 
+def test_a_change_takes_no_secret_but_the_one_that_the_app_has(client, mine):
+    """RFC 7592 section 2.2."""
+    for wrong in ("mine-mine-mine-mine", mine["client_secret"].upper(), ["x"], 7):
+        refused = put(client, mine, client_name="Leesland 2", client_secret=wrong)
+        assert (refused.status_code, refused.json["error"]) == (400, "invalid_client_metadata"), wrong
+    read = client.get(f"/register/{mine['client_id']}", headers=bearer(mine["registration_access_token"]))
+    assert read.json["client_name"] == "Leesland"
+    assert put(client, mine, client_secret=mine["client_secret"]).status_code == 200
+    assert put(client, mine, client_secret="").status_code == 200
+
+
 def test_what_only_an_operator_decides_an_app_cannot_say(house, client, token):
     said = post(
         client,

@@ -433,6 +433,33 @@ def test_a_restore_that_is_broken_off_leaves_nothing_that_can_be_served(drill, t
     assert upgrading.is_current(there.database)
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_nobody_else_sees_a_step_before_a_restore_took_back_what_was_withdrawn(drill, monkeypatch):
+    """Killed while it brings an older backup up to date, it would leave what `idp serve` takes for its own."""
+    drill.bench.story(username="milan.debremme")
+    drill.backup()
+    url = drill._empty()
+    elsewhere, seen = database.Database(url), []
+    drill.request.addfinalizer(elsewhere.close)
+
+    def watched(there, name):
+        work = getattr(there, name)
+
+        def looked_at(*given, **words):
+            seen.append(upgrading.current(elsewhere))
+            done = work(*given, **words)
+            seen.append(upgrading.current(elsewhere))
+            return done
+
+        monkeypatch.setattr(there, name, looked_at)
+
+    watched(upgrading.command, "upgrade")
+    watched(taken_back, "cut_off")
+    drill.restore(database_url=url)
+    assert seen == [None] * 4
+    assert upgrading.is_current(elsewhere)
+
+
 @pytest.mark.parametrize("password", ["//idp:hush@db/idp", "//idp@/idp?host=db&password=hush"])
 def test_the_password_of_the_database_is_in_no_list_of_processes(monkeypatch, tmp_path, password):
     program = tmp_path / "pg_dump"

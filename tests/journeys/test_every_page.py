@@ -155,6 +155,13 @@ def test_what_a_file_does_with_an_app_stands_apart_from_its_name(visitor, there)
     assert visitor.locator("details.quiet-more summary").first.evaluate(gap) >= 4
 
 
+def test_what_may_be_done_with_a_person_is_in_sight_on_a_tablet_however_long_the_address(visitor, there):
+    every_page.go("staff-people", visitor, there)
+    visitor.set_viewport_size({"width": 820, "height": 1180})
+    wider = "[...document.querySelectorAll('.table-wrap')].map((one) => one.scrollWidth - one.clientWidth)"
+    assert visitor.evaluate(wider) == [0]
+
+
 def test_a_long_german_word_on_a_button_stays_on_the_page(chromium, there):
     context = chromium.new_context(viewport={"width": 320, "height": 740}, locale="de-BE")
     page = context.new_page()

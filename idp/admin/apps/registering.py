@@ -27,7 +27,7 @@ from idp.entropy import Token
 from idp.errors import Invalid, NotFound
 from idp.models import App as AppRow
 from idp.models import InitialAccessToken, RuleKind, School, SchoolKind, SelfRegistration
-from idp.oidc import fields, registration, sector_documents
+from idp.oidc import clients, fields, registration, sector_documents
 
 NEVER = frozenset({"ov_klas", "vo"})
 """Scopes that no token gives: an operator adds them, app by app."""
@@ -238,6 +238,14 @@ def change(house: House, client_id: str, token: str, metadata: Any, *, now: date
     if given.get("client_id") != client_id:
         raise Refused(
             "invalid_client_metadata", "client_id must be the one of this address.", client_id=client_id
+        )
+    if (secret := given.get("client_secret")) and not (
+        isinstance(secret, str) and clients.is_secret(app, secret, now)
+    ):
+        raise Refused(
+            "invalid_client_metadata",
+            "client_secret must be the one that the app has; leave it out to keep it.",
+            client_id=client_id,
         )
     given = {name: value for name, value in given.items() if name not in SCHOOLS_READ}
     document = _document(house, given, initial, existing=app)
