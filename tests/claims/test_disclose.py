@@ -259,6 +259,26 @@ def test_classes_come_before_subclasses_and_without_doubles(house):
     assert codes == ["3A", "3A Turnen", "frans", "Zwemmen"]
 
 
+@pytest.mark.parametrize("channel", CLASS_CHANNELS)
+def test_what_is_told_of_a_pupil_is_never_that_of_another_of_the_school(house, channel):
+    story = begin(house, claims_in_id_token=True)
+    with house.database.transaction() as db:
+        other = make.pupil(db)
+        make.enrolment(db, other, story.school)
+        make.account(db, other)
+        make.membership(db, make.klas(db, story.school, "3B"), other)
+    theirs = told(house, dataclasses.replace(story, pupil=other), channel=channel).claims
+    mine = told(house, story, channel=channel).claims
+    assert [klas["code"] for klas in mine["ov_klassen"]] == ["3A"]
+    assert [klas["code"] for klas in theirs["ov_klassen"]] == ["3B"]
+    assert mine["sub"] != theirs["sub"]
+    with house.database.transaction() as db:
+        ended = {"einddatum": house.clock.today() - timedelta(days=1)}
+        db.execute(update(models.Enrolment).where(models.Enrolment.account_uuid == story.pupil).values(ended))
+    assert not told(house, story, channel=channel).alive, "the other one, who is enrolled, keeps nothing open"
+    assert told(house, dataclasses.replace(story, pupil=other), channel=channel).alive
+
+
 def test_an_open_app_meets_every_pupil_but_learns_no_class(house):
     story = begin(house, visible=False, open_to_every_pupil=True)
     got = told(house, story)
