@@ -63,7 +63,7 @@ class Program:
                 select(Account.account_uuid).where(Account.username == username)
             ).scalar_one()
             started = sessions.start(db, self.house, account_uuid=account, now=now, **words)
-            return sessions.look(db, self.house.settings, started.cookie, now)
+            return sessions.seen(db, self.house.settings, started.cookie, now)
 
     def codes(self, count):
         """Fresh codes, as /authorize writes them."""

@@ -67,7 +67,7 @@ class Bench:
         words = {"amr": ("pwd",), "acr": "urn:leersleutel:acr:basic", "must_change": False, "shared": False}
         with self.house.database.transaction() as db:
             started = sessions.start(db, self.house, account_uuid=story.pupil, now=now, **words)
-            signed_in = sessions.look(db, self.house.settings, started.cookie, now)
+            signed_in = sessions.seen(db, self.house.settings, started.cookie, now)
         assert signed_in is not None
         return signed_in
 

@@ -275,14 +275,8 @@ def school_day_ends(settings: Settings, now: datetime) -> datetime:
 # ---------------------------------------------------------------- looking
 
 
-def look(db: Connection, settings: Settings, cookie: str, now: datetime) -> SignedIn | None:
-    """Whose session this cookie opens, if it is alive and its pupil may still sign in."""
-    row = _find(db, cookie, now)
-    return _value(row) if row is not None and alive(row, settings, now) and _may_sign_in(row) else None
-
-
 def seen(db: Connection, settings: Settings, cookie: str, now: datetime) -> SignedIn | None:
-    """The same, and the session is noted as used now."""
+    """Whose session this cookie opens, if it is alive and its pupil may still sign in; it is noted as used now."""
     row = _find(db, cookie, now)
     if row is None or not alive(row, settings, now) or not _may_sign_in(row):
         return None

@@ -45,7 +45,7 @@ def _open(house, account_uuid, device=None):
 
 def _alive(house, started) -> bool:
     with house.database.reading() as db:
-        return sessions.look(db, house.settings, started.cookie, house.clock.now()) is not None
+        return sessions.seen(db, house.settings, started.cookie, house.clock.now()) is not None
 
 
 def _pupil(house, school, **columns):

@@ -168,7 +168,7 @@ def test_SESS_04_new_pictures_end_what_the_old_ones_opened_and_name_who_gave_the
     assert len(made.pictures) == 4
     assert made.card_url is None
     with house.database.reading() as db:
-        assert sessions.look(db, house.settings, signed_in.cookie, house.clock.now()) is None
+        assert sessions.seen(db, house.settings, signed_in.cookie, house.clock.now()) is None
         actors = db.execute(
             select(models.AuditEvent.actor).where(models.AuditEvent.event == "secret_renewed")
         ).scalars()

@@ -103,7 +103,7 @@ def test_everyone_is_done_with_one_tap_on_the_page(client, house, noor, school):
     answer = _post(client, DONE, groep="L3", school=school)
     assert "1 aanmelding is beëindigd." in answer.text
     with house.database.reading() as db:
-        assert sessions.look(db, house.settings, started.cookie, house.clock.now()) is None
+        assert sessions.seen(db, house.settings, started.cookie, house.clock.now()) is None
 
 
 def test_a_databeheerder_has_no_business_here(client, house, school):

@@ -468,7 +468,7 @@ def test_a_block_ends_sessions_and_grants_and_can_be_lifted(house, client, app, 
     assert path(post(client, f"{where}/blokkeer", doe="blokkeer")) == where
     post(client, f"{where}/blokkeer", doe="blokkeer")
     with house.database.reading() as db:
-        assert sessions.look(db, house.settings, started.cookie, make.NOW) is None
+        assert sessions.seen(db, house.settings, started.cookie, make.NOW) is None
         because = db.scalar(select(models.Session.ended_because))
     assert because == "blocked"
     page = client.get(where).text

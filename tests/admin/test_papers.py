@@ -292,7 +292,7 @@ def test_renewing_gives_what_was_chosen_and_ends_what_was_open(house, client, sc
     renewed = account(house, "Zand")
     assert (renewed.secret_kind, renewed.type) == (SecretKind.TEMPORARY, AccountType.ADVANCED)
     with house.database.reading() as db:
-        assert sessions.look(db, house.settings, started.cookie, make.NOW) is None
+        assert sessions.seen(db, house.settings, started.cookie, make.NOW) is None
     assert "1 wachtwoord is vernieuwd" in client.get(where).text
 
 

@@ -106,6 +106,34 @@ def test_the_code_of_one_pupil_does_not_open_another(house, noor):
     assert helping.redeem(house, "seppe.duinen", given.code, visit()) == sign_in.Wrong()
 
 
+def test_help_for_many_pupils_at_once_stays_with_each_of_them(house, noor):
+    lotte = make_login.pupil(house, "lotte.claes", official="Lotte")
+    codes = {uuid: give(house, uuid) for uuid in (noor, lotte)}
+    for given in codes.values():
+        with house.database.reading() as db:
+            door = helping.find_link(db, house, given.url.rpartition("/")[2], house.clock.now())
+        assert door.id == given.id, "each link opens the door of its own pupil"
+    assert helping.redeem(house, "lotte.claes", codes[lotte].code, visit()).account_uuid == lotte
+    assert helping.redeem_link(house, codes[noor].id, visit()).account_uuid == noor, (
+        "hers was not spent with it"
+    )
+
+
+def test_a_link_that_nobody_gave_opens_nothing_while_another_is_open(house, noor):
+    token = give(house, noor).url.rpartition("/")[2]
+    other = token[:-1] + ("0" if token[-1] != "0" else "1")
+    with house.database.reading() as db:
+        assert helping.find_link(db, house, other, house.clock.now()) is None
+
+
+def test_the_link_of_a_pupil_who_was_blocked_meanwhile_names_nobody(house, noor):
+    given = give(house, noor)
+    with house.database.transaction() as db:
+        db.execute(update(models.Account).values(blocked_at=house.clock.now()))
+    with house.database.reading() as db:
+        assert helping.find_link(db, house, given.url.rpartition("/")[2], house.clock.now()) is None
+
+
 def test_BRUTE_01_five_guesses_spend_the_digits_but_not_the_link(house, noor):
     given = give(house, noor)
     for _ in range(5):
@@ -200,6 +228,20 @@ def test_help_wakes_a_card_that_rests(house, noor):
     give(house, noor)
     house.clock.move(minutes=6)
     assert isinstance(sign_in.prove(house, make_login.attempt(card=held)), sign_in.SignedIn)
+
+
+def test_help_for_one_pupil_leaves_the_card_of_another_at_rest(house, noor):
+    lotte = make_login.pupil(house, "lotte.claes", official="Lotte")
+    with house.database.transaction() as db:
+        card = cards.issue(db, account_uuid=noor, label="school", now=house.clock.now(), days=395)
+        held = cards.find(db, card.token, house.clock.now())
+    for number in range(40):
+        house.clock.move(minutes=6)
+        sign_in.prove(house, make_login.attempt(secret=f"fout {number}", card=held))
+    give(house, lotte)
+    helping.wake_cards(house, [lotte])
+    house.clock.move(minutes=6)
+    assert isinstance(sign_in.prove(house, make_login.attempt(card=held)), sign_in.Wait)
 
 
 def test_LEAK_10_neither_the_digits_nor_the_token_is_kept(house, noor):

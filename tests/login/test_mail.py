@@ -162,6 +162,28 @@ def test_an_address_counts_after_its_link_was_used_once(house, box, elias):
     assert found(house, box.link()) is None
 
 
+def test_AUD_03_the_trail_says_when_an_address_was_asked_for_counted_and_was_taken_away(house, box, elias):
+    confirmed(house, box, elias)
+    with house.database.transaction() as db:
+        recovery.remove(db, account_uuid=elias, language="nl", now=house.clock.now())
+    event = models.AuditEvent
+    with house.database.reading() as db:
+        noted = db.execute(select(event.event, event.object).order_by(event.id)).all()
+    said = ("address_asked", "address_confirmed", "address_removed")
+    assert [row for row in noted if row.event in said] == [(name, f"pupil:{elias}") for name in said]
+
+
+def test_a_pupil_who_was_blocked_meanwhile_confirms_no_address(house, box, elias):
+    assert add(house, elias)
+    postman.deliver(house)
+    link = found(house, box.link())
+    with house.database.transaction() as db:
+        db.execute(update(models.Account).values(blocked_at=house.clock.now()))
+    assert not recovery.confirm(house, link, language="nl")
+    assert addresses(house, elias).address is None
+    assert not add(house, elias, "elders@mail.example"), "and asks for no other one"
+
+
 @pytest.mark.parametrize(("hours", "works"), [(23.9, True), (24, False)])
 def test_a_link_to_confirm_lives_a_day(house, box, elias, hours, works):
     add(house, elias)
@@ -220,7 +242,7 @@ def test_PWD_06_a_reset_is_good_once_and_ends_what_the_old_password_opened(house
     outcome = reset(house, link)
     assert isinstance(outcome, recovery.Reset)
     with house.database.reading() as db:
-        assert sessions.look(db, house.settings, before.cookie, house.clock.now()) is None
+        assert sessions.seen(db, house.settings, before.cookie, house.clock.now()) is None
     assert reset(house, link) is None
     assert isinstance(sign_in.prove(house, make_login.attempt("elias.maes", OLD)), sign_in.Wrong)
     assert isinstance(sign_in.prove(house, make_login.attempt("elias.maes", NEW)), sign_in.SignedIn)

@@ -33,7 +33,7 @@ def elsewhere(house, account_uuid, **given):
 
 def alive(house, started) -> bool:
     with house.database.reading() as db:
-        return sessions.look(db, house.settings, started.cookie, house.clock.now()) is not None
+        return sessions.seen(db, house.settings, started.cookie, house.clock.now()) is not None
 
 
 # ---------------------------------------------------------------- where

@@ -12,10 +12,10 @@ from sqlalchemy import insert, select, update
 
 from idp import context, entropy, web
 from idp.login import sessions
-from idp.models import Account, Enrolment, Grant, Session
+from idp.models import Account, AuditEvent, ClassDevice, Enrolment, Grant, Session
 from idp.oidc import evidence
 from idp.oidc.next_step import Evidence
-from tests import make, make_login
+from tests import make, make_devices, make_login
 
 
 def _start(house, who, **given):
@@ -30,8 +30,8 @@ def _start(house, who, **given):
 
 
 def _look(house, cookie):
-    with house.database.reading() as db:
-        return sessions.look(db, house.settings, cookie, house.clock.now())
+    with house.database.transaction() as db:
+        return sessions.seen(db, house.settings, cookie, house.clock.now())
 
 
 @pytest.fixture
@@ -54,11 +54,12 @@ def test_SESS_02_a_cookie_that_we_did_not_give_opens_nothing(house, noor, cookie
 
 
 def test_SESS_03_a_session_ends_after_two_idle_hours_and_after_ten_hours(house, noor):
-    cookie = _start(house, noor).cookie
+    seen, cookie = _start(house, noor).cookie, _start(house, noor).cookie
     house.clock.move(minutes=119, seconds=59)
-    assert _look(house, cookie) is not None
+    assert _look(house, seen) is not None
     house.clock.move(seconds=1)
     assert _look(house, cookie) is None
+    assert _look(house, seen) is not None, "being seen counts"
     with house.database.transaction() as db:
         db.execute(update(Session).values(last_seen_at=house.clock.now() + timedelta(hours=7, minutes=59)))
     house.clock.move(hours=7, minutes=59)
@@ -84,11 +85,11 @@ def test_SESS_11_on_a_shared_device_a_session_ends_with_the_school_day(house, no
 
 
 def test_SESS_11_on_a_shared_device_a_session_ends_after_fifteen_idle_minutes(house, noor):
-    cookie = _start(house, noor, shared=True).cookie
+    seen, idle = (_start(house, noor, shared=True).cookie for _ in range(2))
     house.clock.move(minutes=14, seconds=59)
-    assert _look(house, cookie).shared
+    assert _look(house, seen).shared
     house.clock.move(seconds=1)
-    assert _look(house, cookie) is None
+    assert _look(house, idle) is None
 
 
 def test_SESS_09_of_more_than_twenty_sessions_the_oldest_gives_way(house, noor):
@@ -122,6 +123,45 @@ def test_SESS_04_a_reset_ends_every_session_and_all_that_apps_hold(house):
         assert db.scalar(select(Grant.revoked_because).where(Grant.id == grant)) == "secret_renewed"
         assert sessions.end_all(db, story.pupil, "secret_renewed", house.clock.now()) == ()
     assert _look(house, here.cookie) is None
+
+
+def test_AUD_03_the_trail_of_a_pupil_says_that_all_sessions_ended_and_why(house, noor):
+    now = house.clock.now()
+    _start(house, noor), _start(house, noor)
+    with house.database.transaction() as db:
+        sessions.end_all(db, noor, "secret_renewed", now)
+        sessions.end_all(db, noor, "secret_renewed", now)
+    assert _told(house) == [(f"pupil:{noor}", {"because": "secret_renewed"})], (
+        "once, and nothing when none ended"
+    )
+
+
+def test_AUD_03_the_trail_of_each_pupil_says_that_the_session_on_a_device_ended(house, noor):
+    lotte = make_login.pupil(house, "lotte.claes", official="Lotte")
+    with house.database.transaction() as db:
+        school = make.school(db)
+    ours, theirs = make_devices.device(house, school), make_devices.device(house, school)
+    for who in (noor, noor, lotte):
+        _start(house, who, shared=True, class_device=ours.id)
+    there = _start(house, noor, shared=True, class_device=theirs.id)
+    now, here = house.clock.now(), ClassDevice.id == ours.id
+    with house.database.transaction() as db:
+        assert sessions.end_on_devices(db, here, "everyone_done", now, of=Session.account_uuid == lotte) == 1
+    assert _told(house) == [(f"pupil:{lotte}", {"because": "everyone_done"})], "only of whom it was asked"
+    with house.database.transaction() as db:
+        assert sessions.end_on_devices(db, here, "device_revoked", now) == 2
+    assert _told(house)[1:] == [(f"pupil:{noor}", {"because": "device_revoked"})], "once for each pupil"
+    assert _look(house, there.cookie) is not None, "another device goes on"
+
+
+def _told(house):
+    with house.database.reading() as db:
+        rows = db.execute(
+            select(AuditEvent.object, AuditEvent.details)
+            .where(AuditEvent.event == "signed_out")
+            .order_by(AuditEvent.id)
+        )
+        return [tuple(row) for row in rows]
 
 
 def test_an_own_password_ends_everything_and_goes_on_with_a_session_of_its_own(house, noor):

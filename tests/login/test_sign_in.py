@@ -35,7 +35,7 @@ def _try(house, *words, **given):
 
 def _look(house, cookie):
     with house.database.reading() as db:
-        return sessions.look(db, house.settings, cookie, house.clock.now())
+        return sessions.seen(db, house.settings, cookie, house.clock.now())
 
 
 def _card(house, account_uuid):

@@ -139,7 +139,7 @@ def test_RACE_a_fresh_sign_in_gives_one_code_however_often_it_is_asked_at_once(h
     with house.database.transaction() as db:
         started = sessions.start(db, house, now=house.clock.now(), **words)
         sessions.leave_marker(db, started.sid, asked.url, house.clock.now())
-        session = sessions.look(db, house.settings, started.cookie, house.clock.now())
+        session = sessions.seen(db, house.settings, started.cookie, house.clock.now())
     with ThreadPoolExecutor(8) as tabs:
         steps = [one.step for one in tabs.map(lambda _: authorize.consider(house, asked, session), range(8))]
     assert sum(isinstance(step, Issued) for step in steps) == 1

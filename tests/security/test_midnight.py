@@ -70,7 +70,7 @@ def test_LIFE_01_a_pupil_signs_in_until_midnight_and_not_after(house, last, mome
     visit = let_in.Visit(browser=make_login.BROWSER, address="192.0.2.7")
     assert isinstance(login_help.redeem(house, "noor.peeters", given.code, visit), sign_in.Wrong)
     with house.database.reading() as db:
-        assert sessions.look(db, house.settings, inside.cookie, house.clock.now()) is None
+        assert sessions.seen(db, house.settings, inside.cookie, house.clock.now()) is None
 
 
 @turning
