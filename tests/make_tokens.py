@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -30,6 +30,7 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 FORM = "application/x-www-form-urlencoded"
 
 _signing_keys: list[dict[str, Any]] = []
+_made_at: list[datetime] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,11 +166,13 @@ def basic(client_id: str, secret: str) -> str:
 
 
 def ensure_signing_keys(house: context.House) -> None:
-    """The same keys for every test: making an RSA key takes longer than the test."""
+    """The same keys for every test of that day: making an RSA key takes longer than the test."""
     now = house.clock.now() - timedelta(hours=1)
     with house.database.transaction() as db:
-        if not _signing_keys or not all(_here(house, row["kid"]) for row in _signing_keys):
+        of_today = _signing_keys and timedelta() <= now - _made_at[0] < timedelta(days=1)
+        if not of_today or not all(_here(house, row["kid"]) for row in _signing_keys):
             signing.ensure(db, house, now)
+            _made_at[:] = [now]
             rows = db.execute(select(models.SigningKey.__table__)).mappings()
             _signing_keys[:] = [dict(row) for row in rows]
         else:

@@ -15,8 +15,9 @@ from idp.backups import workbench
 from idp.errands import job_worker
 
 AT_WORK = """
-import pathlib, sys, time
+import pathlib, signal, sys, time
 from idp.backups import workbench
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests under nohup lets them hear nothing of it
 with workbench.laid_out("backup-", pathlib.Path(sys.argv[1])) as folder:
     (folder / "database").write_bytes(b"names of pupils")
     print("at work", flush=True)

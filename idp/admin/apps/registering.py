@@ -239,14 +239,9 @@ def change(house: House, client_id: str, token: str, metadata: Any, *, now: date
         raise Refused(
             "invalid_client_metadata", "client_id must be the one of this address.", client_id=client_id
         )
-    if (secret := given.get("client_secret")) and not (
-        isinstance(secret, str) and clients.is_secret(app, secret, now)
-    ):
-        raise Refused(
-            "invalid_client_metadata",
-            "client_secret must be the one that the app has; leave it out to keep it.",
-            client_id=client_id,
-        )
+    if (secret := given.get("client_secret")) and not clients.is_secret(app, str(secret), now):
+        told = "client_secret must be the one that the app has; leave it out to keep it."
+        raise Refused("invalid_client_metadata", told, client_id=client_id)
     given = {name: value for name, value in given.items() if name not in SCHOOLS_READ}
     document = _document(house, given, initial, existing=app)
     stays = (OPERATOR | SCHOOLS_READ) - {"sector"}
