@@ -92,10 +92,9 @@ class Journal:
                 file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
                 try:
                     size = os.fstat(file).st_size
+                    # never behind one that broke off on a full disk
                     begun = b"\n" if size and os.pread(file, 1, size - 1) != b"\n" else b""
-                    line = (
-                        begun + orjson.dumps(event) + b"\n"
-                    )  # never behind one that broke off on a full disk
+                    line = begun + orjson.dumps(event) + b"\n"
                     if os.write(file, line) != len(line):
                         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                     os.fsync(file)

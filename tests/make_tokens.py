@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -17,20 +16,17 @@ import orjson
 from flask import Flask
 from joserfc import jws
 from joserfc.jwk import import_key
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from idp import apps, context, entropy, failing, models, web
 from idp.login import sessions
 from idp.oidc import clients, endpoints, signing, tokens
-from tests import make
+from tests import make, make_signing
 
 SECRET = "lsk_a-secret-of-the-tests-that-is-long-enough"
 VERIFIER = "v" * 64
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 FORM = "application/x-www-form-urlencoded"
-
-_signing_keys: list[dict[str, Any]] = []
-_made_at: list[datetime] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +44,7 @@ class Bench:
     def __init__(self, house: context.House, *, keys: bool = True) -> None:
         self.house = house
         if keys:
-            ensure_signing_keys(house)
+            make_signing.keys(house)
         self.app = Flask("bench", root_path=str(Path.cwd()))
         self.app.testing = True
         self.app.extensions["idp"] = house
@@ -163,25 +159,6 @@ class Bench:
 def basic(client_id: str, secret: str) -> str:
     joined = f"{quote_plus(client_id)}:{quote_plus(secret)}"
     return "Basic " + base64.b64encode(joined.encode()).decode()
-
-
-def ensure_signing_keys(house: context.House) -> None:
-    """The same keys for every test of that day: making an RSA key takes longer than the test."""
-    now = house.clock.now() - timedelta(hours=1)
-    with house.database.transaction() as db:
-        of_today = _signing_keys and timedelta() <= now - _made_at[0] < timedelta(days=1)
-        if not of_today or not all(_here(house, row["kid"]) for row in _signing_keys):
-            signing.ensure(db, house, now)
-            _made_at[:] = [now]
-            rows = db.execute(select(models.SigningKey.__table__)).mappings()
-            _signing_keys[:] = [dict(row) for row in rows]
-        else:
-            db.execute(insert(models.SigningKey), _signing_keys)
-    signing.forget(house)
-
-
-def _here(house: context.House, kid: str) -> bool:
-    return (house.keys.folder / "signing" / f"{kid}.pem").exists()
 
 
 def garbage(kind: entropy.Token, house: context.House) -> str:

@@ -10,24 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
+from tests.make_reference import KLASINFORMATIE, OF_THE_PERSON, SCOPES
+
 A_DAY = timedelta(days=1)
-SCOPES = {
-    "sub": "openid",
-    "given_name": "profile",
-    "family_name": "profile",
-    "name": "profile",
-    "ov_account_uuid": "ov_leerling",
-    "ov_leerid_uuid": "ov_leerling",
-    "ov_historiek_account_uuid": "ov_leerling",
-    "ov_orgcode": "ov_leerling",
-    "ov_orgnaam": "ov_leerling",
-    "ov_leerjaar": "ov_inschrijving",
-    "ov_schooljaar": "ov_inschrijving",
-    "ov_administratieve_groep": "ov_klas",
-    "ov_klassen": "ov_klas",
-}
-OF_CLASSES = {"ov_administratieve_groep", "ov_klassen"}
-OF_THE_PERSON = {"ov_account_uuid", "ov_leerid_uuid", "ov_historiek_account_uuid"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,9 +243,9 @@ class Known:
                 return "not_registered"
             if claim == "sub":
                 return "released"
-            if claim in OF_CLASSES and not self.shares(school, day):
+            if claim in KLASINFORMATIE and not self.shares(school, day):
                 return "school_does_not_share"
-            if not shown and (claim in OF_CLASSES or not opened):
+            if not shown and (claim in KLASINFORMATIE or not opened):
                 return "not_visible"
             if claim not in OF_THE_PERSON and not enrolled:
                 return "not_enrolled"

@@ -127,9 +127,8 @@ def _run(program: str, url: str, *words: str) -> None:
     """The password goes by the environment: nobody reads it in the list of processes."""
     found = _find(program)
     address = make_url(url)
-    where = address.get_dialect()().create_connect_args(address)[
-        1
-    ]  # every host of several, as our own driver gets it
+    # every host of several, as our own driver gets it
+    _, where = address.get_dialect()().create_connect_args(address)
     secret = {"PGPASSWORD": str(word)} if (word := where.pop("password", None)) else {}
     done = subprocess.run(  # noqa: S603 - a program of PostgreSQL, and words of ours
         [found, f"--dbname={make_conninfo(**where)}", *words],

@@ -113,9 +113,8 @@ def _bring_up_to_date(settings: config.Settings) -> None:
 
 def _upgraded(database: Database) -> tuple[str | None, str | None]:
     """Raises ConfigurationError when a newer version was here before us."""
-    begun = upgrading.has_tables(
-        database
-    )  # asked first: another machine may be making them just now, with the step
+    # asked first: another machine may be making them just now, with the step
+    begun = upgrading.has_tables(database)
     at = upgrading.current(database)
     if at is not None and at not in steps.known():
         raise ConfigurationError(

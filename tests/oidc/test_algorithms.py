@@ -5,33 +5,24 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import replace
-from datetime import timedelta
 
 import orjson
 import pytest
-from sqlalchemy import select
 
-from idp import config, models
+from idp import config
 from idp.config import ConfigurationError
 from idp.oidc import discovery, fields, signing
-from tests import make_signed, make_tokens
+from tests import make_signed
 from tests.make_tokens import Bench
 
 pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
 HASHES = {"RS256": "sha256", "PS256": "sha256", "ES256": "sha256", "EdDSA": "sha512"}
-_kept: list[dict] = []
 
 
 @pytest.fixture
 def bench(house):
     house = replace(house, settings=house.settings.model_copy(update={"signing_algorithms": (*HASHES,)}))
-    with house.database.transaction() as db:
-        if _kept and all(make_tokens._here(house, row["kid"]) for row in _kept):
-            db.execute(models.SigningKey.__table__.insert(), _kept)
-        signing.ensure(db, house, house.clock.now() - timedelta(hours=1))
-        _kept[:] = [dict(row) for row in db.execute(select(models.SigningKey.__table__)).mappings()]
-    signing.forget(house)
-    return Bench(house, keys=False)
+    return Bench(house)
 
 
 @pytest.mark.parametrize("alg", HASHES)
